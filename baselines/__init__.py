@@ -1,0 +1,1 @@
+"""Reference entries: every folder here is itself a valid submission."""

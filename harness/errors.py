@@ -1,0 +1,130 @@
+"""Every way a grade can stop, sorted by who must act: the entry, the operator, the caller, or us.
+
+An error carries a stable dotted `code` for machines, a message that says what happened, and a `fix` that says
+what to do about it. Whatever is not a `WmcError` is a bug of ours and never charged to an entrant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+
+class Blame(str, Enum):
+    """Who must act before the same command can succeed."""
+
+    ENTRY = "entry"
+    OPERATOR = "operator"
+    USAGE = "usage"
+    BUG = "bug"
+
+    @property
+    def exit_code(self) -> int:
+        """The process exit code of a command that ends this way; 0 is a finished grade."""
+        return {Blame.ENTRY: 1, Blame.USAGE: 2, Blame.OPERATOR: 3, Blame.BUG: 70}[self]
+
+
+class WmcError(Exception):
+    """A named end of a command. Raise a subclass; `default_code` serves where one code says enough."""
+
+    blame: ClassVar[Blame]
+    default_code: ClassVar[str]
+
+    def __init__(self, message: str, *, fix: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+        self.code = code or self.default_code
+
+
+class ArchiveRejected(WmcError):
+    """The zip is not one we open."""
+
+    blame = Blame.ENTRY
+    default_code = "archive.rejected"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestProblem:
+    """One mistake in a manifest: where, what, and what to write instead."""
+
+    field: str
+    message: str
+    fix: str
+
+
+class ManifestRejected(WmcError):
+    """`wmc.toml` has mistakes; `problems` lists all of them at once."""
+
+    blame = Blame.ENTRY
+    default_code = "manifest.rejected"
+
+    def __init__(self, problems: tuple[ManifestProblem, ...]) -> None:
+        lines = "\n".join(f"  {problem.field}: {problem.message}" for problem in problems)
+        fixes = "; ".join(dict.fromkeys(problem.fix for problem in problems))
+        super().__init__(f"wmc.toml has {len(problems)} mistake(s):\n{lines}", fix=fixes)
+        self.problems = problems
+
+
+class BuildFailed(WmcError):
+    """The entry's `build.sh` did not succeed within its limits."""
+
+    blame = Blame.ENTRY
+    default_code = "build.failed"
+
+
+class GuestFailed(WmcError):
+    """The entry broke the protocol, crashed, or ran out of time; `code` says which."""
+
+    blame = Blame.ENTRY
+    default_code = "guest.failed"
+
+
+class DataInvalid(WmcError):
+    """A clip on disk is not what its format promises."""
+
+    blame = Blame.OPERATOR
+    default_code = "data.invalid"
+
+
+class SandboxUnavailable(WmcError):
+    """No engine, no base image, or no right to use them."""
+
+    blame = Blame.OPERATOR
+    default_code = "sandbox.unavailable"
+
+
+class SandboxFailed(WmcError):
+    """The engine or the host broke under a grade; the entry is not to blame."""
+
+    blame = Blame.OPERATOR
+    default_code = "sandbox.failed"
+
+
+class StoreFailed(WmcError):
+    """A record could not be written or read."""
+
+    blame = Blame.OPERATOR
+    default_code = "store.failed"
+
+
+class DependencyMissing(WmcError):
+    """An optional package is needed for this command."""
+
+    blame = Blame.OPERATOR
+    default_code = "dependency.missing"
+
+
+class DownloadFailed(WmcError):
+    """The Hub did not give what was asked for."""
+
+    blame = Blame.OPERATOR
+    default_code = "download.failed"
+
+
+class UsageError(WmcError):
+    """The command line asks for something that makes no sense."""
+
+    blame = Blame.USAGE
+    default_code = "usage"

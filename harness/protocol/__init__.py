@@ -1,0 +1,1 @@
+"""The context gate: a frame is shown only after its prediction was committed."""

@@ -1,0 +1,1 @@
+"""What a grade leaves behind: a record, and the store that keeps it."""

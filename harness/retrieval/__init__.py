@@ -1,0 +1,1 @@
+"""Does an entry copy the training set?"""

@@ -1,0 +1,71 @@
+"""What a sandbox does for a grade: build an entry once, run it once per regime. Docker and process both keep it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from harness.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuiltEntry:
+    """An entry after its `build.sh`, frozen: the same bytes are reviewed, hashed and run.
+
+    Attributes:
+        handle: where the sandbox finds it again (a volume's name, a folder).
+        entry_sha256: of the submission, as given to `build`.
+        tree_sha256: over every path, mode and content below `/entry`.
+        size_bytes, num_files: of that tree, what build.sh added included.
+        base_image: digest of the image it was built from, None without one.
+        build_seconds: of the run of build.sh that made it (kept when found again).
+    """
+
+    handle: str
+    entry_sha256: str
+    tree_sha256: str
+    size_bytes: int
+    num_files: int
+    base_image: str | None
+    build_seconds: float
+
+
+class Guest(Protocol):
+    """A running `evaluate.py`."""
+
+    def how_it_ended(self) -> str | None:
+        """In words ("exited with status 1", "killed: out of memory"); None while it runs."""
+        ...
+
+
+class Sandbox(Protocol):
+    """Builds and runs entries."""
+
+    @property
+    def name(self) -> str:
+        """`docker` or `process`, as the grade records it."""
+        ...
+
+    @property
+    def details(self) -> dict[str, str]:
+        """Policy facts for the grade's provenance: runtime, engine version, seccomp digest, limits."""
+        ...
+
+    def build(self, files: Path, *, entry_sha256: str, log: Path, progress: Progress) -> BuiltEntry:
+        """Run `./build.sh` over a copy of `files`, once per (entry, base); its output goes to `log`, capped.
+
+        Raises: BuildFailed (the entry's fault), SandboxUnavailable, SandboxFailed.
+        """
+        ...
+
+    def run(self, built: BuiltEntry, *, gate: Path, log: Path) -> AbstractContextManager[Guest]:
+        """Start `./evaluate.py --val_data_dir GATE` detached; on exit nothing of it is left alive.
+
+        `gate` is a folder that holds `metadata.json` and the listening `gate.sock`. The entry finds the module
+        `wmc_guest` on its PYTHONPATH. After the exit `log` holds the guest's output, capped.
+
+        Raises: SandboxUnavailable, SandboxFailed.
+        """
+        ...

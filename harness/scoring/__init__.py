@@ -1,0 +1,1 @@
+"""What a prediction is worth, in nats per token. Pure functions."""

@@ -1,0 +1,1 @@
+"""A static leaderboard page from the store of grades."""
