@@ -7,7 +7,6 @@ it measures. Ancillary data (file descriptors) is dropped by a plain recv.
 from __future__ import annotations
 
 import os
-import select
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -65,9 +64,16 @@ class SocketChannel:
             view = view[count:]
 
     def has_unread(self) -> bool:
-        """Whether a byte, or the end of the stream, waits to be read."""
-        readable, _, _ = select.select([self._stream], [], [], 0)
-        return bool(readable)
+        """Whether a byte waits to be read; raises GuestFailed when the stream has ended."""
+        try:
+            waiting = self._stream.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise _closed() from error
+        if not waiting:
+            raise _closed()
+        return True
 
     def _send_all(self, message: bytes, deadline: float) -> None:
         self._limit(deadline)

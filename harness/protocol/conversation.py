@@ -1,0 +1,99 @@
+"""One conversation with one guest: the greeting, questions with deadlines, and the goodbye."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import GuestFailed
+from harness.protocol.guest import Kind
+from harness.protocol.regimes import Regime
+from harness.protocol.replies import Terms, receive_logits, receive_ready, refuse_unsolicited
+from harness.protocol.wire import Channel
+from harness.spec import CHALLENGE, ChallengeSpec
+
+GATE_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How long a guest may take, in seconds, and how many windows the host holds at once."""
+
+    start_s: float = 600.0
+    reply_s: float = 300.0
+    regime_s: float = 6 * 3600.0
+    max_batch: int = 256
+
+
+@dataclass(kw_only=True)
+class Conversation:
+    """Speaks to one guest in one regime; `batch` numbers the batch every message belongs to."""
+
+    channel: Channel
+    regime: Regime
+    limits: Limits
+    spec: ChallengeSpec = CHALLENGE
+    batch: int = field(init=False, default=0)
+    _regime_ends: float = field(init=False, default=math.inf)
+
+    def greet(self, action_widths: Mapping[str, int]) -> Terms:
+        """Say HELLO and wait for READY; the regime's time limit begins here.
+
+        Raises: GuestFailed.
+        """
+        ready_by = time.monotonic() + self.limits.start_s
+        hello = {
+            **asdict(self.spec),
+            "vocab": self.spec.vocab,
+            "gate": GATE_VERSION,
+            "regime": self.regime.value,
+            "action_widths": dict(action_widths),
+        }
+        self.channel.send(Kind.HELLO, 0, 0, json.dumps(hello).encode(), deadline=ready_by)
+        terms = receive_ready(self.channel, deadline=ready_by)
+        if self.regime is Regime.FULLY_TEACHER_FORCED and not terms.causal:
+            raise GuestFailed(
+                "wmc.toml declares causal = true, the predictor does not",
+                code="guest.not_causal",
+                fix="set causal = True on the predictor and write predict_token and observe_token, "
+                "or set causal = false in wmc.toml",
+            )
+        self._regime_ends = time.monotonic() + self.limits.regime_s
+        return terms
+
+    def send(self, kind: Kind, t: int, *payload: Any) -> None:
+        """Send one message of the current batch."""
+        self.channel.send(kind, t, self.batch, *payload, deadline=self._reply_by())
+
+    def ask(
+        self, kind: Kind, t: int, logits: NDArray[np.floating], tokens: NDArray[np.uint32] | None
+    ) -> float:
+        """Ask for a prediction and fill the buffers with a valid reply; returns its latency in seconds."""
+        refuse_unsolicited(self.channel)
+        self.send(kind, t)
+        asked = time.monotonic()
+        receive_logits(
+            self.channel,
+            logits,
+            tokens,
+            t=t,
+            batch=self.batch,
+            spec=self.spec,
+            deadline=self._reply_by(),
+        )
+        return time.monotonic() - asked
+
+    def say_goodbye(self) -> None:
+        """End the conversation; a reply that is still in the pipe is an error of the guest."""
+        refuse_unsolicited(self.channel)
+        self.send(Kind.BYE, 0)
+
+    def _reply_by(self) -> float:
+        return min(time.monotonic() + self.limits.reply_s, self._regime_ends)

@@ -1,0 +1,159 @@
+"""What a guest may answer, read by size and checked before anything else is revealed.
+
+Every way an answer can be wrong is a GuestFailed with its own code; nothing here trusts a byte it has not checked.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import GuestFailed
+from harness.protocol.guest import HEADER, LOGITS_DTYPES, MAGIC, TEXT_LIMIT, Kind
+from harness.protocol.wire import Channel
+from harness.spec import ChallengeSpec
+
+_CHUNK_BYTES = 1 << 20  # checked while it is still in the cache
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What the guest asked for in READY.
+
+    Attributes:
+        max_batch: most windows it takes at once.
+        logits_dtype: "<f4" or "<f2".
+        causal: whether it answers token by token.
+    """
+
+    max_batch: int
+    logits_dtype: str
+    causal: bool
+
+
+def receive_ready(channel: Channel, *, deadline: float) -> Terms:
+    """The guest's terms, strictly checked."""
+    size = _receive_header(channel, Kind.READY, 0, 0, deadline=deadline, max_size=TEXT_LIMIT)
+    raw = _receive_bytes(channel, size, deadline)
+    try:
+        terms = json.loads(raw)
+        parsed = Terms(
+            max_batch=terms["max_batch"], logits_dtype=terms["logits_dtype"], causal=terms["causal"]
+        )
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _bad_ready("READY is not a JSON object with max_batch, logits_dtype and causal") from error
+    if type(parsed.max_batch) is not int or parsed.max_batch < 1:
+        raise _bad_ready("max_batch is not a whole number of at least 1")
+    if parsed.logits_dtype not in LOGITS_DTYPES or type(parsed.logits_dtype) is not str:
+        raise _bad_ready(f"logits_dtype is none of {', '.join(LOGITS_DTYPES)}")
+    if type(parsed.causal) is not bool:
+        raise _bad_ready("causal is neither true nor false")
+    return parsed
+
+
+def receive_logits(
+    channel: Channel,
+    logits: NDArray[np.floating],
+    tokens: NDArray[np.uint32] | None,
+    *,
+    t: int,
+    batch: int,
+    spec: ChallengeSpec,
+    deadline: float,
+) -> None:
+    """Fill `logits` and, unless None, `tokens` (both contiguous) with one valid LOGITS reply."""
+    size = logits.nbytes + (tokens.nbytes if tokens is not None else 0)
+    _receive_header(channel, Kind.LOGITS, t, batch, deadline=deadline, exact_size=size)
+    _receive_finite(channel, logits.reshape(-1), deadline)
+    if tokens is None:
+        return
+    channel.receive_into(memoryview(tokens.reshape(-1).view(np.uint8)), deadline=deadline)
+    if tokens.max() >= spec.vocab:
+        raise GuestFailed(
+            f"the entry predicted token {tokens.max()} for frame {t}; ids end at {spec.vocab - 1}",
+            code="guest.token_out_of_range",
+            fix="a token is factor_1 + 512 * factor_2, each factor in [0, 512)",
+        )
+
+
+def refuse_unsolicited(channel: Channel) -> None:
+    """Raise GuestFailed if the guest has sent something it was not asked for."""
+    if channel.has_unread():
+        raise GuestFailed(
+            "the entry sent a reply nobody asked for",
+            code="guest.unsolicited",
+            fix="answer each PREDICT once, after it came; wmc_guest.serve does this",
+        )
+
+
+def _receive_header(
+    channel: Channel,
+    kind: Kind,
+    t: int,
+    batch: int,
+    *,
+    deadline: float,
+    exact_size: int | None = None,
+    max_size: int = 0,
+) -> int:
+    """The payload size of a reply that is exactly of this kind, t and batch."""
+    raw = _receive_bytes(channel, HEADER.size, deadline)
+    got_magic, got_kind, got_t, got_batch, size = HEADER.unpack(raw)
+    if got_magic != MAGIC:
+        raise _wrong("magic", MAGIC, got_magic)
+    if got_kind == Kind.FAILED:
+        raise _guest_exception(channel, size, deadline)
+    for what, expected, got in (("kind", int(kind), got_kind), ("t", t, got_t), ("batch", batch, got_batch)):
+        if got != expected:
+            raise _wrong(what, expected, got)
+    if exact_size is not None and size != exact_size:
+        raise _wrong("size", exact_size, size)
+    if exact_size is None and size > max_size:
+        raise _wrong("size", f"at most {max_size}", size)
+    return int(size)
+
+
+def _receive_finite(channel: Channel, values: NDArray[np.floating], deadline: float) -> None:
+    step = _CHUNK_BYTES // values.itemsize
+    for start in range(0, len(values), step):
+        chunk = values[start : start + step]
+        channel.receive_into(memoryview(chunk.view(np.uint8)), deadline=deadline)
+        if not np.isfinite(chunk).all():
+            raise GuestFailed(
+                "the entry's logits hold NaN or infinity",
+                code="guest.not_finite",
+                fix="use a large negative number, such as -1e4, where a value is impossible",
+            )
+
+
+def _receive_bytes(channel: Channel, size: int, deadline: float) -> bytes:
+    buffer = bytearray(size)
+    channel.receive_into(memoryview(buffer), deadline=deadline)
+    return bytes(buffer)
+
+
+def _wrong(what: str, expected: object, got: object) -> GuestFailed:
+    return GuestFailed(
+        f"the entry's reply has the wrong {what}: expected {expected!r}, got {got!r}",
+        code=f"guest.wrong_{what}",
+        fix="answer through wmc_guest.serve, which keeps the format, and leave its socket alone",
+    )
+
+
+def _bad_ready(message: str) -> GuestFailed:
+    return GuestFailed(
+        message, code="guest.bad_ready", fix="let wmc_guest.serve send READY; set max_batch on the predictor"
+    )
+
+
+def _guest_exception(channel: Channel, size: int, deadline: float) -> GuestFailed:
+    text = _receive_bytes(channel, min(size, TEXT_LIMIT), deadline).decode("utf-8", "replace")
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return GuestFailed(
+        f"the entry stopped with an error: {printable}",
+        code="guest.exception",
+        fix="the traceback is in the entry's log; reproduce it with `wmc check`",
+    )
