@@ -67,6 +67,13 @@ class ManifestRejected(WmcError):
         self.problems = problems
 
 
+class IntakeFailed(WmcError):
+    """The host could not read or write a submission's files; the entrant is not to blame."""
+
+    blame = Blame.OPERATOR
+    default_code = "intake.failed"
+
+
 class BuildFailed(WmcError):
     """The entry's `build.sh` did not succeed within its limits."""
 

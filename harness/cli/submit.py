@@ -1,0 +1,40 @@
+"""`wmc submit FOLDER`: check an entry and pack it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.cli.console import Console
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "submit",
+        help="check an entry's folder and pack it into a zip",
+        description="Check an entry's folder and pack it into a zip. The same files give the same zip on any machine.",
+    )
+    parser.add_argument("folder", type=Path, help="the entry: wmc.toml, build.sh, evaluate.py and the rest")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="ZIP", help="where the zip goes (default: ./USER-ENTRY.zip)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, console: Console) -> None:
+    """Pack the folder and print the receipt."""
+    from rich.markup import escape
+
+    from harness.intake.pack import pack, read_manifest
+
+    zip_path = args.output or Path(read_manifest(args.folder).zip_name)
+    packed = pack(args.folder, zip_path, progress=console)
+    for name in packed.left_out:
+        console.note(f"left out: {name}")
+    console.show(
+        f"[bold]{escape(str(packed.path))}[/bold]\n"
+        f"entry   {escape(packed.manifest.entry_name)} by {escape(packed.manifest.user_name)}\n"
+        f"sha256  {packed.sha256}\n"
+        f"size    {packed.size_bytes:,} bytes, {packed.num_files} files"
+    )

@@ -1,0 +1,201 @@
+"""`wmc.toml`, what an entrant declares about an entry."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from harness.errors import ManifestProblem, ManifestRejected
+from harness.intake.names import printable
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MAX_BYTES = 1 << 16
+_FILE = "(file)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryManifest:
+    """What an entrant declares; the text in it is one's own and must be escaped before it is shown.
+
+    Attributes:
+        user_name: one per entrant, `[A-Za-z0-9_-]{1,32}`.
+        email: tied to the user name; never published.
+        entry_name: what the leaderboard calls the entry, at most 64 characters.
+        description: what it is, at most 2,000 characters; line breaks are allowed.
+        training_flops: spent to train it, everything included; 0 for no training.
+        external_data: one text per source beyond the challenge's own data, pretrained weights included.
+        rules_accepted, eligibility_attested: always true in a manifest that passed.
+        claimed_val_loss: temporally teacher-forced, nats per token, on the public val; None if not claimed.
+        causal: predicts token by token too, and is graded in the fully teacher-forced regime.
+    """
+
+    user_name: str
+    email: str
+    entry_name: str
+    description: str
+    training_flops: float
+    external_data: tuple[str, ...]
+    rules_accepted: bool
+    eligibility_attested: bool
+    claimed_val_loss: float | None = None
+    causal: bool = False
+
+    @property
+    def zip_name(self) -> str:
+        """`<user>-<entry>.zip`, in characters every file system takes."""
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", self.entry_name).strip("-.") or "entry"
+        return f"{self.user_name}-{slug}.zip"
+
+
+def parse_manifest(text: bytes) -> EntryManifest:
+    """The manifest in `text`, or ManifestRejected with every mistake in it."""
+    table = _parsed(text)
+    values: dict[str, Any] = {}
+    problems = [_unknown(key) for key in table if key not in _CHECKS]
+    for field in fields(EntryManifest):
+        check, advice = _CHECKS[field.name]
+        if field.name not in table:
+            if field.name not in _OPTIONAL:
+                problems.append(_problem(field.name, "is missing", f"add {advice}"))
+            continue
+        try:
+            values[field.name] = check(table[field.name])
+        except _MistakeError as mistake:
+            problems.append(_problem(field.name, str(mistake), f"write {advice}"))
+    if problems:
+        raise ManifestRejected(tuple(problems))
+    return EntryManifest(**values)
+
+
+class _MistakeError(Exception):
+    """What is wrong with one value."""
+
+
+def _problem(field: str, message: str, fix: str) -> ManifestProblem:
+    return ManifestProblem(field=field, message=message, fix=fix)
+
+
+def _parsed(text: bytes) -> Mapping[str, Any]:
+    """The TOML table, or ManifestRejected with the one reason why there is none."""
+    if len(text) > MAX_BYTES:
+        message, fix = f"is longer than {MAX_BYTES} bytes", "shorten the description"
+        raise ManifestRejected((_problem(_FILE, message, fix),))
+    try:
+        return tomllib.loads(text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = text[: error.start].count(b"\n") + 1
+        message, fix = f"is not UTF-8 (line {line})", "save it as UTF-8"
+    except ValueError as error:  # TOMLDecodeError is one; so is an integer of 5,000 digits
+        message, fix = f"is not TOML: {printable(str(error), limit=200)}", "see submissions_template/wmc.toml"
+    except RecursionError:
+        message, fix = "is not TOML we read: brackets nested too deep", "see submissions_template/wmc.toml"
+    raise ManifestRejected((_problem(_FILE, message, fix),))
+
+
+def _unknown(key: str) -> ManifestProblem:
+    close = difflib.get_close_matches(key.lower(), _CHECKS, n=1)
+    fix = f"did you mean {close[0]}?" if close else f"remove it; the keys are {', '.join(_CHECKS)}"
+    return _problem(printable(key), "is not a key of wmc.toml", fix)
+
+
+def _kind(value: object) -> str:
+    names = {
+        bool: "true or false",
+        str: "text",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+    }
+    return names.get(type(value), "a date or time")
+
+
+def _text(limit: int, *, lines: bool = False) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        if not isinstance(value, str):
+            raise _MistakeError(f"is {_kind(value)}, not text")
+        if not value.strip():
+            raise _MistakeError("is empty")
+        if len(value) > limit:
+            raise _MistakeError(f"has {len(value)} characters; {limit} are allowed")
+        hidden = [char for char in value if not (char.isprintable() or (lines and char in "\n\t"))]
+        if hidden:
+            raise _MistakeError(f"holds a character that does not print ({printable(hidden[0])})")
+        return value.strip()
+
+    return check
+
+
+def _matching(pattern: str, limit: int, what: str) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        text = _text(limit)(value)
+        if not re.fullmatch(pattern, text):
+            raise _MistakeError(f'"{printable(text)}" is not {what}')
+        return text
+
+    return check
+
+
+def _number(*, most: float) -> Callable[[object], float]:
+    def check(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _MistakeError(f"is {_kind(value)}, not a number")
+        if math.isnan(value) or not 0 <= value <= most:  # compared before it is converted: an int may not fit
+            raise _MistakeError(f"is not between 0 and {most:g}")
+        return float(value)
+
+    return check
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _MistakeError(f"is {_kind(value)}, not true or false")
+    return value
+
+
+def _agreed(value: object) -> bool:
+    if not _flag(value):
+        raise _MistakeError("is false; without it the entry cannot take part")
+    return True
+
+
+def _sources(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise _MistakeError(f"is {_kind(value)}, not a list")
+    if len(value) > 50:
+        raise _MistakeError(f"lists {len(value)} sources; 50 are allowed")
+    try:
+        return tuple(_text(300)(source) for source in value)
+    except _MistakeError as mistake:
+        raise _MistakeError(f"has a source that {mistake}") from mistake
+
+
+_OPTIONAL = frozenset({"claimed_val_loss", "causal"})
+
+_CHECKS: dict[str, tuple[Callable[[object], object], str]] = {
+    "user_name": (
+        _matching(r"[A-Za-z0-9_-]{1,32}", 32, "a user name"),
+        'user_name = "..." (1 to 32 letters, digits, _ or -)',
+    ),
+    "email": (
+        _matching(r"[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+", 254, "an e-mail address"),
+        'email = "you@example.org"',
+    ),
+    "entry_name": (_text(64), 'entry_name = "..." (one line, at most 64 characters)'),
+    "description": (_text(2000, lines=True), 'description = "..." (at most 2000 characters)'),
+    "training_flops": (_number(most=1e30), "training_flops = 1.5e19 (all training included; 0 for none)"),
+    "external_data": (_sources, 'external_data = ["name: where it is from", ...] ([] for none)'),
+    "rules_accepted": (_agreed, "rules_accepted = true, once you have read the rules"),
+    "eligibility_attested": (_agreed, "eligibility_attested = true, if you are eligible"),
+    "claimed_val_loss": (_number(most=1e3), "claimed_val_loss = 8.5 (nats per token), or leave it out"),
+    "causal": (_flag, "causal = true or causal = false"),
+}
