@@ -1,0 +1,193 @@
+"""An entry's `./build.sh`, run once in a container of its own; the folder it leaves is frozen and found again."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import BuildFailed
+from harness.progress import Progress
+from harness.sandbox import failures, flags, lifecycle, logs, record, volume
+from harness.sandbox.contract import BuiltEntry
+from harness.sandbox.volume import Watch, Workshop
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """One entry to build: its volume, and where the record of the finished build is kept."""
+
+    shop: Workshop
+    files: Path
+    entry_sha256: str
+    volume: str
+    record: Path
+    log: Path
+    progress: Progress
+
+
+def build_entry(
+    shop: Workshop, files: Path, *, entry_sha256: str, cache: Path, log: Path, progress: Progress
+) -> BuiltEntry:
+    """The built entry, from an earlier build if its volume still holds exactly what was recorded.
+
+    Raises: BuildFailed, SandboxFailed.
+    """
+    name = f"wmc-{entry_sha256[:12]}-{shop.engine.base_id.removeprefix('sha256:')[:12]}"
+    job = _Job(
+        shop=shop,
+        files=files,
+        entry_sha256=entry_sha256,
+        volume=name,
+        record=cache / "docker" / f"{name}.json",
+        log=log,
+        progress=progress,
+    )
+    with record.locked(job.record):
+        built = _find(job)
+        if built is None:
+            built = _build(job)
+            shutil.copyfile(log, job.record.with_suffix(".log"))
+            record.write(job.record, built)
+        return built
+
+
+def _find(job: _Job) -> BuiltEntry | None:
+    built = record.read(job.record, entry_sha256=job.entry_sha256)
+    if built is None or built.base_image != job.shop.engine.base_id or not _volume_exists(job):
+        return None
+    with job.progress.step("checking the entry built before"):
+        try:
+            found = volume.measure(job.shop, job.volume)
+        except BuildFailed:
+            return None
+    if found.tree_sha256 != built.tree_sha256:
+        return None
+    with suppress(FileNotFoundError):
+        shutil.copyfile(job.record.with_suffix(".log"), job.log)
+    return built
+
+
+def _build(job: _Job) -> BuiltEntry:
+    record.forget(job.record)
+    _make_empty_volume(job)
+    try:
+        with job.progress.step("copying the entry into its volume"):
+            volume.fill(job.shop, job.volume, job.files)
+        with job.progress.step("running ./build.sh"):
+            build_seconds = _run_build_script(job)
+        with job.progress.step("hashing what was built"):
+            measured = volume.measure(job.shop, job.volume)
+    except BaseException:
+        _remove_volume(job)
+        raise
+    return BuiltEntry(
+        handle=job.volume,
+        entry_sha256=job.entry_sha256,
+        **measured._asdict(),
+        base_image=job.shop.engine.base_id,
+        build_seconds=build_seconds,
+    )
+
+
+def _run_build_script(job: _Job) -> float:
+    policy = job.shop.policy
+    settings = {
+        **flags.hardened(policy, policy.build, job.shop.engine, grade=job.shop.grade),
+        "network_mode": "bridge",
+        "use_config_proxy": True,
+        "mounts": [flags.entry_mount(job.volume, read_only=False)],
+        "working_dir": flags.ENTRY_FOLDER,
+        "entrypoint": ["./build.sh"],
+        # /tmp is memory: what pip would keep there for a second build is of no use to anybody.
+        "environment": {"HOME": flags.HOME_FOLDER, "LANG": "C.UTF-8", "PIP_NO_CACHE_DIR": "1"},
+    }
+    with volume.watched(job.shop, job.volume) as watch:
+        with lifecycle.container(
+            job.shop.client, settings, purpose="build", log=job.log, log_bytes=policy.log_bytes
+        ) as script:
+            started = time.monotonic()
+            script.start()
+            with _following(script, job.log, limit=policy.log_bytes):
+                was_late = _wait(script, watch, timeout_s=policy.build_timeout_s)
+            build_seconds = time.monotonic() - started
+            state = script.attrs["State"]
+        watch.check()
+    failure = failures.of_script(
+        status=state["ExitCode"],
+        is_out_of_memory=state["OOMKilled"],
+        was_late=was_late,
+        log=job.log,
+        policy=policy,
+    )
+    if failure is not None:
+        raise failure
+    return build_seconds
+
+
+def _wait(script: Container, watch: Watch, *, timeout_s: float) -> bool:
+    """True when time ran out; returns too when the script ended or the volume is over a cap."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        script.reload()
+        if not (script.attrs["State"]["Running"] and watch.is_content()):
+            return False
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(_POLL_S)
+
+
+@contextmanager
+def _following(script: Container, log: Path, *, limit: int) -> Iterator[None]:
+    """Meanwhile `log` grows as the script writes, up to `limit`; the final log replaces it at the script's end."""
+    stream = script.logs(stream=True, follow=True)
+    thread = threading.Thread(target=_copy, args=(stream, log, limit), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            stream.close()
+        thread.join(timeout=5)
+
+
+def _copy(stream: Any, log: Path, limit: int) -> None:
+    import requests
+    import urllib3
+
+    # A broken stream only means that the log stops growing until the script has ended.
+    with suppress(requests.RequestException, urllib3.exceptions.HTTPError):
+        logs.save(stream, log, limit=limit)
+
+
+def _volume_exists(job: _Job) -> bool:
+    from docker.errors import NotFound
+
+    try:
+        job.shop.client.volumes.get(job.volume)
+    except NotFound:
+        return False
+    return True
+
+
+def _make_empty_volume(job: _Job) -> None:
+    _remove_volume(job)
+    labels = {flags.GRADE_LABEL: job.shop.grade, "wmc.entry": job.entry_sha256}
+    job.shop.client.volumes.create(name=job.volume, driver="local", labels=labels)
+
+
+def _remove_volume(job: _Job) -> None:
+    from docker.errors import NotFound
+
+    with suppress(NotFound):
+        job.shop.client.volumes.get(job.volume).remove(force=True)

@@ -1,0 +1,174 @@
+"""The Docker sandbox: entries are built and run in containers that have nothing they do not need."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import SandboxFailed
+from harness.progress import Progress
+from harness.sandbox import cgroup, engine, flags, guest_module, lifecycle, page_cache, record
+from harness.sandbox.build import build_entry
+from harness.sandbox.contract import BuiltEntry
+from harness.sandbox.engine import Engine
+from harness.sandbox.policy import GIB, SandboxPolicy, seccomp_sha256
+from harness.sandbox.volume import Workshop
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+_KILLED_STATUS = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerGuest:
+    """A container that runs `./evaluate.py`."""
+
+    container: Container
+
+    def how_it_ended(self) -> str | None:
+        """In words; None while it runs. For a message only: a grade is judged by what came through the gate."""
+        self.container.reload()
+        state = self.container.attrs["State"]
+        if state["Running"]:
+            return None
+        if state["OOMKilled"]:
+            return "killed: out of memory"
+        status = state["ExitCode"]
+        if status > _KILLED_STATUS:
+            return f"killed by signal {status - _KILLED_STATUS}"
+        return f"exited with status {status}"
+
+
+class DockerSandbox:
+    """Builds and runs entries on a Docker engine; see `open_docker`."""
+
+    name = "docker"
+
+    def __init__(self, *, policy: SandboxPolicy, facts: Engine, cache: Path) -> None:
+        self.policy = policy
+        self.facts = facts
+        self._cache = cache
+        self._page_cache_was_dropped = True
+        self._cgroups_are_visible = True
+
+    @property
+    def details(self) -> dict[str, str]:
+        """What the grade's provenance records about isolation; complete once every run is over."""
+        limits, facts = self.policy.run, self.facts
+        return {
+            "engine": f"docker {facts.version}",
+            "runtime": self.policy.runtime or facts.default_runtime,
+            "base_image": facts.base_name,
+            "base_image_digest": facts.base_id,
+            "seccomp": seccomp_sha256(),
+            "memory": f"{flags.effective_memory_bytes(limits, facts) / GIB:.1f} GiB",
+            "cpus": f"{flags.effective_cpus(limits, facts):g}",
+            "pids": str(limits.pids),
+            "gpus": ",".join(self.policy.gpu_device_ids) or "none",
+            "page_cache": "dropped" if self._page_cache_was_dropped else "not dropped",
+            "survivors": "none"
+            if self._cgroups_are_visible
+            else "not checked: control groups are not visible",
+        }
+
+    def build(self, files: Path, *, entry_sha256: str, log: Path, progress: Progress) -> BuiltEntry:
+        """Run `./build.sh` over a copy of `files` in a volume, once per entry and base image.
+
+        Raises: BuildFailed, SandboxUnavailable, SandboxFailed.
+        """
+        with engine.connected() as client:
+            shop = Workshop(client=client, engine=self.facts, policy=self.policy, grade=_new_grade())
+            return build_entry(
+                shop, files, entry_sha256=entry_sha256, cache=self._cache, log=log, progress=progress
+            )
+
+    @contextmanager
+    def run(self, built: BuiltEntry, *, gate: Path, log: Path) -> Iterator[DockerGuest]:
+        """Start `./evaluate.py --val_data_dir /held_out` detached; on exit nothing of it is left alive.
+
+        Raises: SandboxUnavailable, SandboxFailed.
+        """
+        with engine.connected() as client, tempfile.TemporaryDirectory(prefix="wmc-guest-") as folder:
+            _check_volume(client, built)
+            guest_module.put(Path(folder))
+            settings = self._settings(built, gate=gate, guest_folder=Path(folder))
+            try:
+                with lifecycle.container(
+                    client, settings, purpose="run", log=log, log_bytes=self.policy.log_bytes
+                ) as container:
+                    container.start()
+                    self._note_visibility(container)
+                    yield DockerGuest(container=container)
+            finally:
+                self._page_cache_was_dropped &= page_cache.drop()
+
+    def _settings(self, built: BuiltEntry, *, gate: Path, guest_folder: Path) -> dict[str, Any]:
+        from docker.types import DeviceRequest
+
+        policy = self.policy
+        settings = {
+            **flags.hardened(policy, policy.run, self.facts, grade=_new_grade()),
+            **flags.offline(),
+            "mounts": [
+                flags.entry_mount(built.handle, read_only=True),
+                flags.folder_mount(str(gate.resolve()), flags.GATE_FOLDER),
+                flags.folder_mount(str(guest_folder), flags.GUEST_FOLDER),
+            ],
+            "working_dir": flags.ENTRY_FOLDER,
+            "entrypoint": ["./evaluate.py"],
+            "command": ["--val_data_dir", flags.GATE_FOLDER],
+            "environment": {
+                "HOME": flags.HOME_FOLDER,
+                "LANG": "C.UTF-8",
+                "PYTHONPATH": flags.GUEST_FOLDER,
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+        }
+        if policy.gpu_device_ids:
+            request = DeviceRequest(device_ids=list(policy.gpu_device_ids), capabilities=[["gpu"]])
+            settings["device_requests"] = [request]
+        if policy.runtime is not None:
+            settings["runtime"] = policy.runtime
+        return settings
+
+    def _note_visibility(self, container: Container) -> None:
+        if not cgroup.folders(container.id):
+            container.reload()
+            if container.attrs["State"]["Running"]:
+                self._cgroups_are_visible = False
+
+
+def open_docker(policy: SandboxPolicy, *, cache: Path | None = None) -> DockerSandbox:
+    """A sandbox on this machine's engine; what killed harnesses left there is removed first.
+
+    Raises: SandboxUnavailable without an engine, the right to use it, or the base image.
+    """
+    with engine.connected() as client:
+        facts = engine.describe(client, base_image=policy.base_image)
+        lifecycle.remove_leftovers(client)
+    return DockerSandbox(policy=policy, facts=facts, cache=cache or record.default_cache())
+
+
+def _new_grade() -> str:
+    return uuid.uuid4().hex[:12]
+
+
+def _check_volume(client: DockerClient, built: BuiltEntry) -> None:
+    """The engine would make an empty volume of that name without a word."""
+    from docker.errors import NotFound
+
+    try:
+        client.volumes.get(built.handle)
+    except NotFound as error:
+        raise SandboxFailed(
+            f"the built entry {built.handle} is gone from the engine",
+            fix="grade again: it will be built again",
+            code="sandbox.entry_gone",
+        ) from error

@@ -1,0 +1,108 @@
+"""The Docker engine: reaching it, and turning its failures into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import DependencyMissing, SandboxFailed, SandboxUnavailable
+from harness.sandbox.policy import DEFAULT_BASE_IMAGE
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_ANSWER_TIMEOUT_S = 120
+
+SWITCH_ON = {
+    "sandbox.no_engine": ("sudo apt-get install -y docker.io", "sudo systemctl start docker", "docker info"),
+    "sandbox.no_permission": ('sudo usermod -aG docker "$USER"', "newgrp docker"),
+    "sandbox.no_base_image": ("wmc sandbox build",),
+}
+"""The commands that remove each obstacle to using Docker, by the error's code."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """What an engine is and has, as far as a grade depends on it.
+
+    Attributes:
+        base_id: digest of the base image; containers are made from it, not from a name that may move.
+    """
+
+    version: str
+    default_runtime: str
+    cpus: int
+    memory_bytes: int
+    base_name: str
+    base_id: str
+
+
+@contextmanager
+def connected() -> Iterator[DockerClient]:
+    """A client of the engine, closed on exit.
+
+    Raises: SandboxUnavailable when no engine answers; SandboxFailed when it breaks inside the context;
+    DependencyMissing without the docker package.
+    """
+    try:
+        import docker
+        import docker.errors
+        import requests
+    except ImportError as error:
+        raise DependencyMissing("the docker package is missing", fix="pip install docker") from error
+    engine_errors = (docker.errors.DockerException, requests.RequestException)
+    try:
+        client = docker.from_env(timeout=_ANSWER_TIMEOUT_S)
+    except engine_errors as error:
+        raise _unavailable(error) from error
+    try:
+        yield client
+    except engine_errors as error:
+        raise SandboxFailed(
+            f"the Docker engine refused or broke: {str(error)[:500]}",
+            fix="look at the engine's log (journalctl -u docker), then grade again",
+            code="sandbox.engine",
+        ) from error
+    finally:
+        client.close()
+
+
+def describe(client: DockerClient, *, base_image: str) -> Engine:
+    """The engine's facts.
+
+    Raises: SandboxUnavailable when it does not have the base image.
+    """
+    from docker.errors import ImageNotFound
+
+    try:
+        image = client.images.get(base_image)
+    except ImageNotFound as error:
+        raise _no_base_image(base_image) from error
+    info = client.info()
+    return Engine(
+        version=info["ServerVersion"],
+        default_runtime=info["DefaultRuntime"],
+        cpus=info["NCPU"],
+        memory_bytes=info["MemTotal"],
+        base_name=base_image,
+        base_id=image.id,
+    )
+
+
+def _no_base_image(base_image: str) -> SandboxUnavailable:
+    fix = "make it with `wmc sandbox build`, or name one that is there with --base-image or WMC_BASE_IMAGE"
+    if base_image != DEFAULT_BASE_IMAGE:
+        fix = f"`docker images` lists what is there; `wmc sandbox build --base-image {base_image}` makes it"
+    return SandboxUnavailable(
+        f"the engine has no base image {base_image}", fix=fix, code="sandbox.no_base_image"
+    )
+
+
+def _unavailable(error: Exception) -> SandboxUnavailable:
+    if "Permission denied" in str(error) or "PermissionError" in str(error):
+        code, message = "sandbox.no_permission", "this user may not talk to the Docker engine"
+    else:
+        code, message = "sandbox.no_engine", "no Docker engine answers"
+    return SandboxUnavailable(message, fix="try: " + " && ".join(SWITCH_ON[code]), code=code)

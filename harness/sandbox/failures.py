@@ -1,0 +1,82 @@
+"""Why a `./build.sh` did not do, in words an entrant can act on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.errors import BuildFailed, SandboxFailed
+from harness.sandbox import logs
+from harness.sandbox.policy import GIB, SandboxPolicy
+
+_NOT_STARTED = (126, 127)
+_LAUNCHER_COMPLAINS = ("[FATAL tini", "exec: ./build.sh")
+
+
+def of_script(
+    *, status: int, is_out_of_memory: bool, was_late: bool, log: Path, policy: SandboxPolicy
+) -> BuildFailed | None:
+    """What went wrong in a build.sh that is over; None when it ended with status 0 in time."""
+    if was_late:
+        return _timed_out(policy, log=log)
+    if status == 0:
+        return None  # a child may have been killed for memory, yet the script itself was content
+    if is_out_of_memory:
+        return _out_of_memory(policy, log=log)
+    if status in _NOT_STARTED and any(words in logs.last_lines(log) for words in _LAUNCHER_COMPLAINS):
+        return _not_executable(log=log)
+    return _exit_status(status, log=log)
+
+
+def refused(reason: str, message: str, policy: SandboxPolicy) -> BuildFailed | SandboxFailed:
+    """What `tree.TreeRefused` means for a grade: the host's disk is the operator's, the rest the entry's."""
+    if reason == "disk":
+        return SandboxFailed(
+            f"the engine's disk is nearly full: {message}",
+            fix="free space (docker system df shows what uses it), then grade again",
+            code="sandbox.disk",
+        )
+    fixes = {
+        "size": f"leave at most {policy.entry_bytes / GIB:.1f} GiB in the folder; delete caches and archives",
+        "files": f"leave at most {policy.entry_files} files in the folder",
+        "unreadable": "leave only files and folders with ordinary names, depths and rights",
+    }
+    return BuildFailed(
+        f"the entry's folder was refused: {message}", fix=fixes[reason], code=f"build.{reason}"
+    )
+
+
+def _exit_status(status: int, *, log: Path) -> BuildFailed:
+    return BuildFailed(
+        _with_log(f"build.sh ended with status {status}", log),
+        fix="run `wmc check` on the folder and read the whole log; the first failing command is usually the cause",
+        code="build.exit_status",
+    )
+
+
+def _timed_out(policy: SandboxPolicy, *, log: Path) -> BuildFailed:
+    return BuildFailed(
+        _with_log(f"build.sh was stopped after {policy.build_timeout_s:.0f} s", log),
+        fix="ship wheels or weights instead of compiling or computing them, and wait for nothing",
+        code="build.timeout",
+    )
+
+
+def _not_executable(*, log: Path) -> BuildFailed:
+    return BuildFailed(
+        _with_log("build.sh cannot be started", log),
+        fix="its first line must be #!/bin/bash or the like, with Unix line ends, and its execute bit set",
+        code="build.not_executable",
+    )
+
+
+def _out_of_memory(policy: SandboxPolicy, *, log: Path) -> BuildFailed:
+    return BuildFailed(
+        _with_log(f"build.sh needed more than {policy.build.memory_bytes / GIB:.1f} GiB of memory", log),
+        fix="what lies in /tmp is memory too: build in the entry's folder, with fewer jobs at once",
+        code="build.memory",
+    )
+
+
+def _with_log(message: str, log: Path) -> str:
+    lines = logs.last_lines(log)
+    return f"{message}; the log ends:\n{lines}" if lines else f"{message}; it wrote nothing"

@@ -1,0 +1,84 @@
+"""The flags of every container, in one place: what an entry, or our own meter, may touch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.sandbox import owner
+from harness.sandbox.engine import Engine
+from harness.sandbox.policy import MIB, Limits, SandboxPolicy, seccomp_profile
+
+GRADE_LABEL = "wmc.grade"
+OWNER_LABEL = "wmc.owner"
+
+ENTRY_FOLDER = "/entry"
+GATE_FOLDER = "/held_out"
+GUEST_FOLDER = "/opt/wmc_guest"
+HOME_FOLDER = "/tmp"  # noqa: S108 - inside a container, in memory, and the only folder an entry may write to
+
+_HOST_MEMORY_BYTES = 2048 * MIB  # kept for the host itself, however much the policy grants
+_LOG_FILE_BYTES = MIB
+
+
+def hardened(policy: SandboxPolicy, limits: Limits, engine: Engine, *, grade: str) -> dict[str, Any]:
+    """What every container has: no rights, no writable root, our system calls, limits, a capped log."""
+    from docker.types import LogConfig, Ulimit
+
+    memory_bytes = effective_memory_bytes(limits, engine)
+    return {
+        "image": engine.base_id,
+        "labels": {GRADE_LABEL: grade, OWNER_LABEL: owner.this_process()},
+        "init": True,
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges", f"seccomp={seccomp_profile()}"],
+        "user": f"{policy.uid}:{policy.uid}",
+        "mem_limit": memory_bytes,
+        "memswap_limit": memory_bytes,
+        "pids_limit": limits.pids,
+        "nano_cpus": int(effective_cpus(limits, engine) * 1e9),
+        "ulimits": [Ulimit(name="core", soft=0, hard=0), Ulimit(name="nofile", soft=4096, hard=4096)],
+        "ipc_mode": "private",
+        "shm_size": limits.shm_bytes,
+        "tmpfs": {HOME_FOLDER: _tmpfs(limits)},
+        # The `local` driver costs the engine least under a flood of output and keeps to its cap.
+        "log_config": LogConfig(
+            type="local", config={"max-size": str(_LOG_FILE_BYTES), "max-file": "2", "compress": "false"}
+        ),
+        "healthcheck": {"test": ["NONE"]},
+        "hostname": "wmc",
+        "use_config_proxy": False,
+    }
+
+
+def offline() -> dict[str, Any]:
+    """No network but the container's own loopback."""
+    return {"network_mode": "none"}
+
+
+def entry_mount(volume: str, *, read_only: bool) -> Any:
+    """The entry's volume at /entry; nothing of the image is copied into it."""
+    from docker.types import Mount
+
+    return Mount(target=ENTRY_FOLDER, source=volume, type="volume", read_only=read_only, no_copy=True)
+
+
+def folder_mount(source: str, target: str) -> Any:
+    """A folder of the host, to be read only."""
+    from docker.types import Mount
+
+    return Mount(target=target, source=source, type="bind", read_only=True)
+
+
+def effective_memory_bytes(limits: Limits, engine: Engine) -> int:
+    """The policy's memory, or what the machine has less a share for the host."""
+    return min(limits.memory_bytes, max(engine.memory_bytes - _HOST_MEMORY_BYTES, engine.memory_bytes // 2))
+
+
+def effective_cpus(limits: Limits, engine: Engine) -> float:
+    """The policy's cores, or all that the machine has."""
+    return min(limits.cpus or engine.cpus, engine.cpus)
+
+
+def _tmpfs(limits: Limits) -> str:
+    return f"rw,nosuid,nodev,exec,size={limits.tmp_bytes},nr_inodes={limits.tmp_inodes},mode=1777"

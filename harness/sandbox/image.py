@@ -1,0 +1,42 @@
+"""Making the base image that entries are built and run on."""
+
+from __future__ import annotations
+
+import io
+from importlib import resources
+
+from harness.errors import SandboxFailed
+from harness.progress import Progress
+from harness.sandbox import engine, logs
+
+
+def build_base_image(name: str, *, progress: Progress) -> str:
+    """The digest of the image made from our Dockerfile and tagged `name`.
+
+    Raises: SandboxUnavailable without an engine, SandboxFailed when a step of the Dockerfile fails.
+    """
+    dockerfile = resources.files("harness.sandbox").joinpath("Dockerfile").read_bytes()
+    with engine.connected() as client, progress.step(f"building {name}") as advance:
+        last_words: list[str] = []
+        # No context is sent: the Dockerfile takes nothing from this machine.
+        for event in client.api.build(
+            fileobj=io.BytesIO(dockerfile), tag=name, rm=True, pull=False, decode=True
+        ):
+            said = logs.printable(event.get("stream", "").strip())
+            if said.startswith("Step "):
+                progress.note(said)
+                advance()
+            if said:
+                last_words = [*last_words, said][-5:]
+            if "error" in event:
+                raise _failed(name, logs.printable(event["error"]), last_words)
+        return str(client.images.get(name).id)
+
+
+def _failed(name: str, error: str, last_words: list[str]) -> SandboxFailed:
+    context = "\n".join(f"  {line}" for line in last_words)
+    return SandboxFailed(
+        f"building {name} failed: {error}\n{context}",
+        fix="the engine must reach docker.io, the Ubuntu archive and the Python package index",
+        code="sandbox.base_image",
+    )

@@ -1,0 +1,48 @@
+"""Output of an entry on its way to a file or a message: capped, and made safe to show."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+_LEFT_OUT = b"... (what came before this is left out: the log is capped)\n"
+
+
+def save(chunks: Iterable[bytes], path: Path, *, limit: int) -> None:
+    """Write `chunks` to `path` as they come, never more than `limit` bytes; of longer output the end is kept."""
+    kept = bytearray()
+    is_cut = False
+    with path.open("wb", buffering=0) as file:
+        for chunk in chunks:
+            if not is_cut:
+                file.write(chunk[: limit - len(kept)])
+            kept += chunk
+            is_cut = is_cut or len(kept) > limit
+            if len(kept) > 2 * limit:
+                del kept[:-limit]
+        if is_cut:
+            file.seek(0)
+            file.truncate()
+            file.write((_LEFT_OUT + bytes(kept[-max(1, limit - len(_LEFT_OUT)) :]))[:limit])
+
+
+def last_lines(log: Path, *, count: int = 10, width: int = 200) -> str:
+    """The last lines of a log that say something, indented, without control characters."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - 64 * 1024))
+            text = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+    lines = [printable(line)[:width].rstrip() for line in text.splitlines()]
+    return "\n".join(f"  {line}" for line in [line for line in lines if line][-count:])
+
+
+def printable(text: str) -> str:
+    """`text` without characters that steer a terminal or hide others."""
+    return "".join(" " if char == "\t" else char for char in text if char == "\t" or _is_shown(char))
+
+
+def _is_shown(char: str) -> bool:
+    return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

@@ -1,0 +1,44 @@
+"""Who started a container, written on it as a label, so that leftovers of a killed harness can be told apart."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+def this_process() -> str:
+    """`host/boot/pid namespace/pid/start time` of this process; the last two are never used twice in one boot."""
+    return "/".join((*_place(), str(os.getpid()), _start_time(os.getpid()) or "?"))
+
+
+def is_gone(owner: str) -> bool:
+    """True when `owner` was a process of this host that is certainly no more; False when in doubt."""
+    host, *rest = owner.split("/")
+    our_host, our_boot, our_namespace = _place()
+    if host != our_host or len(rest) != 4 or "?" in rest:
+        return False
+    boot, namespace, pid, started = rest
+    if boot != our_boot:
+        return True
+    return namespace == our_namespace and pid.isdigit() and _start_time(int(pid)) != started
+
+
+def _place() -> tuple[str, str, str]:
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        namespace = os.readlink(_PROC / "self/ns/pid")
+    except OSError:
+        boot = namespace = "?"
+    return platform.node().replace("/", "_"), boot, namespace
+
+
+def _start_time(pid: int) -> str | None:
+    try:
+        text = (_PROC / str(pid) / "stat").read_text()
+    except OSError:
+        return None
+    # The second field is the command's name in brackets and may hold anything; the start time is field 22.
+    return text.rpartition(")")[2].split()[19]

@@ -1,0 +1,158 @@
+"""Hash and size of a folder, links never followed. A program of its own too: it is what runs in the container
+that meters an entry, so it uses the standard library only and nothing else of this package.
+
+    python3 -I -S -c "$(cat tree.py)" measure ROOT '{"bytes": ..., "files": ...}'
+    python3 -I -S -c "$(cat tree.py)" watch ROOT '{"bytes": ..., "files": ..., "reserve": ...}'
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import sys
+import time
+from typing import Iterator, NamedTuple  # noqa: UP035 - runs on Python 3.8 too
+
+_CHUNK_BYTES = 1 << 20
+_WATCH_INTERVAL_S = 0.25
+
+
+class TreeRefused(Exception):
+    """The folder is over a cap or cannot be read; `reason` is `size`, `files`, `disk` or `unreadable`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class Measured(NamedTuple):
+    """What a folder holds: a digest over all of it, bytes, and how many files and folders."""
+
+    tree_sha256: str
+    size_bytes: int
+    num_files: int
+
+
+def measure(root: str, *, max_bytes: int, max_files: int) -> Measured:
+    """The measure of everything below `root`.
+
+    The digest is over kind, permission bits, path and content (a link's target) of every entry in byte order of
+    the paths; times and owners are left out. Sizes are apparent ones, so that a sparse file cannot make the
+    hashing endless; a file with several names counts once.
+
+    Raises: TreeRefused.
+    """
+    paths = _list(root, max_bytes=max_bytes, max_files=max_files)
+    digest = hashlib.sha256()
+    hashes: dict[tuple[int, int], bytes] = {}
+    for path, info in sorted(paths, key=lambda item: os.fsencode(item[0])):
+        content = _content_sha256(os.path.join(root, path), info, hashes)
+        kind, mode = stat.S_IFMT(info.st_mode), stat.S_IMODE(info.st_mode)
+        digest.update(b"%o %o %s\0%s" % (kind, mode, os.fsencode(path), content))
+    return Measured(digest.hexdigest(), _size(paths), len(paths))
+
+
+def watch(root: str, *, max_bytes: int, max_files: int, reserve_bytes: int) -> None:
+    """Look at `root` again and again; the only way out is TreeRefused."""
+    while True:
+        _check_free_space(root, reserve_bytes=reserve_bytes)
+        _list(root, max_bytes=max_bytes, max_files=max_files, is_moving=True)
+        time.sleep(_WATCH_INTERVAL_S)
+
+
+def _list(
+    root: str, *, max_bytes: int, max_files: int, is_moving: bool = False
+) -> list[tuple[str, os.stat_result]]:
+    """Every path below `root` with its status; what goes away meanwhile is left out if the tree `is_moving`."""
+    found: list[tuple[str, os.stat_result]] = []
+    seen: set[tuple[int, int]] = set()
+    size_bytes = 0
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        for name, info in _list_folder(os.path.join(root, folder), is_moving=is_moving):
+            path = os.path.join(folder, name)
+            found.append((path, info))
+            if stat.S_ISDIR(info.st_mode):
+                folders.append(path)
+            elif (info.st_dev, info.st_ino) not in seen:
+                seen.add((info.st_dev, info.st_ino))
+                size_bytes += info.st_size
+            _check_caps(size_bytes, len(found), max_bytes=max_bytes, max_files=max_files)
+    return found
+
+
+def _list_folder(folder: str, *, is_moving: bool) -> Iterator[tuple[str, os.stat_result]]:
+    gone = (FileNotFoundError, NotADirectoryError) if is_moving else ()
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    yield entry.name, entry.stat(follow_symlinks=False)
+                except gone:
+                    continue
+    except gone:
+        return
+    except OSError as error:
+        raise TreeRefused("unreadable", f"{error.strerror}: {folder[:200]!r}") from error
+
+
+def _check_caps(size_bytes: int, num_files: int, *, max_bytes: int, max_files: int) -> None:
+    if size_bytes > max_bytes:
+        raise TreeRefused("size", f"it holds more than {max_bytes} bytes")
+    if num_files > max_files:
+        raise TreeRefused("files", f"it holds more than {max_files} files and folders")
+
+
+def _check_free_space(root: str, *, reserve_bytes: int) -> None:
+    space = os.statvfs(root)
+    if space.f_bavail * space.f_frsize < reserve_bytes:
+        raise TreeRefused("disk", f"less than {reserve_bytes} bytes are free on its disk")
+
+
+def _size(paths: list[tuple[str, os.stat_result]]) -> int:
+    files = {(info.st_dev, info.st_ino): info.st_size for _, info in paths if not stat.S_ISDIR(info.st_mode)}
+    return sum(files.values())
+
+
+def _content_sha256(path: str, info: os.stat_result, hashes: dict[tuple[int, int], bytes]) -> bytes:
+    if stat.S_ISLNK(info.st_mode):
+        return hashlib.sha256(os.fsencode(os.readlink(path))).digest()
+    if not stat.S_ISREG(info.st_mode):
+        return b""  # folders, pipes, sockets: kind, mode and path say it all
+    key = (info.st_dev, info.st_ino)
+    if key not in hashes:
+        digest = hashlib.sha256()
+        try:
+            with open(path, "rb", opener=_open_file_itself) as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    digest.update(chunk)
+        except OSError as error:
+            raise TreeRefused("unreadable", f"{error.strerror}: {path[:200]!r}") from error
+        hashes[key] = digest.digest()
+    return hashes[key]
+
+
+def _open_file_itself(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def main(arguments: list[str]) -> int:
+    """Write one JSON object to standard output: a measurement, or why there is none."""
+    mode, root, caps_text = arguments
+    caps = json.loads(caps_text)
+    try:
+        if mode == "watch":
+            watch(root, max_bytes=caps["bytes"], max_files=caps["files"], reserve_bytes=caps["reserve"])
+        answer = measure(root, max_bytes=caps["bytes"], max_files=caps["files"])._asdict()
+    except TreeRefused as refused:
+        answer = {"refused": refused.reason, "message": refused.message}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,151 @@
+"""The entry's volume: filled, watched and metered by containers of ours, never by the host's own hands."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import SandboxFailed
+from harness.sandbox import failures, flags, lifecycle, source
+from harness.sandbox.engine import Engine
+from harness.sandbox.policy import GIB, MIB, Limits, SandboxPolicy
+from harness.sandbox.tree import Measured
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+_TRUSTED_LIMITS = Limits(memory_bytes=2 * GIB, pids=64, tmp_bytes=16 * MIB, tmp_inodes=1000, shm_bytes=MIB)
+_MEASURE_TIMEOUT_S = 1800
+_SPOOL_BYTES = 64 * MIB
+_TAKE_OWNERSHIP = "import os, sys; os.chmod('/entry', 0o755); os.chown('/entry', *map(int, sys.argv[1:]))"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """An engine, what it may do and for which grade: what every step of a build needs."""
+
+    client: DockerClient
+    engine: Engine
+    policy: SandboxPolicy
+    grade: str
+
+
+def fill(shop: Workshop, volume: str, files: Path) -> None:
+    """Put `files` into the empty volume, owned by the entry's user. No entry code has run yet.
+
+    Only folders and regular files are taken, with modes 0755 and 0644 (0755 where the owner may execute).
+
+    Raises: SandboxFailed.
+    """
+    command = ["-c", _TAKE_OWNERSHIP, str(shop.policy.uid), str(shop.policy.uid)]
+    mount = flags.entry_mount(volume, read_only=False)
+    with (
+        _trusted(shop, command, mount, capability="CHOWN", purpose="fill") as filler,
+        tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as archive,
+    ):
+        source.write_tar(archive, files, uid=shop.policy.uid)
+        archive.seek(0)
+        filler.put_archive(flags.ENTRY_FOLDER, archive)
+        _finish(filler)
+
+
+def measure(shop: Workshop, volume: str) -> Measured:
+    """The digest and size of a volume in which nothing runs any more.
+
+    Raises: BuildFailed when it is over the policy's caps or cannot be read; SandboxFailed.
+    """
+    with _meter(shop, volume, mode="measure") as meter:
+        answer = _finish(meter)
+    _check(answer, shop.policy)
+    return Measured(**answer)
+
+
+@contextmanager
+def watched(shop: Workshop, volume: str) -> Iterator[Watch]:
+    """A look-out that ends as soon as the volume is over a cap."""
+    with _meter(shop, volume, mode="watch") as meter:
+        meter.start()
+        yield Watch(container=meter, policy=shop.policy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """A running look-out over a volume."""
+
+    container: Container
+    policy: SandboxPolicy
+
+    def is_content(self) -> bool:
+        """False once a cap is broken."""
+        self.container.reload()
+        return bool(self.container.attrs["State"]["Running"])
+
+    def check(self) -> None:
+        """Nothing while the look-out is content.
+
+        Raises: BuildFailed for a broken cap; SandboxFailed when it is the host's disk that is full.
+        """
+        if not self.is_content():
+            _check(_answer(self.container), self.policy)
+
+
+def _check(answer: dict[str, Any], policy: SandboxPolicy) -> None:
+    if "refused" in answer:
+        raise failures.refused(answer["refused"], answer["message"], policy)
+
+
+def _meter(shop: Workshop, volume: str, *, mode: str) -> Any:
+    program = resources.files("harness.sandbox").joinpath("tree.py").read_text(encoding="utf-8")
+    policy = shop.policy
+    caps = {"bytes": policy.entry_bytes, "files": policy.entry_files, "reserve": policy.disk_reserve_bytes}
+    command = ["-c", program, mode, flags.ENTRY_FOLDER, json.dumps(caps)]
+    mount = flags.entry_mount(volume, read_only=True)
+    return _trusted(shop, command, mount, capability="DAC_READ_SEARCH", purpose=mode)
+
+
+def _trusted(shop: Workshop, command: list[str], mount: Any, *, capability: str, purpose: str) -> Any:
+    """A container for a program of ours: the image's python, isolated from the entry's files and settings."""
+    settings = {
+        **flags.hardened(shop.policy, _TRUSTED_LIMITS, shop.engine, grade=shop.grade),
+        **flags.offline(),
+        "user": "0:0",
+        "cap_add": [capability],
+        "mounts": [mount],
+        "working_dir": "/",
+        "entrypoint": ["python3", "-I", "-S"],
+        "command": command,
+    }
+    return lifecycle.container(shop.client, settings, purpose=purpose, log=None, log_bytes=0)
+
+
+def _finish(trusted: Container) -> dict[str, Any]:
+    trusted.start()
+    status = trusted.wait(timeout=_MEASURE_TIMEOUT_S)["StatusCode"]
+    if status != 0:
+        raise _broken(trusted, f"exited with status {status}")
+    return _answer(trusted)
+
+
+def _answer(trusted: Container) -> dict[str, Any]:
+    text = trusted.logs(stdout=True, stderr=False)
+    try:
+        answer: dict[str, Any] = json.loads(text or "{}")
+    except ValueError as error:
+        raise _broken(trusted, "gave no answer") from error
+    return answer
+
+
+def _broken(trusted: Container, how: str) -> SandboxFailed:
+    said = trusted.logs(stdout=False, stderr=True, tail=3).decode("utf-8", "replace").strip()
+    return SandboxFailed(
+        f"our own helper {trusted.name} {how}: {said[:300]}",
+        fix="the base image must have python3 (3.8 or later); `wmc sandbox status` shows which image is used",
+        code="sandbox.helper",
+    )
