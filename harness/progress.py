@@ -10,7 +10,9 @@ from typing import Protocol
 class Advance(Protocol):
     """Reports that `amount` more units are done."""
 
-    def __call__(self, amount: int = 1, /) -> None: ...
+    def __call__(self, amount: int = 1, /) -> None:
+        """Report it."""
+        ...
 
 
 class Progress(Protocol):

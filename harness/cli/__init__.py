@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     console = Console()
     try:
-        args.run(args, console)
+        code: int | None = args.run(args, console)
     except WmcError as error:
         console.error(error)
         return error.blame.exit_code
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         console.bug()
         return Blame.BUG.exit_code
-    return 0
+    return code or 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -46,9 +46,13 @@ class Console:
 
     def error(self, error: WmcError) -> None:
         """What happened and what to do, on stderr."""
-        self._stderr.print(f"error [{error.code}]", style="bold red", markup=False)
-        self._stderr.print(printable(error.message), markup=False, soft_wrap=True)
-        self._stderr.print(f"fix: {printable(error.fix)}", style="green", markup=False, soft_wrap=True)
+        self.failure(error.code, error.message, error.fix)
+
+    def failure(self, code: str, message: str, fix: str) -> None:
+        """The same, from a record."""
+        self._stderr.print(f"error [{code}]", style="bold red", markup=False)
+        self._stderr.print(printable(message), markup=False, soft_wrap=True)
+        self._stderr.print(f"fix: {printable(fix)}", style="green", markup=False, soft_wrap=True)
 
     def bug(self) -> None:
         """The current exception, as our own fault."""
@@ -58,15 +62,24 @@ class Console:
     @contextmanager
     def step(self, title: str, *, total: int | None = None) -> Iterator[Advance]:
         """A progress bar with elapsed and remaining time; without a terminal, a line at the end."""
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-        from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         columns = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
         if total is not None:
             columns[2:2] = [BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
         if not self._stderr.is_terminal:
             self._stderr.print(printable(title), markup=False)
-        with Progress(*columns, console=self._stderr, transient=True, disable=not self._stderr.is_terminal) as bar:
+        with Progress(
+            *columns, console=self._stderr, transient=True, disable=not self._stderr.is_terminal
+        ) as bar:
             task = bar.add_task(printable(title).replace("[", r"\["), total=total)
             yield lambda amount=1, /: bar.advance(task, amount)
 

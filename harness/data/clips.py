@@ -118,10 +118,17 @@ def write_clip(
 def clip_sha256(clip: Clip) -> str:
     """Digest of everything a grade reads of a clip: every file's name and bytes, in sorted order."""
     digest = hashlib.sha256()
-    names = ["metadata.json", "segment_ids.bin", "video.bin", *(f"actions/{name}.bin" for name in clip.actions)]
+    names = [
+        "metadata.json",
+        "segment_ids.bin",
+        "video.bin",
+        *(f"actions/{name}.bin" for name in clip.actions),
+    ]
     for name in sorted(names):
         with (clip.folder / name).open("rb") as file:
-            content = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else _sha256(file)
+            content = (
+                hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else _sha256(file)
+            )
         digest.update(f"{name}\0{content.hexdigest()}\n".encode())
     return digest.hexdigest()
 
@@ -145,7 +152,9 @@ def _read_metadata(folder: Path, spec: ChallengeSpec) -> ClipMetadata:
         ) from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DataInvalid(
-            f"{path} cannot be read as JSON: {error}", code="data.metadata_unreadable", fix="download the split again"
+            f"{path} cannot be read as JSON: {error}",
+            code="data.metadata_unreadable",
+            fix="download the split again",
         ) from error
     return _check_metadata(raw, path, spec)
 
@@ -193,7 +202,9 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError as error:
-        raise DataInvalid(f"{path} is missing", code="data.file_missing", fix="download the split again") from error
+        raise DataInvalid(
+            f"{path} is missing", code="data.file_missing", fix="download the split again"
+        ) from error
 
 
 def _open_actions(folder: Path, frames: int) -> dict[str, NDArray[np.float32]]:

@@ -34,12 +34,18 @@ class Limits:
 
 @dataclass(kw_only=True)
 class Conversation:
-    """Speaks to one guest in one regime; `batch` numbers the batch every message belongs to."""
+    """Speaks to one guest in one regime.
+
+    Attributes:
+        terms: what the guest asked for, known after `greet`.
+        batch: number of the batch that messages belong to; replies must carry it.
+    """
 
     channel: Channel
     regime: Regime
     limits: Limits
     spec: ChallengeSpec = CHALLENGE
+    terms: Terms = field(init=False)
     batch: int = field(init=False, default=0)
     _regime_ends: float = field(init=False, default=math.inf)
 
@@ -57,8 +63,8 @@ class Conversation:
             "action_widths": dict(action_widths),
         }
         self.channel.send(Kind.HELLO, 0, 0, json.dumps(hello).encode(), deadline=ready_by)
-        terms = receive_ready(self.channel, deadline=ready_by)
-        if self.regime is Regime.FULLY_TEACHER_FORCED and not terms.causal:
+        self.terms = receive_ready(self.channel, deadline=ready_by)
+        if self.regime is Regime.FULLY_TEACHER_FORCED and not self.terms.causal:
             raise GuestFailed(
                 "wmc.toml declares causal = true, the predictor does not",
                 code="guest.not_causal",
@@ -66,7 +72,7 @@ class Conversation:
                 "or set causal = false in wmc.toml",
             )
         self._regime_ends = time.monotonic() + self.limits.regime_s
-        return terms
+        return self.terms
 
     def send(self, kind: Kind, t: int, *payload: Any) -> None:
         """Send one message of the current batch."""

@@ -17,17 +17,21 @@ and, if it is a causal language model over raster order (`causal = true` in wmc.
 It may set `max_batch` (most windows at once, default 64), `logits_dtype` ("float32" or "float16") and `causal`.
 """
 
+from __future__ import annotations
+
 import argparse
+import contextlib
 import json
-import os
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -53,8 +57,8 @@ class Kind(IntEnum):
     FAILED = 18  # guest: text
 
 
-def serve(make_predictor, argv=None):
-    """Answer the host until it says goodbye; without a gate in `--val_data_dir`, check against that data instead.
+def serve(make_predictor: Callable[[], Any], argv: list[str] | None = None) -> None:
+    """Answer the host until it says goodbye; without a gate in `--val_data_dir`, check against that clip instead.
 
     `make_predictor` is called without arguments; the predictor's class will do.
     """
@@ -62,39 +66,72 @@ def serve(make_predictor, argv=None):
     parser.add_argument("--val_data_dir", type=Path, required=True, help="where the gate (or a clip) is")
     data_dir = parser.parse_args(argv).val_data_dir
     if (data_dir / SOCKET_NAME).exists():
-        _Session(_connect(data_dir / SOCKET_NAME)).run(make_predictor)
+        _answer_host(make_predictor, data_dir)
     else:
         _check_by_hand(make_predictor, data_dir)
+
+
+def _answer_host(make_predictor: Callable[[], Any], gate: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+        stream.connect(str(gate / SOCKET_NAME))
+        _Session(stream).run(make_predictor)
+
+
+def _check_by_hand(make_predictor: Callable[[], Any], clip: Path) -> NoReturn:
+    """Let the grader's own host, in a second process, play an ordinary clip; it prints the scores."""
+    with tempfile.TemporaryDirectory(prefix="wmc-") as gate:
+        host = subprocess.Popen([sys.executable, "-m", "harness", "host", str(clip), "--gate", gate])
+        while not (Path(gate) / SOCKET_NAME).exists():
+            if host.poll() is not None:
+                sys.exit(host.returncode)
+            time.sleep(0.05)
+        try:
+            _answer_host(make_predictor, Path(gate))
+        finally:
+            code = host.wait()
+    sys.exit(code)
+
+
+class _HostGoneError(Exception):
+    """The host closed the connection."""
 
 
 class _Session:
     """One connection: reads the host's messages in order and answers them."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: socket.socket) -> None:
         self.stream = stream
-        self.hello = {}
+        self.hello: dict[str, Any] = {}
         self.windows = 0
+        self.logits_dtype = np.dtype("<f4")
 
-    def run(self, make_predictor):
+    def run(self, make_predictor: Callable[[], Any]) -> None:
         try:
-            self.hello = json.loads(self._expect(Kind.HELLO))
+            self.hello = json.loads(self._receive()[-1])
             predictor = make_predictor()
-            self.logits_dtype = np.dtype(getattr(predictor, "logits_dtype", "float32")).newbyteorder("<")
-            ready = {
-                "max_batch": int(getattr(predictor, "max_batch", 64)),
-                "logits_dtype": self.logits_dtype.str,
-                "causal": bool(getattr(predictor, "causal", False)),
-            }
-            self._send(Kind.READY, 0, 0, json.dumps(ready).encode())
+            self._send(Kind.READY, 0, 0, json.dumps(self._terms(predictor)).encode())
             while self._answer(predictor):
                 pass
-        except (BrokenPipeError, ConnectionResetError, _HostGone):
+        except (BrokenPipeError, ConnectionResetError, _HostGoneError):
             sys.exit("wmc_guest: the host closed the connection")
         except Exception as error:
-            self._report(error)
+            with contextlib.suppress(OSError):  # without a host, the traceback in the log has to do
+                text = f"{type(error).__name__}: {error}".encode("utf-8", "replace")
+                self._send(Kind.FAILED, 0, 0, text[:TEXT_LIMIT])
             raise
 
-    def _answer(self, predictor):
+    def _terms(self, predictor: Any) -> dict[str, Any]:
+        self.logits_dtype = np.dtype(getattr(predictor, "logits_dtype", "float32")).newbyteorder("<")
+        if self.logits_dtype.str not in LOGITS_DTYPES:
+            raise ValueError(f"logits_dtype is {self.logits_dtype.name}; choose float32 or float16")
+        return {
+            "max_batch": int(getattr(predictor, "max_batch", 64)),
+            "logits_dtype": self.logits_dtype.str,
+            "causal": bool(getattr(predictor, "causal", False)),
+        }
+
+    def _answer(self, predictor: Any) -> bool:
+        """Act on one message; False after the last."""
         kind, t, batch, payload = self._receive()
         if kind == Kind.RESET:
             (self.windows,) = struct.unpack("<I", payload)
@@ -102,104 +139,68 @@ class _Session:
         elif kind == Kind.OBSERVE:
             predictor.observe(*self._split_observation(payload))
         elif kind == Kind.PREDICT:
-            logits, tokens = predictor.predict()
-            self._send(Kind.LOGITS, t, batch, *self._check_frame(logits, tokens))
+            self._send(Kind.LOGITS, t, batch, *self._checked_frame(*predictor.predict()))
         elif kind == Kind.OBSERVE_TOKEN:
             predictor.observe_token(np.frombuffer(payload, "<u4"))
         elif kind == Kind.PREDICT_TOKEN:
-            self._send(Kind.LOGITS, t, batch, self._check_logits("predict_token", predictor.predict_token(), ()))
+            logits_BFV = self._checked_logits("predict_token", predictor.predict_token(), ())
+            self._send(Kind.LOGITS, t, batch, logits_BFV)
         elif kind != Kind.BYE:
-            raise RuntimeError("wmc_guest does not know message kind %r: the host is newer than this file" % kind)
+            raise RuntimeError(
+                f"wmc_guest does not know message kind {kind}: the host is newer than this file"
+            )
         return kind != Kind.BYE
 
-    def _split_observation(self, payload):
+    def _split_observation(self, payload: bytearray) -> tuple[np.ndarray, np.ndarray]:
         height, width, stride = self.hello["height"], self.hello["width"], self.hello["stride"]
-        frame_bytes = 4 * self.windows * height * width
-        frame_BHW = np.frombuffer(payload[:frame_bytes], "<u4").reshape(self.windows, height, width)
-        actions_BSA = np.frombuffer(payload[frame_bytes:], "<f4").reshape(self.windows, stride, -1)
+        columns = sum(self.hello["action_widths"].values())
+        values = np.frombuffer(payload, "<u4")
+        split = self.windows * height * width
+        frame_BHW = values[:split].reshape(self.windows, height, width)
+        actions_BSA = values[split:].view("<f4").reshape(self.windows, stride, columns)
         return frame_BHW, actions_BSA
 
-    def _check_frame(self, logits, tokens):
+    def _checked_frame(self, logits: Any, tokens: Any) -> tuple[np.ndarray, np.ndarray]:
         grid = (self.hello["height"], self.hello["width"])
-        logits = self._check_logits("predict", logits, grid)
-        tokens = np.asarray(tokens)
-        if tokens.shape != (self.windows, *grid) or tokens.dtype.kind not in "iu":
+        logits_BHWFV = self._checked_logits("predict", logits, grid)
+        tokens_BHW = np.asarray(tokens)
+        if tokens_BHW.shape != (self.windows, *grid) or tokens_BHW.dtype.kind not in "iu":
             raise ValueError(
-                "predict() returned tokens of shape %s and type %s; expected %s of uint32"
-                % (list(tokens.shape), tokens.dtype, [self.windows, *grid])
+                f"predict() returned tokens of shape {list(tokens_BHW.shape)} and type {tokens_BHW.dtype}; "
+                f"expected {[self.windows, *grid]} of uint32"
             )
-        if tokens.size and not 0 <= int(tokens.min()) <= int(tokens.max()) < self.hello["vocab"]:
-            raise ValueError("predict() returned a token outside [0, %d)" % self.hello["vocab"])
-        return logits, np.ascontiguousarray(tokens, "<u4")
+        if not 0 <= int(tokens_BHW.min()) <= int(tokens_BHW.max()) < self.hello["vocab"]:
+            raise ValueError(f"predict() returned a token outside [0, {self.hello['vocab']})")
+        return logits_BHWFV, np.ascontiguousarray(tokens_BHW, "<u4")
 
-    def _check_logits(self, method, logits, grid):
+    def _checked_logits(self, method: str, logits: Any, grid: tuple[int, ...]) -> np.ndarray:
         logits = np.asarray(logits)
-        expected = (self.windows, *grid, self.hello["factors"], self.hello["factor_vocab"])
-        if logits.shape != expected or logits.dtype.kind != "f":
+        expected = [self.windows, *grid, self.hello["factors"], self.hello["factor_vocab"]]
+        if list(logits.shape) != expected or logits.dtype.kind != "f":
             raise ValueError(
-                "%s() returned logits of shape %s and type %s; expected %s of %s"
-                % (method, list(logits.shape), logits.dtype, list(expected), self.logits_dtype.name)
+                f"{method}() returned logits of shape {list(logits.shape)} and type {logits.dtype}; "
+                f"expected {expected} of {self.logits_dtype.name}"
             )
         return np.ascontiguousarray(logits, self.logits_dtype)
 
-    def _report(self, error):
-        text = "%s: %s" % (type(error).__name__, error)
-        try:
-            self._send(Kind.FAILED, 0, 0, text.encode("utf-8", "replace")[:TEXT_LIMIT])
-        except OSError:
-            pass  # the host is gone; the traceback in the log has to do
-
-    def _expect(self, kind):
-        received, _, _, payload = self._receive()
-        if received != kind:
-            raise RuntimeError("wmc_guest expected message kind %r and got %r" % (kind, received))
-        return payload
-
-    def _receive(self):
+    def _receive(self) -> tuple[int, int, int, bytearray]:
         magic, kind, t, batch, size = HEADER.unpack(self._read(HEADER.size))
         if magic != MAGIC:
-            raise RuntimeError("wmc_guest lost its place in the stream")
+            raise RuntimeError("wmc_guest lost its place in the stream; does something else read its socket?")
         return kind, t, batch, self._read(size)
 
-    def _read(self, size):
+    def _read(self, size: int) -> bytearray:
         buffer = bytearray(size)
         view = memoryview(buffer)
         while view.nbytes:
             count = self.stream.recv_into(view)
             if not count:
-                raise _HostGone
+                raise _HostGoneError
             view = view[count:]
         return buffer
 
-    def _send(self, kind, t, batch, *payload):
-        payload = [memoryview(part).cast("B") for part in payload if memoryview(part).nbytes]
-        size = sum(part.nbytes for part in payload)
-        self.stream.sendall(HEADER.pack(MAGIC, kind, t, batch, size))
-        for part in payload:
+    def _send(self, kind: Kind, t: int, batch: int, *payload: Any) -> None:
+        parts = [memoryview(part).cast("B") for part in payload]
+        self.stream.sendall(HEADER.pack(MAGIC, kind, t, batch, sum(part.nbytes for part in parts)))
+        for part in parts:
             self.stream.sendall(part)
-
-
-class _HostGone(Exception):
-    pass
-
-
-def _connect(path):
-    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    stream.connect(str(path))
-    return stream
-
-
-def _check_by_hand(make_predictor, data_dir):
-    """Play the grader's own host, in a second process, from an ordinary clip; it prints the scores."""
-    with tempfile.TemporaryDirectory(prefix="wmc-") as gate:
-        command = [sys.executable, "-m", "harness", "host", str(data_dir), "--gate", gate]
-        host = subprocess.Popen(command)
-        try:
-            while not os.path.exists(os.path.join(gate, SOCKET_NAME)):
-                if host.poll() is not None:
-                    sys.exit(host.returncode)
-                time.sleep(0.05)
-            _Session(_connect(os.path.join(gate, SOCKET_NAME))).run(make_predictor)
-        finally:
-            code = host.wait()
-        sys.exit(code)

@@ -85,12 +85,7 @@ class Timing:
 
 
 def play(
-    conversation: Conversation,
-    truth: Truth,
-    batches: Sequence[NDArray[np.int64]],
-    sink: Sink,
-    *,
-    logits_dtype: str,
+    conversation: Conversation, truth: Truth, batches: Sequence[NDArray[np.int64]], sink: Sink
 ) -> Timing:
     """Play every batch of window indices in order; `sink` gets each committed prediction, in a second thread.
 
@@ -102,7 +97,9 @@ def play(
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="scoring") as scorer:
         buffers = [
             _FrameBuffer(
-                logits_BHWFV=np.zeros((*grid, spec.factors, spec.factor_vocab), logits_dtype),
+                logits_BHWFV=np.zeros(
+                    (*grid, spec.factors, spec.factor_vocab), conversation.terms.logits_dtype
+                ),
                 tokens_BHW=np.zeros(grid, "<u4"),
                 scorer=scorer,
             )
@@ -197,7 +194,9 @@ class _Batch:
     def _observe_token(self, move: Move) -> None:
         row, column = divmod(move.position, self.conversation.spec.width)
         token_B = self.truth.tokens_at(self.windows_B, move.t)[:, row, column]
-        self.conversation.send(Kind.OBSERVE_TOKEN, self._token_index(move), np.ascontiguousarray(token_B, "<u4"))
+        self.conversation.send(
+            Kind.OBSERVE_TOKEN, self._token_index(move), np.ascontiguousarray(token_B, "<u4")
+        )
 
     def _token_index(self, move: Move) -> int:
         return move.t * self.conversation.spec.tokens_per_frame + move.position

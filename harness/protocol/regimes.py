@@ -43,8 +43,8 @@ class Action(str, Enum):
     OBSERVE = "observe"
     OBSERVE_OWN = "observe_own"
     PREDICT = "predict"
-    PREDICT_TOKEN = "predict_token"  # noqa: S105 - a move, not a password
-    OBSERVE_TOKEN = "observe_token"  # noqa: S105
+    PREDICT_TOKEN = "predict_token"
+    OBSERVE_TOKEN = "observe_token"
 
 
 @dataclass(frozen=True, kw_only=True)

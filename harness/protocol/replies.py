@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,7 @@ def receive_logits(
     _receive_finite(channel, logits.reshape(-1), deadline)
     if tokens is None:
         return
-    channel.receive_into(memoryview(tokens.reshape(-1).view(np.uint8)), deadline=deadline)
+    channel.receive_into(_bytes_of(tokens), deadline=deadline)
     if tokens.max() >= spec.vocab:
         raise GuestFailed(
             f"the entry predicted token {tokens.max()} for frame {t}; ids end at {spec.vocab - 1}",
@@ -120,7 +121,7 @@ def _receive_finite(channel: Channel, values: NDArray[np.floating], deadline: fl
     step = _CHUNK_BYTES // values.itemsize
     for start in range(0, len(values), step):
         chunk = values[start : start + step]
-        channel.receive_into(memoryview(chunk.view(np.uint8)), deadline=deadline)
+        channel.receive_into(_bytes_of(chunk), deadline=deadline)
         if not np.isfinite(chunk).all():
             raise GuestFailed(
                 "the entry's logits hold NaN or infinity",
@@ -133,6 +134,10 @@ def _receive_bytes(channel: Channel, size: int, deadline: float) -> bytes:
     buffer = bytearray(size)
     channel.receive_into(memoryview(buffer), deadline=deadline)
     return bytes(buffer)
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    return memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]  # an array is a buffer; 3.10 can't say
 
 
 def _wrong(what: str, expected: object, got: object) -> GuestFailed:

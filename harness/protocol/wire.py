@@ -6,19 +6,12 @@ it measures. Ancillary data (file descriptors) is dropped by a plain recv.
 
 from __future__ import annotations
 
-import os
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
-from harness.errors import GuestFailed, SandboxFailed
-from harness.protocol.guest import HEADER, MAGIC, SOCKET_NAME, Kind
-
-_POLL_S = 0.1
-_MAX_SOCKET_PATH = 107
+from harness.errors import GuestFailed
+from harness.protocol.guest import HEADER, MAGIC, Kind
 
 
 class Channel(Protocol):
@@ -104,60 +97,4 @@ def _too_slow() -> GuestFailed:
         "the entry did not answer in time",
         code="guest.timeout",
         fix="predict faster or in smaller batches (max_batch); `wmc check` shows the time per frame",
-    )
-
-
-class Gate:
-    """A folder with a listening `gate.sock`, of which exactly one connection is taken."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._listener: socket.socket | None = None
-
-    @contextmanager
-    def listening(self) -> Iterator[Gate]:
-        """Listen as long as the context lasts, or until `accept` has taken the one connection."""
-        path = self.folder / SOCKET_NAME
-        if len(os.fsencode(path)) > _MAX_SOCKET_PATH:
-            raise SandboxFailed(
-                f"the path {path} is too long for a unix socket", fix="set TMPDIR to a shorter folder, such as /tmp"
-            )
-        unannounced = path.with_suffix(".new")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as self._listener:
-            self._listener.bind(str(unannounced))
-            self._listener.listen(1)
-            unannounced.chmod(0o666)
-            unannounced.rename(path)  # who sees gate.sock can connect to it
-            try:
-                yield self
-            finally:
-                path.unlink(missing_ok=True)
-
-    @contextmanager
-    def accept(self, *, deadline: float, how_it_ended: Callable[[], str | None]) -> Iterator[SocketChannel]:
-        """The channel to the first process that connects; later ones are refused.
-
-        Raises: GuestFailed (guest.no_connection) when the guest ends first or the deadline passes.
-        """
-        if self._listener is None:
-            raise RuntimeError("accept() needs listening()")
-        self._listener.settimeout(_POLL_S)
-        while True:
-            try:
-                stream, _ = self._listener.accept()
-                break
-            except TimeoutError:
-                _check_alive(deadline, how_it_ended())
-        self._listener.close()
-        with stream:
-            yield SocketChannel(stream)
-
-
-def _check_alive(deadline: float, ended: str | None) -> None:
-    if ended is None and time.monotonic() < deadline:
-        return
-    raise GuestFailed(
-        f"evaluate.py {ended} before it connected to the gate" if ended else "evaluate.py did not connect in time",
-        code="guest.no_connection",
-        fix="evaluate.py must call wmc_guest.serve(Predictor); its output is in the entry's log",
     )

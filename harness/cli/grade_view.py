@@ -1,0 +1,78 @@
+"""How a grade's record is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli.console import Console, printable
+from harness.spec import CHALLENGE
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from harness.results.report import GradeReport
+
+_LOG_LINES = 20
+
+
+def show_report(report: GradeReport, console: Console, *, as_json: bool, logs: Path | None = None) -> int:
+    """Show the record on stdout, whose turn it is on stderr; returns the exit code."""
+    if as_json:
+        console.json(report.to_json())
+    elif not report.failure:
+        console.show(_regime_table(report))
+    if not report.failure:
+        _show_warnings(report, console)
+        return 0
+    console.failure(report.failure.code, report.failure.message, report.failure.fix)
+    if logs:
+        console.note(f"logs: {logs}")
+    return report.failure.blame.exit_code
+
+
+def show_log_tails(folder: Path, console: Console) -> None:
+    """The last lines of each log of a grade."""
+    for log in sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime):
+        lines = log.read_text("utf-8", "replace").splitlines()[-_LOG_LINES:]
+        if lines:
+            console.note(f"--- {log.name}, last {len(lines)} lines")
+            console.note("\n".join(lines))
+
+
+def _regime_table(report: GradeReport) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    name = printable(f"{report.entry.user_name}/{report.entry.entry_name}")
+    table = Table(
+        title=escape(f"{name} on {report.provenance.data_name}"), caption=f"grade {report.grade_id}"
+    )
+    table.add_column("regime")
+    for title in ("loss (nats/token)", "95% interval", "token accuracy", "s/frame", "windows"):
+        table.add_column(title, justify="right")
+    for regime, result in report.regimes.items():
+        if result:
+            table.add_row(
+                regime.value.replace("_", " "),
+                f"{result.loss:.4f}",
+                f"{result.loss_ci[0]:.4f} to {result.loss_ci[1]:.4f}",
+                f"{result.token_accuracy:.4f}",
+                f"{result.seconds_per_frame:.4f}",
+                str(result.windows),
+            )
+    table.add_section()
+    table.add_row("uniform guessing", f"{CHALLENGE.uniform_loss:.4f}")
+    return table
+
+
+def _show_warnings(report: GradeReport, console: Console) -> None:
+    if report.provenance.order_leaks:
+        console.warn("order leaks: these windows interleave, so the numbers are for comparison only")
+    for regime, result in report.regimes.items():
+        if result and result.state_probe.carried_state:
+            console.warn(
+                f"{regime.value}: windows served twice got better; the entry carries state between batches"
+            )
+        if result and result.state_probe.depends_on_neighbours:
+            console.warn(f"{regime.value}: a window's loss changes with its batch neighbours")

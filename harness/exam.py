@@ -1,0 +1,163 @@
+"""One regime of one entry, over a channel: what is asked, in which order, and what the answers are worth."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.clips import Clip, open_clip
+from harness.data.reveal import first_leak
+from harness.data.truth import ClipTruth, RandomTruth
+from harness.data.windows import Schedule, Segments, find_segments, serving_order, window_starts
+from harness.errors import DataInvalid
+from harness.progress import Progress
+from harness.protocol.conversation import GATE_VERSION, Conversation
+from harness.protocol.host import Prediction, Timing, play
+from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
+from harness.protocol.replies import Terms
+from harness.scoring.sheet import Scores, ScoreSheet
+from harness.scoring.state_probe import StateProbe, choose_windows, compare
+from harness.spec import CHALLENGE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exam:
+    """The questions: the graded windows of a held-out clip, and the seed that orders them."""
+
+    clip: Clip
+    segments: Segments
+    truth: ClipTruth
+    schedule: Schedule
+    seed: int
+
+    @property
+    def num_windows(self) -> int:
+        """How many windows are graded."""
+        return len(self.truth.starts)
+
+    @property
+    def order_leaks(self) -> bool:
+        """Whether the order breaks the reveal rule; such a grade is for comparison with published numbers only."""
+        batches = self.batches(self.num_windows, self.rng(DISCLOSURE_ORDER[0]))
+        return first_leak(self.truth.starts, batches, self.segments) is not None
+
+    def batches(self, max_batch: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+        """The windows in serving order, by index."""
+        return serving_order(self.truth.starts, self.segments, max_batch=max_batch, rng=rng)
+
+    def rng(self, regime: Regime) -> np.random.Generator:
+        """A generator of its own for each regime, so that grading fewer regimes changes no number."""
+        return np.random.default_rng([self.seed, DISCLOSURE_ORDER.index(regime)])
+
+    def gate_metadata(self, regime: Regime) -> dict[str, Any]:
+        """What the guest reads in `metadata.json`: the clip's own keys and the gate's."""
+        gate = {"gate": GATE_VERSION, "regime": regime.value, "num_prompt_frames": regime.first_target()}
+        return {**asdict(self.clip.metadata), **gate}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The outcome of one regime."""
+
+    regime: Regime
+    scores: Scores
+    sheet: ScoreSheet
+    timing: Timing
+    terms: Terms
+    batch: int
+    state_probe: StateProbe
+
+
+def set_exam(data: Path, schedule: Schedule, seed: int, *, max_windows: int | None = None) -> Exam:
+    """The exam over a clip.
+
+    Raises: DataInvalid, also when no window fits into any segment.
+    """
+    clip = open_clip(data)
+    segments = find_segments(clip.segment_ids_N)
+    starts = window_starts(segments, schedule)[:max_windows]
+    if not len(starts):
+        raise DataInvalid(
+            f"{data} has no segment of at least {CHALLENGE.raw_span} raw frames, so no window fits",
+            code="data.no_window",
+            fix="grade on a clip with longer segments, such as val_v1.1",
+        )
+    return Exam(
+        clip=clip, segments=segments, truth=ClipTruth(clip=clip, starts=starts), schedule=schedule, seed=seed
+    )
+
+
+def examine(conversation: Conversation, exam: Exam, progress: Progress) -> Result:
+    """Greet the guest, warm it up, ask everything, ask some of it again, say goodbye.
+
+    Raises: GuestFailed.
+    """
+    regime, rng = conversation.regime, exam.rng(conversation.regime)
+    terms = conversation.greet(exam.clip.action_widths)
+    batch = min(terms.max_batch, conversation.limits.max_batch)
+    batches = exam.batches(batch, rng)
+    _warm_up(conversation, exam, batches[0], rng)
+    sheet, timing = _ask(conversation, exam, batches, progress)
+    probe = _probe_state(conversation, exam, sheet, batch, rng)
+    conversation.say_goodbye()
+    return Result(
+        regime=regime,
+        scores=sheet.total(rng),
+        sheet=sheet,
+        timing=timing,
+        terms=terms,
+        batch=max(map(len, batches)),
+        state_probe=probe,
+    )
+
+
+def _warm_up(
+    conversation: Conversation, exam: Exam, batch: NDArray[np.int64], rng: np.random.Generator
+) -> None:
+    """One batch of random frames, neither scored nor timed."""
+    truth = RandomTruth(num_actions=exam.truth.num_actions, rng=rng)
+    play(conversation, truth, [batch], lambda _prediction: None)
+
+
+def _ask(
+    conversation: Conversation,
+    exam: Exam,
+    batches: list[NDArray[np.int64]],
+    progress: Progress,
+) -> tuple[ScoreSheet, Timing]:
+    """Everything, once; this is what counts."""
+    targets = conversation.regime.targets()
+    sheet = ScoreSheet(num_windows=exam.num_windows, targets=targets)
+    title = f"{conversation.regime.value.replace('_', ' ')}, frames"
+    with progress.step(title, total=exam.num_windows * len(targets)) as advance:
+
+        def record(prediction: Prediction) -> None:
+            sheet.record(prediction)
+            advance(len(prediction.windows_B))
+
+        timing = play(conversation, exam.truth, batches, record)
+    return sheet, timing
+
+
+def _probe_state(
+    conversation: Conversation,
+    exam: Exam,
+    first: ScoreSheet,
+    batch: int,
+    rng: np.random.Generator,
+) -> StateProbe:
+    """Some windows a second time, in other batches; what changes should not."""
+    windows = choose_windows(exam.num_windows, rng)
+    second = ScoreSheet(num_windows=exam.num_windows, targets=first.targets)
+    smaller = max(1, min(batch, len(windows)) // 2)
+    batches = [windows[i : i + smaller] for i in range(0, len(windows), smaller)]
+    play(conversation, exam.truth, batches, second.record)
+    return compare(
+        first.window_losses_B[windows],
+        second.window_losses_B[windows],
+        feeds_back_own_tokens=conversation.regime is Regime.FULLY_AUTOREGRESSIVE,
+    )

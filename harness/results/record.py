@@ -1,0 +1,101 @@
+"""A record while it is being written: facts as they become known, and one terminal report, whatever happens."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from harness.errors import Blame, WmcError
+from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
+from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, Status
+from harness.results.store import Store
+
+
+def _new_id() -> str:
+    return f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+
+
+@dataclass(kw_only=True)
+class Record:
+    """Everything known about a grade so far; `report` is what is kept."""
+
+    provenance: Provenance
+    grade_id: str = field(default_factory=_new_id)
+    entry: EntryFacts = field(default_factory=EntryFacts)
+    regimes: dict[Regime, RegimeReport | None] = field(
+        default_factory=lambda: dict.fromkeys(DISCLOSURE_ORDER)
+    )
+    failure: Failure | None = None
+    finished_at: str = ""
+    durations_s: dict[str, float] = field(default_factory=dict)
+
+    def learn(self, **facts: Any) -> None:
+        """Fill in fields of the provenance."""
+        self.provenance = replace(self.provenance, **facts)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Keep how long the context lasted, also when it fails."""
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self.durations_s[stage] = round(time.monotonic() - begin, 3)
+
+    @contextmanager
+    def kept_in(self, store: Store) -> Iterator[None]:
+        """Append the one terminal report to `store` when the context ends, however it ends.
+
+        A `WmcError` ends here: it is the report's failure. Anything else is recorded as an interruption or as a bug
+        of ours, and raised again.
+        """
+        try:
+            yield
+        except BaseException as error:
+            self.failure = _failure(error)
+            self._finish(store)
+            if not isinstance(error, WmcError):
+                raise
+        else:
+            self._finish(store)
+
+    def _finish(self, store: Store) -> None:
+        self.finished_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self.learn(durations_s=dict(self.durations_s))
+        store.append(self.report)
+
+    @property
+    def report(self) -> GradeReport:
+        """The record as it stands; a failed grade has no scores, not even of the regimes it finished."""
+        return GradeReport(
+            grade_id=self.grade_id,
+            finished_at=self.finished_at,
+            status=Status.FAILED if self.failure else Status.GRADED,
+            entry=self.entry,
+            regimes=dict.fromkeys(DISCLOSURE_ORDER) if self.failure else dict(self.regimes),
+            failure=self.failure,
+            provenance=self.provenance,
+        )
+
+
+def _failure(error: BaseException) -> Failure:
+    if isinstance(error, WmcError):
+        return Failure(code=error.code, blame=error.blame, message=error.message, fix=error.fix)
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return Failure(
+            code="grade.interrupted",
+            blame=Blame.OPERATOR,
+            message="the grade was interrupted",
+            fix="grade again; nothing is charged to the entry",
+        )
+    return Failure(
+        code="grade.bug",
+        blame=Blame.BUG,
+        message=f"{type(error).__name__}: {error}",
+        fix="report this bug of wmc; nothing is charged to the entry",
+    )

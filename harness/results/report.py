@@ -1,0 +1,167 @@
+"""The record of a grade: what was measured, from what, and, if it stopped, whose turn it is."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+from harness.errors import Blame, StoreFailed
+from harness.protocol.regimes import Regime
+from harness.scoring.state_probe import StateProbe
+
+
+class Status(str, Enum):
+    """How a grade ended; there is no third way."""
+
+    GRADED = "graded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryFacts:
+    """Who sent what, as declared in its manifest; None for a zip that was refused before it could be read."""
+
+    user_name: str | None = None
+    entry_name: str | None = None
+    description: str | None = None
+    training_flops: float | None = None
+    external_data: tuple[str, ...] = ()
+    claimed_val_loss: float | None = None
+    causal: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegimeReport:
+    """One regime's numbers; losses in nats per token, times in seconds on the host's clock.
+
+    Attributes:
+        loss, loss_ci, token_accuracy, loss_by_frame, windows: see `harness.scoring.sheet.Scores`.
+        first_frame: the window's frame that `loss_by_frame` begins with.
+        seconds_per_frame: from the first RESET to the last LOGITS, divided by the frames predicted.
+        reply_s_median, reply_s_p95: latency of one reply.
+        batch: windows per batch, as the guest asked and the host allowed.
+        logits_dtype: what the guest sent, "<f4" or "<f2".
+        state_probe: see `harness.scoring.state_probe`.
+        tokens_file: the artifact with per-token nats and tokens, below the store; its sha256 beside it.
+    """
+
+    loss: float
+    loss_ci: tuple[float, float]
+    token_accuracy: float
+    loss_by_frame: tuple[float, ...]
+    first_frame: int
+    windows: int
+    seconds_per_frame: float
+    reply_s_median: float
+    reply_s_p95: float
+    batch: int
+    logits_dtype: str
+    state_probe: StateProbe
+    tokens_file: str
+    tokens_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a grade stopped, who must act, and how."""
+
+    code: str
+    blame: Blame
+    message: str
+    fix: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Everything needed to make the same grade again; None where the grade stopped before it was known.
+
+    Attributes:
+        submission_sha256: of the zip.
+        entry_tree_sha256, entry_bytes: of `/entry` after its build.
+        base_image: digest of the image it ran in, None in the process sandbox.
+        data_sha256: of the graded clip, `data_name` its folder's name.
+        schedule: which windows; `order_leaks` says that their order breaks the reveal rule (comparison only).
+        sandbox: docker or process; `sandbox_details` its policy.
+        limits: the gate's, in seconds and windows.
+        durations_s: wall time per stage.
+    """
+
+    harness_version: str
+    git_commit: str | None
+    spec_version: str
+    gate_version: int
+    seed: int
+    schedule: str
+    sandbox: str
+    sandbox_details: Mapping[str, str]
+    limits: Mapping[str, float]
+    submission_sha256: str | None = None
+    entry_tree_sha256: str | None = None
+    entry_bytes: int | None = None
+    base_image: str | None = None
+    data_name: str | None = None
+    data_sha256: str | None = None
+    order_leaks: bool | None = None
+    durations_s: Mapping[str, float] = types.MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradeReport:
+    """One terminal record; `regimes` has every regime as a key, None where it was not graded."""
+
+    grade_id: str
+    finished_at: str
+    status: Status
+    entry: EntryFacts
+    regimes: Mapping[Regime, RegimeReport | None]
+    failure: Failure | None
+    provenance: Provenance
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionaries, lists, numbers and texts."""
+        return typing.cast("dict[str, Any]", _plain(self))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> GradeReport:
+        """The inverse of `to_json`; keys a newer harness added are ignored.
+
+        Raises: StoreFailed when something is missing.
+        """
+        try:
+            return typing.cast("GradeReport", _typed(cls, value))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StoreFailed(
+                f"this is not a grade's record: {error!r}",
+                code="store.bad_record",
+                fix="grade again with this version of wmc, or read the record with the version that wrote it",
+            ) from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    """`value` as the annotated type: dataclasses, enums, tuples and mappings are rebuilt, the rest is kept."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        inner = next(argument for argument in arguments if argument is not type(None))
+        return None if value is None else _typed(inner, value)
+    if origin is tuple:
+        return tuple(_typed(arguments[0], item) for item in value)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {_typed(arguments[0], key): _typed(arguments[1], item) for key, item in value.items()}
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return kind(**{field.name: _typed(hints[field.name], value[field.name]) for field in fields(kind)})
+    return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value

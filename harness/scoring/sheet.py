@@ -1,0 +1,88 @@
+"""The score sheet of one regime: every graded token, and the means that are taken of them once, at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.tokens import factorize
+from harness.protocol.host import Prediction
+from harness.scoring.bootstrap import mean_interval
+from harness.scoring.cross_entropy import token_nats
+from harness.spec import CHALLENGE, ChallengeSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What one regime is worth; losses in nats per token.
+
+    Attributes:
+        loss: mean over windows, predicted frames and positions.
+        loss_ci: its 95% bootstrap interval, clustered by window.
+        token_accuracy: share of tokens with both factors right.
+        loss_by_frame: mean over windows and positions, per predicted frame in order.
+        windows: how many were graded; the sample size of the interval.
+    """
+
+    loss: float
+    loss_ci: tuple[float, float]
+    token_accuracy: float
+    loss_by_frame: tuple[float, ...]
+    windows: int
+
+
+@dataclass(kw_only=True)
+class ScoreSheet:
+    """Collects committed predictions of `num_windows` windows; frames are counted from `targets[0]`.
+
+    Attributes:
+        nats_BTHW: float64, NaN where nothing was recorded yet.
+        tokens_BTHW: uint32, what the entry predicted.
+        correct_BTHW: bool, whether both factors were right.
+    """
+
+    num_windows: int
+    targets: range
+    spec: ChallengeSpec = CHALLENGE
+    nats_BTHW: NDArray[np.float64] = field(init=False)
+    tokens_BTHW: NDArray[np.uint32] = field(init=False)
+    correct_BTHW: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        shape = (self.num_windows, len(self.targets), self.spec.height, self.spec.width)
+        self.nats_BTHW = np.full(shape, np.nan)
+        self.tokens_BTHW = np.zeros(shape, np.uint32)
+        self.correct_BTHW = np.zeros(shape, np.bool_)
+
+    def record(self, prediction: Prediction) -> None:
+        """Score one frame of some windows."""
+        at = (prediction.windows_B, self.targets.index(prediction.t))
+        factors_BHWF = factorize(prediction.target_BHW, self.spec)
+        self.nats_BTHW[at] = token_nats(prediction.logits_BHWFV, factors_BHWF)
+        self.tokens_BTHW[at] = prediction.tokens_BHW
+        self.correct_BTHW[at] = prediction.tokens_BHW == prediction.target_BHW
+
+    @property
+    def window_losses_B(self) -> NDArray[np.float64]:
+        """Mean nats per token of each window, NaN for windows that are not complete."""
+        return self.nats_BTHW.mean(axis=(1, 2, 3))
+
+    def total(self, rng: np.random.Generator) -> Scores:
+        """The scores of a complete sheet; a partial one has none.
+
+        Raises: ValueError when a token is missing.
+        """
+        losses_B = self.window_losses_B
+        if not np.isfinite(losses_B).all():
+            raise ValueError(
+                f"{np.isnan(losses_B).sum()} of {self.num_windows} windows are not completely scored"
+            )
+        return Scores(
+            loss=float(losses_B.mean()),
+            loss_ci=mean_interval(losses_B, rng),
+            token_accuracy=float(self.correct_BTHW.mean()),
+            loss_by_frame=tuple(self.nats_BTHW.mean(axis=(0, 2, 3)).tolist()),
+            windows=self.num_windows,
+        )
