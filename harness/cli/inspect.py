@@ -18,7 +18,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = commands.add_parser(
         "inspect",
         help="show what is in a submission, without running it",
-        description="Open a submission as the grader does and show its manifest, scripts and files. Runs nothing.",
+        description="Open a submission as the grader does; show its manifest, scripts, files. Runs nothing.",
     )
     parser.add_argument("zip", type=Path, help="a submission")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")

@@ -13,7 +13,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = commands.add_parser(
         "submit",
         help="check an entry's folder and pack it into a zip",
-        description="Check an entry's folder and pack it into a zip. The same files give the same zip on any machine.",
+        description="Check an entry's folder and pack it: the same files give the same zip on any machine.",
     )
     parser.add_argument("folder", type=Path, help="the entry: wmc.toml, build.sh, evaluate.py and the rest")
     parser.add_argument(
