@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -149,7 +148,7 @@ def _number(*, most: float) -> Callable[[object], float]:
     def check(value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _MistakeError(f"is {_kind(value)}, not a number")
-        if math.isnan(value) or not 0 <= value <= most:  # compared before it is converted: an int may not fit
+        if not 0 <= value <= most:  # so for NaN; compared before it is converted: an int may not fit
             raise _MistakeError(f"is not between 0 and {most:g}")
         return float(value)
 
