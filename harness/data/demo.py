@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.data.clips import ACTION_WIDTHS, write_clip
 from harness.data.demo_filming import Footage, FrameCodec, film, record
@@ -42,7 +43,7 @@ def make_demo(
     folder: Path,
     *,
     plan: DemoPlan,
-    fit_codec: Callable[[np.ndarray], FrameCodec],
+    fit_codec: Callable[[NDArray[np.uint8]], FrameCodec],
     workers: int,
     progress: Progress,
     force: bool = False,

@@ -11,8 +11,9 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-CRUISE = 2.0  # units a tic
+CRUISE = 1.6  # units a tic
 _MAX_TURN = 4.0  # degrees a tic
 _BODY = 18.0
 _LOOK_AHEAD = 25.0
@@ -45,18 +46,19 @@ class Command:
 class FloorPlan:
     """What blocks the way. `walls_S4`: segments as x1, y1, x2, y2 (float64)."""
 
-    walls_S4: np.ndarray
+    walls_S4: NDArray[np.float64]
 
-    def room(self, pose: Pose, bearings_R: np.ndarray) -> np.ndarray:
+    def room(self, pose: Pose, bearings_R: NDArray[np.float64]) -> NDArray[np.float64]:
         """How far [R] the robot's body can go straight on in each direction, relative to its heading."""
         angle_R = np.radians(pose.heading + bearings_R)
         ray_R2 = np.stack([np.cos(angle_R), np.sin(angle_R)], 1)
         beside_R2 = _BODY * np.stack([-ray_R2[:, 1], ray_R2[:, 0]], 1)
         here_R2 = np.broadcast_to([pose.x, pose.y], ray_R2.shape)
         reach_3R = [self._reach(here_R2 + side * beside_R2, ray_R2) for side in (-1, 0, 1)]
-        return np.maximum(np.min(reach_3R, axis=0) - _BODY, 0.0)
+        room_R: NDArray[np.float64] = np.maximum(np.min(reach_3R, axis=0) - _BODY, 0.0)
+        return room_R
 
-    def _reach(self, from_R2: np.ndarray, ray_R2: np.ndarray) -> np.ndarray:
+    def _reach(self, from_R2: NDArray[np.float64], ray_R2: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distance [R] to the first wall along each unit ray; at most `_SIGHT`."""
         start_RS2 = self.walls_S4[None, :, :2] - from_R2[:, None]
         along_S2 = self.walls_S4[:, 2:] - self.walls_S4[:, :2]
@@ -65,7 +67,8 @@ class FloorPlan:
             distance_RS = _cross(start_RS2, along_S2[None]) / facing_RS
             place_RS = _cross(start_RS2, ray_R2[:, None]) / facing_RS
         hit_RS = (distance_RS >= 0) & (place_RS >= 0) & (place_RS <= 1)
-        return np.where(hit_RS, distance_RS, _SIGHT).min(1, initial=_SIGHT)
+        reach_R: NDArray[np.float64] = np.where(hit_RS, distance_RS, _SIGHT).min(1, initial=_SIGHT)
+        return reach_R
 
 
 class Explorer:
@@ -117,7 +120,7 @@ class Follower:
     """
 
     def __init__(
-        self, path_P2: np.ndarray, plan: FloorPlan, rng: np.random.Generator, deviations: Deviations
+        self, path_P2: NDArray[np.float64], plan: FloorPlan, rng: np.random.Generator, deviations: Deviations
     ) -> None:
         self._path_P2, self._rng, self._deviations = path_P2, rng, deviations
         self._cruise = CRUISE * math.exp(deviations.speed * rng.normal())
@@ -186,7 +189,7 @@ def _wander(value: float, rng: np.random.Generator) -> float:
     return 0.97 * value + math.sqrt(1 - 0.97**2) * rng.normal()
 
 
-def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """The z component of the cross product over the last axis."""
-    product: np.ndarray = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    product: NDArray[np.float64] = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
     return product

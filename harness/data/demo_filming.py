@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.data.demo_driving import Command, Deviations, Explorer, FloorPlan, Follower
 from harness.data.demo_plan import Drive, RoundsPlan, RoutePlan
@@ -26,11 +27,11 @@ _MEASURE_EVERY = 10
 class FrameCodec(Protocol):
     """Turns images (uint8 [B,256,256,3]) into tokens (uint32 [B,16,16]) and back."""
 
-    def encode(self, images_BYXC: np.ndarray, /) -> np.ndarray:
+    def encode(self, images_BYXC: NDArray[np.uint8], /) -> NDArray[np.uint32]:
         """Tokens of images."""
         ...
 
-    def decode(self, tokens_BHW: np.ndarray, /) -> np.ndarray:
+    def decode(self, tokens_BHW: NDArray[np.uint32], /) -> NDArray[np.uint8]:
         """Images of tokens."""
         ...
 
@@ -44,7 +45,7 @@ class Route:
     """A recorded route: where it led (`path_P2`, one point a tic) and what stood around it."""
 
     plan: RoutePlan
-    path_P2: np.ndarray
+    path_P2: NDArray[np.float64]
     floor_plan: FloorPlan
 
 
@@ -61,12 +62,12 @@ class Footage:
     """
 
     split: str
-    tokens_NHW: np.ndarray
-    driving_command_NA: np.ndarray
+    tokens_NHW: NDArray[np.uint32]
+    driving_command_NA: NDArray[np.float32]
     squared_error: float
 
 
-def record(rounds: RoundsPlan, *, deviations: Deviations) -> tuple[Route, np.ndarray]:
+def record(rounds: RoundsPlan, *, deviations: Deviations) -> tuple[Route, NDArray[np.uint8]]:
     """The route, found by exploring, and a sample of what its first drive sees: uint8 [B,256,256,3]."""
     plan = rounds.route
     with open_robot(plan.scenario, with_floor_plan=True) as robot:
@@ -115,7 +116,7 @@ def _film_drive(
 
 def _drive(
     robot: Robot, route: Route, drive: Drive, deviations: Deviations
-) -> Iterator[tuple[np.ndarray, Command]]:
+) -> Iterator[tuple[NDArray[np.uint8], Command]]:
     """What the robot sees (uint8 [256,256,3]) and then does, frame by frame."""
     robot.start(route.plan.level_seed)
     follower = Follower(route.path_P2, route.floor_plan, np.random.default_rng(drive.seed), deviations)

@@ -10,9 +10,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.data.demo_driving import Command, FloorPlan, Pose
 from harness.errors import DependencyMissing
@@ -47,12 +48,12 @@ class Robot:
     @property
     def pose(self) -> Pose:
         """Where the robot is."""
-        x, y, heading = self._game.get_state().game_variables.tolist()
+        x, y, heading = self._state().game_variables.tolist()
         return Pose(x=x, y=y, heading=heading)
 
-    def see(self) -> np.ndarray:
+    def see(self) -> NDArray[np.uint8]:
         """What the camera sees now."""
-        return through_lens(self._game.get_state().screen_buffer[:, _MARGIN : _MARGIN + IMAGE_SIDE])
+        return through_lens(self._state().screen_buffer[:, _MARGIN : _MARGIN + IMAGE_SIDE])
 
     def drive(self, command: Command) -> None:
         """Obey for one tic."""
@@ -60,13 +61,19 @@ class Robot:
 
     def floor_plan(self) -> FloorPlan:
         """The walls; needs `with_floor_plan`."""
-        state = self._game.get_state()
-        lines = [line for sector in state.sectors for line in sector.lines if line.is_blocking]
+        lines = [line for sector in self._state().sectors for line in sector.lines if line.is_blocking]
         walls = [(line.x1, line.y1, line.x2, line.y2) for line in lines]
         return FloorPlan(walls_S4=np.array(walls, np.float64).reshape(-1, 4))
 
+    def _state(self) -> Any:
+        """What the game shows, as ViZDoom's own (partly untyped) object."""
+        state = self._game.get_state()
+        if state is None:
+            raise RuntimeError("the level has ended, though nothing in these maps should end it")
+        return state
 
-def through_lens(image_YXC: np.ndarray) -> np.ndarray:
+
+def through_lens(image_YXC: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The image as optics give it: each pixel mixed with its neighbours, (1, 2, 1) / 4 in both directions.
 
     The renderer's texels have edges that no camera shows and that 18 bits a patch cannot hold.
@@ -74,7 +81,8 @@ def through_lens(image_YXC: np.ndarray) -> np.ndarray:
     sharp_YXC = np.pad(image_YXC.astype(np.uint16), ((1, 1), (1, 1), (0, 0)), mode="edge")
     rows_YXC = sharp_YXC[:-2] + 2 * sharp_YXC[1:-1] + sharp_YXC[2:]
     total_YXC = rows_YXC[:, :-2] + 2 * rows_YXC[:, 1:-1] + rows_YXC[:, 2:]
-    return ((total_YXC + 8) >> 4).astype(np.uint8)
+    soft_YXC: NDArray[np.uint8] = ((total_YXC + 8) >> 4).astype(np.uint8)
+    return soft_YXC
 
 
 @contextmanager

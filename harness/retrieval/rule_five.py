@@ -1,0 +1,114 @@
+"""Does copying pay? A check that data behaves as rule 5 of the challenge assumes.
+
+On video of the same places as the training set, a frame found in the training set and its successor tell what comes
+next better than the last frame does; on video of other places they do not. Both sources are mixed into the training
+marginals with their best weight, per factor: p = (1 - w) * unigram + w * onehot(source).
+
+Axes: N raw frames, Q predicted frames, P positions (H*W), F factors, V values of a factor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.clips import Clip
+from harness.data.tokens import factorize
+from harness.spec import CHALLENGE, ChallengeSpec
+
+_QUERY_TILE = 8
+_STEPS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyLosses:
+    """Nats per token on one split, summed over the factors: without a source, and with each at its best weight."""
+
+    unigram: float
+    copy_last: float
+    retrieved: float
+
+    @property
+    def margin(self) -> float:
+        """How many nats per token retrieval gains over copying the last frame."""
+        return self.copy_last - self.retrieved
+
+
+def copy_losses(train: Clip, graded: Clip, spec: ChallengeSpec = CHALLENGE) -> CopyLosses:
+    """The three losses on windows of 16 frames, 15 raw frames apart, from the start of each graded segment."""
+    target_Q = _targets(np.asarray(graded.segment_ids_N), spec)
+    last_QHW = np.asarray(graded.tokens_NHW[target_Q - spec.stride])
+    successor_Q = nearest(last_QHW, train, spec) + spec.stride
+    target_QPF = _factors(graded.tokens_NHW[target_Q], spec)
+    unigram_QPF = _unigram(train, spec, target_QPF)
+    copied_QPF = _factors(last_QHW, spec) == target_QPF
+    retrieved_QPF = _factors(train.tokens_NHW[successor_Q], spec) == target_QPF
+    return CopyLosses(
+        unigram=float(-np.log(unigram_QPF).mean((0, 1)).sum()),
+        copy_last=_mixed(unigram_QPF, copied_QPF),
+        retrieved=_mixed(unigram_QPF, retrieved_QPF),
+    )
+
+
+def nearest(query_QHW: NDArray[np.uint32], train: Clip, spec: ChallengeSpec = CHALLENGE) -> NDArray[np.int64]:
+    """The training frame (int64 [Q]) in fewest bits different from each query, of those with a successor.
+
+    Exact; the first of equals. A successor is the frame `spec.stride` later in the same segment.
+    """
+    segment_ids_N = np.asarray(train.segment_ids_N)
+    candidate_C = np.flatnonzero(segment_ids_N[: -spec.stride] == segment_ids_N[spec.stride :])
+    words_CK = _words(train.tokens_NHW[candidate_C])
+    words_QK = _words(query_QHW)
+    best_Q = np.empty(len(words_QK), np.int64)
+    for start in range(0, len(words_QK), _QUERY_TILE):
+        tile_QK = words_QK[start : start + _QUERY_TILE]
+        distance_QC = np.zeros((len(tile_QK), len(words_CK)), np.uint16)
+        for query, distance_C in zip(tile_QK, distance_QC, strict=True):
+            np.bitwise_count(words_CK ^ query).sum(1, dtype=np.uint16, out=distance_C)
+        best_Q[start : start + _QUERY_TILE] = candidate_C[distance_QC.argmin(1)]
+    return best_Q
+
+
+def _targets(segment_ids_N: NDArray[np.int32], spec: ChallengeSpec) -> NDArray[np.int64]:
+    """Raw frames (int64 [Q]) that are predicted: of each segment's first window, all frames but the first."""
+    starts, counts = np.unique(segment_ids_N, return_index=True, return_counts=True)[1:]
+    whole = starts[counts >= spec.raw_span]
+    targets: NDArray[np.int64] = (whole[:, None] + spec.stride * np.arange(1, spec.window)).ravel()
+    return targets
+
+
+def _words(tokens_NHW: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    """The bits of each frame's tokens, two tokens to a word: uint64 [N,K]."""
+    return np.ascontiguousarray(tokens_NHW, np.uint32).reshape(len(tokens_NHW), -1).view(np.uint64)
+
+
+def _factors(tokens_QHW: NDArray[np.uint32], spec: ChallengeSpec) -> NDArray[np.int64]:
+    return factorize(np.asarray(tokens_QHW), spec).reshape(len(tokens_QHW), -1, spec.factors)
+
+
+def _unigram(train: Clip, spec: ChallengeSpec, target_QPF: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What the training marginals give each target, per position and factor, with one added to every count."""
+    positions = np.arange(spec.tokens_per_frame)[:, None] * spec.factors + np.arange(spec.factors)
+    count = np.ones(positions.size * spec.factor_vocab, np.int64)
+    for start in range(0, train.num_frames, 1024):
+        factor_NPF = _factors(train.tokens_NHW[start : start + 1024], spec)
+        count += np.bincount((positions * spec.factor_vocab + factor_NPF).ravel(), minlength=len(count))
+    probability = count / (train.num_frames + spec.factor_vocab)
+    result: NDArray[np.float64] = probability[positions * spec.factor_vocab + target_QPF]
+    return result
+
+
+def _mixed(unigram_QPF: NDArray[np.float64], hit_QPF: NDArray[np.bool_]) -> float:
+    """Loss of (1 - w) * unigram + w * onehot with each factor's best w; the loss is convex in w, so w is bisected."""
+    total = 0.0
+    for factor in range(unigram_QPF.shape[-1]):
+        unigram, gain = unigram_QPF[..., factor], hit_QPF[..., factor] - unigram_QPF[..., factor]
+        low, high = 0.0, 1.0
+        for _ in range(_STEPS):
+            middle = (low + high) / 2
+            rising = (gain / (unigram + middle * gain)).mean() < 0
+            low, high = (low, middle) if rising else (middle, high)
+        total += float(-np.log(unigram + low * gain).mean())
+    return total
