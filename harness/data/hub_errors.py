@@ -1,0 +1,115 @@
+"""What the Hub's refusals mean, in words: each failure of a download gets its own code and its own way out."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from harness.errors import DependencyMissing, DownloadFailed
+
+if TYPE_CHECKING:
+    from huggingface_hub.errors import HfHubHTTPError
+
+_CONTINUE = "run the same command again: it continues where it stopped"
+_MIRROR = "or name a mirror with HF_ENDPOINT=https://..."
+_TOKEN = "set HF_TOKEN to a token of yours (https://huggingface.co/settings/tokens)"
+_ENDPOINT = "unset or correct HF_ENDPOINT; a captive portal or a proxy may be answering instead"
+_ODD_REPLY = (AttributeError, KeyError, TypeError, ValueError)
+
+
+def require_hub() -> None:
+    """Nothing, where huggingface_hub can be imported.
+
+    Raises: DependencyMissing.
+    """
+    try:
+        import huggingface_hub  # noqa: F401 - whether it can be imported is the question
+    except ImportError as error:
+        raise DependencyMissing(
+            "downloading needs the package huggingface_hub", fix="pip install 'wmc[hub]'"
+        ) from error
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Inside, what huggingface_hub and the disk raise becomes a DownloadFailed about `what`."""
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    try:
+        yield
+    except HfHubHTTPError as error:
+        raise _refusal(error, what) from error
+    except OfflineModeIsEnabled as error:
+        raise DownloadFailed(
+            f"{what}: HF_HUB_OFFLINE forbids downloads", code="download.offline", fix="unset HF_HUB_OFFLINE"
+        ) from error
+    except OSError as error:
+        raise _disk(error, what) from error
+    except transport_error() as error:
+        raise DownloadFailed(
+            f"{what}: the Hub cannot be reached: {error}",
+            code="download.unreachable",
+            fix=f"check the network and proxy (HTTPS_PROXY), {_MIRROR}; then {_CONTINUE}",
+        ) from error
+
+
+@contextmanager
+def understood(endpoint: str) -> Iterator[None]:
+    """Inside, an answer of another shape than the Hub's is a DownloadFailed."""
+    try:
+        yield
+    except _ODD_REPLY as error:
+        raise DownloadFailed(
+            f"{endpoint} answers, but not as the Hub does: {type(error).__name__}: {error}",
+            code="download.not_a_hub",
+            fix=_ENDPOINT,
+        ) from error
+
+
+def transport_error() -> type[Exception]:
+    """The base of every error of the HTTP library that huggingface_hub uses, which differs by its version."""
+    from huggingface_hub import errors
+
+    base: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]  # imported there, not exported
+    return base
+
+
+def _refusal(error: HfHubHTTPError, what: str) -> DownloadFailed:
+    from huggingface_hub import errors
+
+    status = error.response.status_code
+    by_type: tuple[tuple[type[Exception], str, str, str], ...] = (
+        (errors.GatedRepoError, "gated", "access must be asked for", f"accept its terms, then {_TOKEN}"),
+        (errors.RepositoryNotFoundError, "no_repository", "no such repository, or it is private", _TOKEN),
+        (errors.RevisionNotFoundError, "no_revision", "no such revision", "name another with --revision"),
+        (errors.RemoteEntryNotFoundError, "no_file", "no such file", "name another revision with --revision"),
+    )
+    for kind, code, meaning, fix in by_type:
+        if isinstance(error, kind):
+            return DownloadFailed(f"{what}: {meaning} (HTTP {status})", code=f"download.{code}", fix=fix)
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        code, fix = "refused", _TOKEN
+    elif status == HTTPStatus.TOO_MANY_REQUESTS:
+        code, fix = "rate_limited", f"wait a few minutes, {_TOKEN}; then {_CONTINUE}"
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        code, fix = "hub_down", f"wait, {_MIRROR}; then {_CONTINUE}"
+    else:
+        code, fix = "not_a_hub", _ENDPOINT
+    return DownloadFailed(f"{what}: the Hub answered HTTP {status}", code=f"download.{code}", fix=fix)
+
+
+def _disk(error: OSError, what: str) -> DownloadFailed:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DownloadFailed(
+            f"{what}: the disk is full", code="download.disk_full", fix=f"make room, then {_CONTINUE}"
+        )
+    if error.errno is None:  # http_get's own, about a length that is not what the server announced
+        return DownloadFailed(f"{what}: {error}", code="download.cut_short", fix=_CONTINUE)
+    return DownloadFailed(
+        f"{what}: cannot be written: {error}",
+        code="download.cannot_write",
+        fix="choose a folder you may write to with -o",
+    )
