@@ -80,6 +80,7 @@ def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Pr
                     regime, exam, built, request.limits, sandbox, logs / f"{regime.value}.log", progress
                 )
                 record.regimes[regime] = _keep(result, exam, store, record.grade_id)
+                record.learn(sandbox_details=sandbox.details)
     return record.report
 
 

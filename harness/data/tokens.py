@@ -21,4 +21,5 @@ def factorize(tokens: NDArray[np.uint32], spec: ChallengeSpec = CHALLENGE) -> ND
 def unfactorize(factors: NDArray[np.int64], spec: ChallengeSpec = CHALLENGE) -> NDArray[np.uint32]:
     """The tokens with these factors: `[..., F]` -> `[...]`; the inverse of `factorize`."""
     powers_F = spec.factor_vocab ** np.arange(spec.factors)
-    return (factors.astype(np.int64) * powers_F).sum(-1).astype(np.uint32)
+    tokens: NDArray[np.uint32] = (factors.astype(np.int64) * powers_F).sum(-1).astype(np.uint32)
+    return tokens

@@ -21,10 +21,12 @@ def token_nats(logits: NDArray[np.floating], target_factors: NDArray[np.int64]) 
     for begin in range(0, len(targets_R), _ROWS_AT_ONCE):
         rows = slice(begin, begin + _ROWS_AT_ONCE)
         nats_R[rows] = _softmax_nats(logits_RV[rows].astype(np.float64), targets_R[rows])
-    return nats_R.reshape(target_factors.shape).sum(-1)
+    nats: NDArray[np.float64] = nats_R.reshape(target_factors.shape).sum(-1)
+    return nats
 
 
 def _softmax_nats(logits_RV: NDArray[np.float64], targets_R: NDArray[np.int64]) -> NDArray[np.float64]:
     logits_RV -= logits_RV.max(axis=1, keepdims=True)
     chosen_R = logits_RV[np.arange(len(targets_R)), targets_R]
-    return np.log(np.exp(logits_RV, out=logits_RV).sum(axis=1)) - chosen_R
+    nats_R: NDArray[np.float64] = np.log(np.exp(logits_RV, out=logits_RV).sum(axis=1)) - chosen_R
+    return nats_R

@@ -67,7 +67,8 @@ class ScoreSheet:
     @property
     def window_losses_B(self) -> NDArray[np.float64]:
         """Mean nats per token of each window, NaN for windows that are not complete."""
-        return self.nats_BTHW.mean(axis=(1, 2, 3))
+        losses_B: NDArray[np.float64] = self.nats_BTHW.mean(axis=(1, 2, 3))
+        return losses_B
 
     def total(self, rng: np.random.Generator) -> Scores:
         """The scores of a complete sheet; a partial one has none.

@@ -1,0 +1,44 @@
+# Everything here makes what it needs. `make demo` and `make test` are the two to know.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WMC := $(BIN)/wmc
+DEMO := demo
+ENTRIES := submissions_template baselines/copy_last baselines/unigram baselines/ngram
+
+.PHONY: demo test check bench clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/ready $(DEMO)/data/train/metadata.json
+	$(BIN)/python baselines/unigram/train.py --train $(DEMO)/data/train
+	$(BIN)/python baselines/ngram/train.py --train $(DEMO)/data/train
+	@sandbox=$$($(WMC) sandbox status --pick) && set -e && for entry in $(ENTRIES); do \
+	  echo; echo "== $$entry"; \
+	  $(WMC) submit $$entry -o $(DEMO)/$$(basename $$entry).zip; \
+	  $(WMC) grade $(DEMO)/$$(basename $$entry).zip --data $(DEMO)/data/heldout \
+	    --store $(DEMO)/store --sandbox $$sandbox; \
+	done
+	$(WMC) leaderboard --store $(DEMO)/store -o site
+
+$(DEMO)/data/train/metadata.json: | $(VENV)/ready
+	$(WMC) data demo $(DEMO)/data
+
+test: $(VENV)/ready
+	$(BIN)/pytest
+
+check: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/ready
+	@set -e; for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
+
+clean:
+	rm -rf $(DEMO) site
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "wmc needs Python 3.10 or later: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
