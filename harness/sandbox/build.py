@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 _POLL_S = 0.1
+_SIGKILL_STATUS = 137
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +126,8 @@ def _run_build_script(job: _Job) -> float:
         watch.check()
     failure = failures.of_script(
         status=state["ExitCode"],
-        is_out_of_memory=state["OOMKilled"],
+        # The engine does not always hear why the kernel killed; nobody else would.
+        is_out_of_memory=state["OOMKilled"] or state["ExitCode"] == _SIGKILL_STATUS,
         was_late=was_late,
         log=job.log,
         policy=policy,

@@ -42,11 +42,18 @@ def survivors(container_id: str, *, patience_s: float, root: Path = _ROOT) -> tu
     return alive
 
 
-def kill(process_ids: tuple[int, ...]) -> None:
-    """SIGKILL to each that is still there and ours to kill."""
-    for process_id in process_ids:
+def destroy(container_id: str, *, patience_s: float, root: Path = _ROOT) -> tuple[int, ...]:
+    """Kill what lives in the container's control groups and remove them; who could not be killed is returned."""
+    for process_id in processes(container_id, root=root):
         with suppress(ProcessLookupError, PermissionError):
             os.kill(process_id, signal.SIGKILL)
+    alive = survivors(container_id, patience_s=patience_s, root=root)
+    for parent, names, _ in os.walk(root, topdown=False):
+        for name in names:
+            if container_id in name:
+                with suppress(OSError):  # still in use, or not ours to remove
+                    Path(parent, name).rmdir()
+    return alive
 
 
 def _hierarchies(root: Path) -> tuple[Path, ...]:

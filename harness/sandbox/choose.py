@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import DependencyMissing, SandboxFailed, SandboxUnavailable, UsageError
-from harness.sandbox.container import DockerSandbox, open_docker
+from harness.sandbox.container import DockerSandbox
 from harness.sandbox.contract import Sandbox
 from harness.sandbox.engine import SWITCH_ON
 from harness.sandbox.policy import SandboxPolicy
@@ -35,7 +35,7 @@ class Choice:
 def choose(policy: SandboxPolicy, *, cache: Path | None = None) -> Choice:
     """Docker if it can be used at once, else the process sandbox and what stands in the way."""
     try:
-        docker = open_docker(policy, cache=cache)
+        docker = DockerSandbox(policy=policy, cache=cache)
     except (SandboxUnavailable, SandboxFailed, DependencyMissing) as error:
         return Choice(
             sandbox=ProcessSandbox(policy=policy, cache=cache),
@@ -51,7 +51,7 @@ def open_sandbox(name: str, policy: SandboxPolicy, *, cache: Path | None = None)
     Raises: SandboxUnavailable when Docker is asked for and not there; UsageError for another name.
     """
     if name == "docker":
-        return open_docker(policy, cache=cache)
+        return DockerSandbox(policy=policy, cache=cache)
     if name == "process":
         return ProcessSandbox(policy=policy, cache=cache)
     raise UsageError(f"there is no sandbox {name!r}", fix="use --sandbox docker or --sandbox process")

@@ -6,7 +6,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ from harness.progress import Progress
 from harness.sandbox import cgroup, engine, flags, guest_module, lifecycle, page_cache, record
 from harness.sandbox.build import build_entry
 from harness.sandbox.contract import BuiltEntry
-from harness.sandbox.engine import Engine
 from harness.sandbox.policy import GIB, SandboxPolicy, seccomp_sha256
 from harness.sandbox.volume import Workshop
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 _KILLED_STATUS = 128
+_SIGKILL_STATUS = 137
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,26 +41,41 @@ class DockerGuest:
         if state["OOMKilled"]:
             return "killed: out of memory"
         status = state["ExitCode"]
+        if status == _SIGKILL_STATUS:  # the engine does not always hear of the kernel's reason
+            return "killed by signal 9: out of memory, unless it did so itself"
         if status > _KILLED_STATUS:
             return f"killed by signal {status - _KILLED_STATUS}"
         return f"exited with status {status}"
 
 
 class DockerSandbox:
-    """Builds and runs entries on a Docker engine; see `open_docker`."""
+    """Builds and runs entries on this machine's Docker engine."""
 
     name = "docker"
 
-    def __init__(self, *, policy: SandboxPolicy, facts: Engine, cache: Path) -> None:
-        self.policy = policy
-        self.facts = facts
-        self._cache = cache
-        self._page_cache_was_dropped = True
+    def __init__(
+        self,
+        *,
+        base_image: str | None = None,
+        policy: SandboxPolicy | None = None,
+        cache: Path | None = None,
+    ) -> None:
+        """Ask the engine what it is; what killed harnesses left on it is removed.
+
+        Raises: SandboxUnavailable without an engine, the right to use it, or the base image.
+        """
+        policy = policy or SandboxPolicy()
+        self.policy = replace(policy, base_image=base_image) if base_image else policy
+        self._cache = cache or record.default_cache()
+        self._page_cache_is_dropped = page_cache.may_be_dropped()
         self._cgroups_are_visible = True
+        with engine.connected() as client:
+            self.facts = engine.describe(client, base_image=self.policy.base_image)
+            lifecycle.remove_leftovers(client)
 
     @property
     def details(self) -> dict[str, str]:
-        """What the grade's provenance records about isolation; complete once every run is over."""
+        """What the grade's provenance records about isolation; final once every run is over."""
         limits, facts = self.policy.run, self.facts
         return {
             "engine": f"docker {facts.version}",
@@ -72,7 +87,7 @@ class DockerSandbox:
             "cpus": f"{flags.effective_cpus(limits, facts):g}",
             "pids": str(limits.pids),
             "gpus": ",".join(self.policy.gpu_device_ids) or "none",
-            "page_cache": "dropped" if self._page_cache_was_dropped else "not dropped",
+            "page_cache": "dropped" if self._page_cache_is_dropped else "not dropped",
             "survivors": "none"
             if self._cgroups_are_visible
             else "not checked: control groups are not visible",
@@ -107,7 +122,7 @@ class DockerSandbox:
                     self._note_visibility(container)
                     yield DockerGuest(container=container)
             finally:
-                self._page_cache_was_dropped &= page_cache.drop()
+                self._page_cache_is_dropped &= page_cache.drop()
 
     def _settings(self, built: BuiltEntry, *, gate: Path, guest_folder: Path) -> dict[str, Any]:
         from docker.types import DeviceRequest
@@ -143,17 +158,6 @@ class DockerSandbox:
             container.reload()
             if container.attrs["State"]["Running"]:
                 self._cgroups_are_visible = False
-
-
-def open_docker(policy: SandboxPolicy, *, cache: Path | None = None) -> DockerSandbox:
-    """A sandbox on this machine's engine; what killed harnesses left there is removed first.
-
-    Raises: SandboxUnavailable without an engine, the right to use it, or the base image.
-    """
-    with engine.connected() as client:
-        facts = engine.describe(client, base_image=policy.base_image)
-        lifecycle.remove_leftovers(client)
-    return DockerSandbox(policy=policy, facts=facts, cache=cache or record.default_cache())
 
 
 def _new_grade() -> str:

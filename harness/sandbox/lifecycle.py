@@ -89,9 +89,10 @@ def _check_nothing_lives(container_id: str) -> None:
     alive = cgroup.survivors(container_id, patience_s=_BURIAL_S)
     if not alive:
         return
-    cgroup.kill(alive)
+    left = cgroup.destroy(container_id, patience_s=_BURIAL_S)
     raise SandboxFailed(
-        f"{len(alive)} process(es) of container {container_id[:12]} outlived it: {alive[:10]}",
-        fix="the entry tried to escape: do not use this grade, look at the entry, check that the processes are gone",
+        f"{len(alive)} process(es) of container {container_id[:12]} outlived it: {alive[:10]}; "
+        + (f"{left[:10]} cannot be killed" if left else "they are killed now"),
+        fix="this grade is void: look at the entry, and at this machine, before anything else is graded on it",
         code="sandbox.survivor",
     )
