@@ -1,0 +1,3 @@
+#!/bin/sh
+set -eu
+python3 -c 'import numpy'  # all it needs, and the base image has it

@@ -1,0 +1,91 @@
+"""Entries' predictors loaded from their folders, and synthetic clips to show them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def load_predictor(monkeypatch) -> Iterator[Callable[[Path], type]]:
+    """Imports `predictor` from an entry's folder, as its evaluate.py does, and forgets it afterwards."""
+    before = set(sys.modules)
+
+    def load(folder: Path) -> type:
+        for name in ("predictor", "tables"):
+            sys.modules.pop(name, None)
+        monkeypatch.syspath_prepend(str(folder))
+        return importlib.import_module("predictor").Predictor
+
+    yield load
+    for name in set(sys.modules) - before:
+        if name in {"predictor", "tables"}:
+            del sys.modules[name]
+
+
+def synthetic_clip(rng: np.random.Generator, *, frames: int, flip: float) -> np.ndarray:
+    """Tokens [N,16,16] that move a little: few values, cells resemble their left neighbour, bits flip rarely."""
+    values = rng.integers(0, 2**18, 40, dtype=np.uint32)
+    frame_HW = np.repeat(values[rng.integers(0, 40, (16, 8))], 2, axis=1)
+    found = []
+    for _ in range(frames):
+        renewed_HW = np.repeat(rng.random((16, 8)) < flip, 2, axis=1)
+        fresh_HW = np.repeat(values[rng.integers(0, 40, (16, 8))], 2, axis=1)
+        frame_HW = np.where(renewed_HW, fresh_HW, frame_HW)
+        found.append(frame_HW)
+    return np.stack(found).astype(np.uint32)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory) -> Path:
+    """A training clip of two segments; a cell is new with probability 2% per raw frame."""
+    folder = tmp_path_factory.mktemp("clip")
+    tokens_NHW = synthetic_clip(np.random.default_rng(1), frames=3000, flip=0.02)
+    tokens_NHW.tofile(folder / "video.bin")
+    np.repeat([0, 1], [1000, 2000]).astype("<i4").tofile(folder / "segment_ids.bin")
+    (folder / "metadata.json").write_text(json.dumps({"num_images": 3000, "s": 16}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def windows_BTHW(clip) -> np.ndarray:
+    """Eight windows of the same world, 15 raw frames apart."""
+    tokens_NHW = np.fromfile(clip / "video.bin", "<u4").reshape(-1, 16, 16)
+    return np.stack([tokens_NHW[start : start + 226 : 15] for start in range(0, 240 * 3, 90)])
+
+
+@pytest.fixture(scope="session")
+def counts(clip, tmp_path_factory) -> Callable[[str], Path]:
+    """Where `train.py` of a baseline put its counts of the clip; each is run once, as a program."""
+    made: dict[str, Path] = {}
+
+    def train(name: str) -> Path:
+        if name not in made:
+            out = tmp_path_factory.mktemp(name) / "counts.npz"
+            program = [sys.executable, str(ROOT / "baselines" / name / "train.py")]
+            subprocess.run(
+                [*program, "--train", str(clip), "--out", str(out)], check=True, capture_output=True
+            )
+            made[name] = out
+        return made[name]
+
+    return train
+
+
+@pytest.fixture(params=["template", "copy_last", "unigram", "ngram"])
+def predictor(request, load_predictor, counts) -> object:
+    """Each entry's predictor in turn."""
+    name = request.param
+    if name == "template":
+        return load_predictor(ROOT / "submissions_template")()
+    make = load_predictor(ROOT / "baselines" / name)
+    return make() if name == "copy_last" else make(counts(name))
