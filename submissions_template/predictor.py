@@ -34,7 +34,6 @@ class Predictor:
         self.guess_BHW = np.full((batch, 16, 16), 2**18, np.uint32)  # no frame equals it
         self.flips_BK = np.full((batch, 18), PRIOR_FLIP * PRIOR_CELLS)
         self.cells_B1 = np.full((batch, 1), PRIOR_CELLS)
-        self.steps_B1 = np.ones((batch, 1))
 
     def observe(self, frame_BHW: np.ndarray, actions_BSA: np.ndarray) -> None:  # noqa: ARG002 - not used yet
         """See one more frame of each window, uint32 [B,16,16].
@@ -43,13 +42,11 @@ class Predictor:
         fully autoregressive regime the frames after the prompt are your own predictions, and the actions are zero.
         """
         if self.last_BHW is not None:
-            # A frame that is exactly what was guessed is one's own: it says nothing about how the world changes,
-            # only that one more step lies between now and the last thing that was really seen.
+            # A frame that is exactly what was guessed is one's own: it says nothing about how the world changes.
             is_own_B1 = (frame_BHW == self.guess_BHW).all((1, 2))[:, None]
             changed_BK = bits(frame_BHW ^ self.last_BHW).sum((1, 2))
             self.flips_BK += np.where(is_own_B1, 0.0, changed_BK)
             self.cells_B1 += np.where(is_own_B1, 0.0, 256.0)
-            self.steps_B1 = np.where(is_own_B1, self.steps_B1 + 1, 1)
         self.last_BHW = frame_BHW
 
     def predict(self) -> "tuple[np.ndarray, np.ndarray]":
@@ -59,10 +56,7 @@ class Predictor:
         normalisation. The tokens are your single best guess: what the accuracy counts, and what you will see next
         in the fully autoregressive regime.
         """
-        once_BK = self.flips_BK / self.cells_B1
-        flip_BK = (
-            1 - (1 - 2 * once_BK) ** self.steps_B1
-        ) / 2  # flipped an odd number of times in so many steps
+        flip_BK = self.flips_BK / self.cells_B1
         # The evidence, in nats, that a bit is 1: positive where it is 1 now and rarely changes.
         keep_BK = np.log((1 - flip_BK) / flip_BK)
         evidence_BHWK = (2 * bits(self.last_BHW) - 1) * keep_BK[:, None, None]
