@@ -1,0 +1,87 @@
+"""`wmc leaderboard`: write the public page from the store of grades, and show the ranking."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli.console import Console, printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from leaderboard.standings import Board, Row
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser("leaderboard", help="write the leaderboard page from the kept records")
+    parser.add_argument(
+        "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("site"),
+        metavar="SITE",
+        help="folder of the page (default: site)",
+    )
+    parser.add_argument("--json", action="store_true", help="print what leaderboard.json holds")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, console: Console) -> None:
+    """Write the site; show its tables on stdout and where it lies on stderr."""
+    from harness.results.store import Store
+    from leaderboard.exports import to_json
+    from leaderboard.publish import publish
+
+    standings = publish(Store(args.store).reports(), args.output)
+    if args.json:
+        console.json(to_json(standings))
+    else:
+        for board in standings.boards:
+            console.show(_table(board))
+        if not standings.boards:
+            console.note(f"No ranked grade in {args.store} yet: `wmc grade ZIP --data DIR` makes the first.")
+    if standings.failed:
+        console.note(f"{len(standings.failed)} failed grade(s) are listed on the page, not ranked")
+    console.note(f"page: {args.output / 'index.html'}")
+
+
+def _table(board: Board) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    contest = board.contest
+    title = f"{board.data_name}: {contest.windows} windows, {contest.schedule} schedule"
+    table = Table(title=escape(printable(title)), caption="losses in nats per token, lower is better")
+    table.add_column("#", justify="right")
+    table.add_column("user / entry", overflow="fold")
+    for heading in ("loss", "95% interval", "accuracy", "s/frame", "autoregressive", "fully forced"):
+        table.add_column(heading, justify="right")
+    table.add_column("marks")
+    for row in board.rows:
+        table.add_row(*(escape(printable(cell)) for cell in _cells(row)))
+    return table
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    from harness.protocol.regimes import Regime
+    from leaderboard import figures
+
+    entry, regimes, result = row.report.entry, row.report.regimes, row.result
+    low, high = result.loss_ci
+    others = (regimes.get(Regime.FULLY_AUTOREGRESSIVE), regimes.get(Regime.FULLY_TEACHER_FORCED))
+    return (
+        str(row.rank),
+        f"{entry.user_name} / {entry.entry_name}",
+        figures.loss(result.loss),
+        f"{figures.loss(low)} to {figures.loss(high)}",
+        figures.loss(result.token_accuracy),
+        figures.seconds(result.seconds_per_frame),
+        *(figures.loss(other.loss if other else None) for other in others),
+        ", ".join(mark.label for mark in row.marks),
+    )

@@ -1,0 +1,85 @@
+"""Where the strokes of the small charts go; the template draws them, so that all text stays escaped by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.results.report import RegimeReport
+from harness.spec import CHALLENGE
+from leaderboard.references import PRIZE
+from leaderboard.standings import Board
+
+WIDTH = 100.0
+HEIGHT = 24.0
+_PADDING = 2.0
+_LEAST_SPAN = 1.0
+"""Nats per token that a board's interval axis shows at least, or a lone entry's interval would fill it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """Losses from `low` to `high` in nats per token, the same for every row of a board."""
+
+    low: float
+    high: float
+
+    def along(self, loss: float, length: float) -> float:
+        """Where `loss` lies on an axis of `length`, the smallest at 0."""
+        share = (loss - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+        return round(_PADDING + min(1.0, max(0.0, share)) * (length - 2 * _PADDING), 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whisker:
+    """An interval and its mean on a horizontal axis of `WIDTH`; `prize` is None where it is off the scale."""
+
+    low: float
+    mean: float
+    high: float
+    prize: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardScales:
+    """The axes of a board.
+
+    Attributes:
+        interval: of the rows' intervals.
+        by_frame_span: nats per token from the bottom to the top of a sparkline, whose middle is its own row's.
+    """
+
+    interval: Scale
+    by_frame_span: float
+
+    def whisker(self, result: RegimeReport) -> Whisker:
+        """The interval of one row."""
+        low, mean, high = (
+            self.interval.along(loss, WIDTH) for loss in (result.loss_ci[0], result.loss, result.loss_ci[1])
+        )
+        prize_shown = self.interval.low <= PRIZE.loss <= self.interval.high
+        prize = self.interval.along(PRIZE.loss, WIDTH) if prize_shown else None
+        return Whisker(low=low, mean=mean, high=high, prize=prize)
+
+    def sparkline(self, result: RegimeReport) -> str:
+        """The points of an SVG polyline in a `WIDTH` by `HEIGHT` box: frames to the right, larger losses higher."""
+        frames = CHALLENGE.window - 1
+        middle = (min(result.loss_by_frame) + max(result.loss_by_frame)) / 2
+        axis = Scale(low=middle - self.by_frame_span / 2, high=middle + self.by_frame_span / 2)
+        points = []
+        for index, loss in enumerate(result.loss_by_frame):
+            along = (result.first_frame + index - 1) / max(1, frames - 1)
+            x = _PADDING + along * (WIDTH - 2 * _PADDING)
+            points.append(f"{x:.1f},{HEIGHT - axis.along(loss, HEIGHT):.1f}")
+        return " ".join(points)
+
+
+def scales(board: Board) -> BoardScales:
+    """The axes that hold every row of `board`, in all regimes."""
+    results = [result for row in board.rows for result in row.report.regimes.values() if result]
+    low = min(row.result.loss_ci[0] for row in board.rows)
+    high = max(row.result.loss_ci[1] for row in board.rows)
+    spare = max(0.0, _LEAST_SPAN - (high - low)) / 2
+    return BoardScales(
+        interval=Scale(low=low - spare, high=high + spare),
+        by_frame_span=max(max(result.loss_by_frame) - min(result.loss_by_frame) for result in results),
+    )

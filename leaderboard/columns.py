@@ -1,0 +1,103 @@
+"""The table's columns: what stands above each and what it means, written once for the table and its legend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.protocol.regimes import Regime
+from harness.spec import CHALLENGE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column's heading, one line on its meaning, and whether it holds figures (right-aligned)."""
+
+    name: str
+    title: str
+    meaning: str
+    figures: bool = False
+
+
+_PREDICTED = CHALLENGE.window - 1
+
+REGIME_COLUMNS = {
+    Regime.FULLY_AUTOREGRESSIVE: Column(
+        name="autoregressive",
+        title="AR loss",
+        figures=True,
+        meaning=f"Fully autoregressive: after {CHALLENGE.prompt_frames} true frames the entry sees only its own "
+        "predictions.",
+    ),
+    Regime.FULLY_TEACHER_FORCED: Column(
+        name="token-forced",
+        title="Fully TF loss",
+        figures=True,
+        meaning="Fully teacher-forced: token by token, given every true token before it. Only causal entries have it.",
+    ),
+}
+"""The losses beside the one that ranks."""
+
+COLUMNS = (
+    Column(
+        name="rank",
+        title="Rank",
+        figures=True,
+        meaning="By loss, lowest first. Equal published losses share a rank. Only grades of the same data, schedule "
+        "and number of windows are ranked together, and only the latest grade of each entry.",
+    ),
+    Column(name="user", title="User", meaning="Who sent the entry."),
+    Column(name="entry", title="Entry", meaning="What its entrant calls it; leads to its details."),
+    Column(
+        name="loss",
+        title="Loss",
+        figures=True,
+        meaning="Temporally teacher-forced: every frame is predicted from the true frames before it. Cross-entropy in "
+        "nats per token, mean over windows, frames and positions; lower is better. Below it the 95% "
+        "bootstrap interval over windows, and the same as a bar on one scale for the whole table.",
+    ),
+    Column(
+        name="by-frame",
+        title="By frame",
+        meaning=f"The same loss for each predicted frame, 1 to {_PREDICTED} from left to right. Every row "
+        "has its own middle and the same height per nat.",
+    ),
+    Column(
+        name="accuracy",
+        title="Accuracy",
+        figures=True,
+        meaning="Share of tokens predicted exactly (both factors right), in the same regime.",
+    ),
+    Column(
+        name="lpips",
+        title="LPIPS",
+        figures=True,
+        meaning="Perceptual distance of the decoded prediction to the decoded truth; lower is better. "
+        "Empty until grades decode frames.",
+    ),
+    Column(
+        name="seconds",
+        title="s/frame",
+        figures=True,
+        meaning="Seconds per predicted frame on the host's clock, from the first request to the last answer.",
+    ),
+    *REGIME_COLUMNS.values(),
+    Column(
+        name="flops",
+        title="Training FLOPs",
+        figures=True,
+        meaning="Spent to train the entry, as its entrant declares.",
+    ),
+    Column(
+        name="external",
+        title="External data",
+        meaning="Number of sources beyond the challenge's own data, pretrained weights included, as declared.",
+    ),
+    Column(
+        name="claimed",
+        title="Claimed loss",
+        figures=True,
+        meaning="The entrant's own figure for the public validation set. Not checked here.",
+    ),
+    Column(name="sandbox", title="Sandbox", meaning="What the entry ran in: docker, or a plain process."),
+    Column(name="date", title="Date", meaning="When the grade ended (UTC)."),
+)

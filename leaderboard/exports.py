@@ -1,0 +1,171 @@
+"""The standings for machines: one JSON object, and a CSV table that is safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import asdict
+from typing import Any
+
+from harness.protocol.regimes import Regime
+from harness.results.report import GradeReport, RegimeReport
+from harness.spec import CHALLENGE
+from leaderboard.references import PUBLISHED, Reference
+from leaderboard.standings import Board, Failed, Row, Standings
+
+FORMAT = 1
+"""Raised when a key of the JSON object changes its meaning or goes."""
+
+_FORMULA = re.compile(r"(^|;)(\s*)([=+\-@\t\r＝＋－＠])")
+_COLUMNS = (
+    "kind", "data_name", "data_sha256", "schedule", "windows", "rank", "user", "entry", "loss", "loss_low", "loss_high",
+    "token_accuracy", "lpips", "seconds_per_frame", "fully_autoregressive_loss", "fully_teacher_forced_loss",
+    "training_flops", "external_data", "claimed_val_loss", "sandbox", "marks", "finished_at", "grade_id",
+    "submission_sha256",
+)  # fmt: skip
+
+
+def to_json(standings: Standings) -> dict[str, Any]:
+    """The standings as plain dictionaries, lists, numbers and texts; losses in nats per token."""
+    return {
+        "format": FORMAT,
+        "challenge": {
+            "spec_version": CHALLENGE.version,
+            "unit": "nats per token",
+            "prize_loss": CHALLENGE.prize_loss,
+            "uniform_loss": CHALLENGE.uniform_loss,
+        },
+        "latest_grade": standings.latest,
+        "boards": [_board(board) for board in standings.boards],
+        "published": [asdict(reference) for reference in PUBLISHED],
+        "failed": [_failed(failed) for failed in standings.failed],
+        "not_ranked": standings.not_ranked,
+    }
+
+
+def to_csv(standings: Standings) -> str:
+    """A row per ranked entry of every board, then the published ones; text that could be a formula begins with `'`."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\r\n")
+    writer.writeheader()
+    for board in standings.boards:
+        writer.writerows(_cells(_flat(board, row)) for row in board.rows)
+    writer.writerows(_cells(_flat_reference(reference)) for reference in PUBLISHED)
+    return text.getvalue()
+
+
+def _board(board: Board) -> dict[str, Any]:
+    contest = board.contest
+    return {
+        "data_name": board.data_name,
+        "data_sha256": contest.data_sha256,
+        "schedule": contest.schedule,
+        "windows": contest.windows,
+        "spec_version": contest.spec_version,
+        "rows": [_row(row) for row in board.rows],
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    report = row.report
+    return {
+        "rank": row.rank,
+        "user": report.entry.user_name,
+        "entry": report.entry.entry_name,
+        "description": report.entry.description,
+        "training_flops": report.entry.training_flops,
+        "external_data": list(report.entry.external_data),
+        "claimed_val_loss": report.entry.claimed_val_loss,
+        "causal": report.entry.causal,
+        "marks": [mark.value for mark in row.marks],
+        "finished_at": report.finished_at,
+        "grade_id": report.grade_id,
+        "regimes": {regime.value: result and _result(result) for regime, result in report.regimes.items()},
+        "provenance": _provenance(report),
+    }
+
+
+def _result(result: RegimeReport) -> dict[str, Any]:
+    return {
+        "loss": result.loss,
+        "loss_ci": list(result.loss_ci),
+        "token_accuracy": result.token_accuracy,
+        "lpips": None,
+        "loss_by_frame": list(result.loss_by_frame),
+        "first_frame": result.first_frame,
+        "windows": result.windows,
+        "seconds_per_frame": result.seconds_per_frame,
+        "reply_s_median": result.reply_s_median,
+        "reply_s_p95": result.reply_s_p95,
+        "tokens_file": result.tokens_file,
+        "tokens_sha256": result.tokens_sha256,
+    }
+
+
+def _provenance(report: GradeReport) -> dict[str, Any]:
+    """What makes the grade repeatable, without the host's own policy and clocks."""
+    provenance = report.provenance
+    return {
+        "submission_sha256": provenance.submission_sha256,
+        "entry_tree_sha256": provenance.entry_tree_sha256,
+        "base_image": provenance.base_image,
+        "sandbox": provenance.sandbox,
+        "seed": provenance.seed,
+        "harness_version": provenance.harness_version,
+        "git_commit": provenance.git_commit,
+        "spec_version": provenance.spec_version,
+        "gate_version": provenance.gate_version,
+    }
+
+
+def _failed(failed: Failed) -> dict[str, Any]:
+    return {**asdict(failed), "blame": failed.blame.value}
+
+
+def _flat(board: Board, row: Row) -> dict[str, object]:
+    report, result, contest = row.report, row.result, board.contest
+    return {
+        "kind": "graded",
+        "data_name": board.data_name,
+        "data_sha256": contest.data_sha256,
+        "schedule": contest.schedule,
+        "windows": contest.windows,
+        "rank": row.rank,
+        "user": report.entry.user_name,
+        "entry": report.entry.entry_name,
+        "loss": result.loss,
+        "loss_low": result.loss_ci[0],
+        "loss_high": result.loss_ci[1],
+        "token_accuracy": result.token_accuracy,
+        "seconds_per_frame": result.seconds_per_frame,
+        "fully_autoregressive_loss": _loss(report, Regime.FULLY_AUTOREGRESSIVE),
+        "fully_teacher_forced_loss": _loss(report, Regime.FULLY_TEACHER_FORCED),
+        "training_flops": report.entry.training_flops,
+        "external_data": "; ".join(report.entry.external_data),
+        "claimed_val_loss": report.entry.claimed_val_loss,
+        "sandbox": report.provenance.sandbox,
+        "marks": " ".join(mark.value for mark in row.marks),
+        "finished_at": report.finished_at,
+        "grade_id": report.grade_id,
+        "submission_sha256": report.provenance.submission_sha256,
+    }
+
+
+def _flat_reference(reference: Reference) -> dict[str, object]:
+    values = asdict(reference)
+    return {"kind": "published", **{name: values[name] for name in _COLUMNS if name in values}}
+
+
+def _loss(report: GradeReport, regime: Regime) -> float | None:
+    result = report.regimes.get(regime)
+    return result.loss if result else None
+
+
+def _cells(values: dict[str, object]) -> dict[str, object]:
+    return {name: _inert(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _inert(text: str) -> str:
+    """`text` that no spreadsheet runs, also where `;` separates columns; numbers never pass through here."""
+    return _FORMULA.sub(r"\1\2'\3", text)

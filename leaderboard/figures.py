@@ -1,0 +1,58 @@
+"""How exact a published figure is, and how it is written.
+
+Figures are rounded before they leave the store: the last digits of a held-out loss help nobody but those who probe
+the held-out data by submitting often.
+"""
+
+from __future__ import annotations
+
+import math
+
+DECIMALS = 4
+"""Of losses in nats per token and of accuracies."""
+NOTHING = "–"
+"""Stands where there is no figure."""
+
+
+def rounded(value: float) -> float:
+    """A loss or an accuracy as it is published."""
+    return round(value, DECIMALS)
+
+
+def two_figures(seconds: float) -> float:
+    """A time as it is published."""
+    return float(f"{seconds:.2g}")
+
+
+def loss(value: float | None) -> str:
+    """`9.4312`."""
+    return NOTHING if value is None else f"{value:.{DECIMALS}f}"
+
+
+def short_loss(value: float | None) -> str:
+    """`8.79`, for figures that were published with two decimals."""
+    return NOTHING if value is None else f"{value:.2f}"
+
+
+def seconds(value: float | None) -> str:
+    """`0.075`, `1.2` or `120`: two figures, never an exponent."""
+    if value is None:
+        return NOTHING
+    if value <= 0:
+        return "0"
+    published = two_figures(value)
+    return f"{published:.{max(0, 1 - math.floor(math.log10(published)))}f}"
+
+
+def power_of_ten(value: float) -> tuple[str, int]:
+    """Mantissa and exponent: 1.5e19 -> ("1.5", 19)."""
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return mantissa.removesuffix(".0"), int(exponent)
+
+
+def flops(value: float | None) -> str:
+    """`1.5e19`, for plain text."""
+    if value is None:
+        return NOTHING
+    mantissa, exponent = power_of_ten(value)
+    return "0" if value == 0 else f"{mantissa}e{exponent}"

@@ -1,0 +1,164 @@
+"""Who stands where: grades of the same windows are ranked together, the latest grade of each entry counts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.errors import Blame
+from harness.protocol.regimes import Regime
+from harness.results.report import GradeReport, RegimeReport
+from leaderboard.marks import Mark, marks_of
+from leaderboard.publishable import publishable, shown_name
+from leaderboard.references import LINES, Line
+
+RANKED_BY = Regime.TEMPORALLY_TEACHER_FORCED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """What must be the same for two losses to be compared: the clip, its windows, the challenge's numbers."""
+
+    data_sha256: str | None
+    schedule: str
+    windows: int
+    spec_version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One ranked entry. Entries whose published losses are equal share a rank; `report` is in publishable form."""
+
+    rank: int
+    report: GradeReport
+    marks: tuple[Mark, ...]
+
+    @property
+    def result(self) -> RegimeReport:
+        """The regime that ranks."""
+        return _ranking_result(self.report)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """One contest. `listing` has its rows, best first, with the lines drawn through it at their places."""
+
+    contest: Contest
+    data_name: str
+    listing: tuple[Row | Line, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The ranked entries, best first."""
+        return tuple(item for item in self.listing if isinstance(item, Row))
+
+    @property
+    def latest(self) -> str:
+        """When the last of them was graded."""
+        return max(row.report.finished_at for row in self.rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A grade that stopped; its message stays in the store, for it may repeat what a stranger wrote."""
+
+    grade_id: str
+    finished_at: str
+    user: str | None
+    entry: str | None
+    submission_sha256: str | None
+    code: str
+    blame: Blame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standings:
+    """Everything the page shows.
+
+    Attributes:
+        boards: the one with the most entries first.
+        failed: the latest first.
+        not_ranked: grades that finished without the regime that ranks.
+        latest: when the last grade of any kind ended, None in an empty store.
+    """
+
+    boards: tuple[Board, ...]
+    failed: tuple[Failed, ...]
+    not_ranked: int
+    latest: str | None
+
+
+def standings(reports: Iterable[GradeReport]) -> Standings:
+    """The standings after `reports`, which come oldest first."""
+    counting: dict[Contest, dict[tuple[str | None, str | None], GradeReport]] = defaultdict(dict)
+    failed: list[Failed] = []
+    not_ranked = 0
+    latest: str | None = None
+    for report in reports:
+        latest = max(latest or "", report.finished_at)
+        if report.failure:
+            failed.append(_failed(report))
+        elif report.regimes.get(RANKED_BY):
+            who = (report.entry.user_name, report.entry.entry_name)
+            counting[_contest(report)][who] = report
+        else:
+            not_ranked += 1
+    boards = [_board(contest, list(latest_of.values())) for contest, latest_of in counting.items()]
+    boards.sort(key=lambda board: (len(board.rows), board.contest.windows, board.latest), reverse=True)
+    return Standings(
+        boards=tuple(boards), failed=tuple(reversed(failed)), not_ranked=not_ranked, latest=latest
+    )
+
+
+def _ranking_result(report: GradeReport) -> RegimeReport:
+    result = report.regimes[RANKED_BY]
+    if result is None:
+        raise ValueError(f"grade {report.grade_id} has no {RANKED_BY.value} loss to be ranked by")
+    return result
+
+
+def _contest(report: GradeReport) -> Contest:
+    return Contest(
+        data_sha256=report.provenance.data_sha256,
+        schedule=report.provenance.schedule,
+        windows=_ranking_result(report).windows,
+        spec_version=report.provenance.spec_version,
+    )
+
+
+def _board(contest: Contest, reports: list[GradeReport]) -> Board:
+    """Ranked by the exact losses; whose rounded losses are equal, are equal."""
+    newest = max(reports, key=lambda report: report.finished_at)
+    placed: list[tuple[float, str, Row | Line]] = [(line.loss, "", line) for line in LINES]
+    in_order = sorted(
+        reports, key=lambda report: (_ranking_result(report).loss, report.finished_at, report.grade_id)
+    )
+    rank, shown_loss = 0, None
+    for place, exact in enumerate(in_order, start=1):
+        report = publishable(exact)
+        if _ranking_result(report).loss != shown_loss:
+            rank, shown_loss = place, _ranking_result(report).loss
+        row = Row(rank=rank, report=report, marks=marks_of(report))
+        placed.append((_ranking_result(exact).loss, f"{place:09}", row))
+    placed.sort(key=lambda item: item[:2])  # a line before the rows that only reach it
+    return Board(
+        contest=contest,
+        data_name=publishable(newest).provenance.data_name or "",
+        listing=tuple(item for _, _, item in placed),
+    )
+
+
+def _failed(report: GradeReport) -> Failed:
+    failure, entry = report.failure, report.entry
+    if failure is None:
+        raise ValueError(f"grade {report.grade_id} did not fail")
+    return Failed(
+        grade_id=report.grade_id,
+        finished_at=report.finished_at,
+        user=entry.user_name and shown_name(entry.user_name),
+        entry=entry.entry_name and shown_name(entry.entry_name),
+        submission_sha256=report.provenance.submission_sha256,
+        code=failure.code,
+        blame=failure.blame,
+    )
