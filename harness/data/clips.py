@@ -195,7 +195,14 @@ def _map(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
             code="data.size_mismatch",
             fix="the file or metadata.json is from another split, or the download was cut off: download it again",
         )
-    return np.memmap(path, dtype, "r", shape=shape)
+    try:
+        return np.memmap(path, dtype, "r", shape=shape)
+    except OSError as error:
+        raise DataInvalid(
+            f"{path} cannot be read: {error}",
+            code="data.file_unreadable",
+            fix="make it a file that you may read",
+        ) from error
 
 
 def _size(path: Path) -> int:
@@ -250,9 +257,10 @@ def _check_tokens(tokens_NHW: NDArray[np.uint32], folder: Path, spec: ChallengeS
     for start in range(0, len(tokens_NHW), _CHECK_CHUNK_FRAMES):
         frame_max = tokens_NHW[start : start + _CHECK_CHUNK_FRAMES].max(axis=(1, 2))
         if frame_max.max() >= spec.vocab:
-            frame = start + int(np.argmax(frame_max >= spec.vocab))
+            first = int(np.argmax(frame_max >= spec.vocab))
             raise DataInvalid(
-                f"{folder / 'video.bin'}: frame {frame:,} holds token {frame_max.max()}, ids end at {spec.vocab - 1}",
+                f"{folder / 'video.bin'}: frame {start + first:,} holds token {frame_max[first]}, "
+                f"ids end at {spec.vocab - 1}",
                 code="data.token_out_of_range",
                 fix="the file is not a v1.1 video.bin, or it was damaged: download it again",
             )

@@ -34,7 +34,7 @@ def first_leak(
     """The first violation of the reveal rule when `batches` (indices into `starts`) are served in order, or None.
 
     Within a batch all windows advance together: frame t - 1 of every window is revealed, then frame t of every
-    window is asked for.
+    window is asked for. At its end the last frames count as revealed: token by token, nearly all of them was.
     """
     latest_S = np.full(len(segments.begins), -1, np.int64)
     for batch in batches:
@@ -49,4 +49,5 @@ def first_leak(
                 return Leak(
                     segment=int(segment), target=int(frames_BT[window, t]), revealed=int(latest_S[segment])
                 )
+        np.maximum.at(latest_S, segment_B, frames_BT[:, -1])
     return None
