@@ -1,0 +1,68 @@
+"""`wmc submit` prints a receipt for a zip that intake takes, and says what it left out."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.cli import submit
+from harness.cli.console import Console
+from harness.errors import ManifestRejected
+
+TEMPLATE = Path(__file__).parents[3] / "submissions_template"
+
+
+def run(*arguments: str) -> None:
+    """The command as the shell would call it."""
+    parser = argparse.ArgumentParser()
+    submit.register(parser.add_subparsers())
+    args = parser.parse_args(["submit", *arguments])
+    args.run(args, Console())
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A copy of the template; the working directory is beside it."""
+    copy = tmp_path / "my-entry"
+    shutil.copytree(TEMPLATE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return copy
+
+
+def test_the_zip_is_named_after_user_and_entry_and_lies_here(folder, capsys):
+    run(str(folder))
+    zip_path = Path("your-name-template.zip")
+    assert list(Path().iterdir()) == [zip_path]
+    shown = capsys.readouterr().out
+    assert hashlib.sha256(zip_path.read_bytes()).hexdigest() in shown
+    assert f"{zip_path.stat().st_size:,} bytes" in shown
+
+
+def test_output_names_another_place(folder, tmp_path):
+    run(str(folder), "-o", str(tmp_path / "other.zip"))
+    assert (tmp_path / "other.zip").is_file()
+
+
+def test_what_is_left_out_is_said(folder, capsys):
+    (folder / ".git").mkdir()
+    run(str(folder))
+    assert "left out: .git" in capsys.readouterr().err
+
+
+def test_markup_in_an_entrys_name_is_shown_as_it_is(folder, capsys):
+    manifest = folder / "wmc.toml"
+    manifest.write_text(manifest.read_text().replace('"template"', '"[bold]x[/bold]"'))
+    run(str(folder))
+    assert "[bold]x[/bold] by your-name" in capsys.readouterr().out
+
+
+def test_a_wrong_manifest_leaves_no_zip(folder):
+    (folder / "wmc.toml").write_text("colour = 1\n")
+    with pytest.raises(ManifestRejected):
+        run(str(folder))
+    assert list(Path().iterdir()) == []
