@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         args.folder,
         plan=DemoPlan(seed=args.seed, train_frames=args.train_frames),
         fit_codec=PatchCodec.fit,
-        workers=len(os.sched_getaffinity(0)) if args.workers is None else args.workers,
+        workers=_cores() if args.workers is None else args.workers,
         progress=console,
         force=args.force,
     )
@@ -82,16 +82,23 @@ def shortcomings(summary: Mapping[str, SplitSummary], losses: Mapping[str, CopyL
     return found
 
 
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _table(folder: Path, summary: Mapping[str, SplitSummary], losses: Mapping[str, CopyLosses]) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(
         title=f"Demo data in {escape(str(folder))}",
-        caption="last three: nats per token of the training marginals, alone and mixed at the best weight with the\n"
-        "last frame and with the successor of the nearest training frame (rule 5)",
+        caption="rule 5, in nats per token: the training marginals (unigram), mixed at the best weight\n"
+        "with the last frame (copied) or with the successor of the nearest training frame (retrieved)",
     )
-    for heading in ("split", "frames", "segments", "PSNR (dB)", "unigram", "+ copy last", "+ retrieved"):
+    for heading in ("split", "frames", "segments", "dB", "unigram", "copied", "retrieved"):
         table.add_column(heading, justify="left" if heading == "split" else "right")
     for split, made in summary.items():
         cells = [split, f"{made.frames:,}", f"{made.segments}", f"{made.psnr_db:.1f}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,7 +21,8 @@ from numpy.typing import NDArray
 
 from harness.data.clips import ACTION_WIDTHS, write_clip
 from harness.data.demo_filming import Footage, FrameCodec, film, record
-from harness.data.demo_plan import DemoPlan
+from harness.data.demo_plan import HOME, DemoPlan
+from harness.data.demo_robot import open_robot
 from harness.errors import DependencyMissing, UsageError
 from harness.progress import Progress
 
@@ -55,6 +57,12 @@ def make_demo(
     """
     _refuse_to_overwrite(folder, force=force)
     rounds = plan.rounds()
+    if workers < 1:
+        raise UsageError(
+            f"{workers} workers cannot render", code="usage.workers", fix="use --workers 1 or more"
+        )
+    with open_robot(HOME):
+        pass  # what keeps ViZDoom from starting is said here, before any work is done
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as scratch, _crew(workers) as crew:
         made = Path(scratch) / "new"
@@ -133,7 +141,9 @@ def _crew(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
         yield map
         return
     # Fresh interpreters: a fork would copy the threads' locks of whoever shows the progress.
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_interrupts_to_the_parent
+    )
     try:
         yield pool.map
     except BrokenProcessPool as error:
@@ -144,3 +154,8 @@ def _crew(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """Ctrl-C reaches the whole process group; one traceback is enough."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

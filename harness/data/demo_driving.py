@@ -109,8 +109,8 @@ class Deviations:
     """
 
     speed: float = 0.08
-    lateral: float = 1.5
-    heading: float = 0.75
+    lateral: float = 1.0
+    heading: float = 0.5
 
 
 class Follower:

@@ -69,20 +69,10 @@ class Footage:
 
 def record(rounds: RoundsPlan, *, deviations: Deviations) -> tuple[Route, NDArray[np.uint8]]:
     """The route, found by exploring, and a sample of what its first drive sees: uint8 [B,256,256,3]."""
-    plan = rounds.route
-    with open_robot(plan.scenario, with_floor_plan=True) as robot:
-        robot.start(plan.level_seed)
-        floor_plan = robot.floor_plan()
-        explorer = Explorer(floor_plan, np.random.default_rng(plan.explore_seed))
-        path_P2 = np.empty((plan.tics, 2))
-        for tic in range(plan.tics):
-            pose = robot.pose
-            path_P2[tic] = pose.x, pose.y
-            robot.drive(explorer.command(pose))
-    route = Route(plan=plan, path_P2=path_P2, floor_plan=floor_plan)
-    if rounds.drives[0].split != "train":
-        return route, np.empty((0, 0, 0, 3), np.uint8)
-    with open_robot(plan.scenario) as robot:
+    with open_robot(rounds.route.scenario, with_floor_plan=True) as robot:
+        route = _explore(robot, rounds.route)
+        if rounds.drives[0].split != "train":
+            return route, np.empty((0, 0, 0, 3), np.uint8)
         views = [view for view, _ in _drive(robot, route, rounds.drives[0], deviations)]
     return route, np.stack(views[::_SAMPLE_EVERY])
 
@@ -93,6 +83,18 @@ def film(
     """A segment for each drive of this route."""
     with open_robot(route.plan.scenario) as robot:
         return [_film_drive(robot, route, drive, deviations, codec) for drive in drives]
+
+
+def _explore(robot: Robot, plan: RoutePlan) -> Route:
+    robot.start(plan.level_seed)
+    floor_plan = robot.floor_plan()
+    explorer = Explorer(floor_plan, np.random.default_rng(plan.explore_seed))
+    path_P2 = np.empty((plan.tics, 2))
+    for tic in range(plan.tics):
+        pose = robot.pose
+        path_P2[tic] = pose.x, pose.y
+        robot.drive(explorer.command(pose))
+    return Route(plan=plan, path_P2=path_P2, floor_plan=floor_plan)
 
 
 def _film_drive(

@@ -1,6 +1,6 @@
 """Which routes exist, and which drives of them make up the three splits; everything follows from one seed.
 
-`train` and `val` are different drives of the same routes; `heldout` drives its own routes, once each, in other maps.
+`train` and `val` are different drives of the same routes; `heldout` drives routes in other maps.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class DemoPlan:
     Attributes:
         seed: of everything.
         train_frames: in all, over segments of 226 frames and more.
-        routes: that train and val drive (fewer if `train_frames` is too small to drive each once).
+        routes: that train and val drive (fewer if `train_frames` is too small to drive each once), and as many
+            others that heldout drives.
         graded_segments: of val, and of heldout, 226 frames each.
     """
 
@@ -83,14 +84,18 @@ class DemoPlan:
                 code="usage.train_frames",
                 fix=f"ask for at least {CHALLENGE.raw_span}, better 10000",
             )
+        if self.seed < 0:
+            raise UsageError(f"the seed is {self.seed}", code="usage.seed", fix="use 0 or more")
         rng = np.random.default_rng(self.seed)
         train = self._train_drives(rng)
+        val, heldout = [
+            [_graded(split, rng) for _ in range(self.graded_segments)] for split in ("val", "heldout")
+        ]
         routes = min(self.routes, len(train))
-        val = [_graded("val", rng) for _ in range(self.graded_segments)]
-        home = [_rounds(HOME, (*train[route::routes], *val[route::routes]), rng) for route in range(routes)]
+        home = [_rounds(HOME, (*train[first::routes], *val[first::routes]), rng) for first in range(routes)]
+        routes = min(self.routes, self.graded_segments)
         away = [
-            _rounds(AWAY[index % len(AWAY)], (_graded("heldout", rng),), rng)
-            for index in range(self.graded_segments)
+            _rounds(AWAY[first % len(AWAY)], tuple(heldout[first::routes]), rng) for first in range(routes)
         ]
         return (*home, *away)
 

@@ -6,6 +6,7 @@ slightly soft lens. Axes: Y and X pixels, C colours.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +54,8 @@ class Robot:
 
     def see(self) -> NDArray[np.uint8]:
         """What the camera sees now."""
-        return through_lens(self._state().screen_buffer[:, _MARGIN : _MARGIN + IMAGE_SIDE])
+        screen_YXC = self._state().screen_buffer[:, _MARGIN - 1 : _MARGIN + IMAGE_SIDE + 1]
+        return through_lens(np.concatenate([screen_YXC[:1], screen_YXC, screen_YXC[-1:]]))
 
     def drive(self, command: Command) -> None:
         """Obey for one tic."""
@@ -74,15 +76,27 @@ class Robot:
 
 
 def through_lens(image_YXC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image as optics give it: each pixel mixed with its neighbours, (1, 2, 1) / 4 in both directions.
+    """The image as optics give it, one pixel smaller on each side: neighbours mixed as (1, 2, 1) / 4 in both directions.
 
     The renderer's texels have edges that no camera shows and that 18 bits a patch cannot hold.
     """
-    sharp_YXC = np.pad(image_YXC.astype(np.uint16), ((1, 1), (1, 1), (0, 0)), mode="edge")
-    rows_YXC = sharp_YXC[:-2] + 2 * sharp_YXC[1:-1] + sharp_YXC[2:]
-    total_YXC = rows_YXC[:, :-2] + 2 * rows_YXC[:, 1:-1] + rows_YXC[:, 2:]
-    soft_YXC: NDArray[np.uint8] = ((total_YXC + 8) >> 4).astype(np.uint8)
+    sums_YXC = image_YXC.astype(np.uint16)
+    for _ in range(2):  # (1, 2, 1) is (1, 1) twice
+        sums_YXC = sums_YXC[:-1] + sums_YXC[1:]
+        sums_YXC = sums_YXC[:, :-1] + sums_YXC[:, 1:]
+    soft_YXC: NDArray[np.uint8] = ((sums_YXC + 8) >> 4).astype(np.uint8)
     return soft_YXC
+
+
+@contextmanager
+def _inside(folder: str) -> Iterator[None]:
+    """The working directory is `folder` for a moment."""
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 @contextmanager
@@ -112,11 +126,12 @@ def open_robot(scenario: str, *, with_floor_plan: bool = False) -> Iterator[Robo
         game.set_available_buttons([button.TURN_LEFT_RIGHT_DELTA, button.MOVE_FORWARD_BACKWARD_DELTA])
         game.set_available_game_variables([variable.POSITION_X, variable.POSITION_Y, variable.ANGLE])
         try:
-            game.init()
+            with _inside(scratch):  # where the engine, a process of its own, leaves a folder
+                game.init()
         except vizdoom.ViZDoomErrorException as error:
             raise DependencyMissing(
                 f"vizdoom is installed but does not start: {error}",
-                fix="check the installation with: python -m vizdoom.tests (or reinstall it)",
+                fix="reinstall it: pip install --force-reinstall vizdoom",
                 code="dependency.broken",
             ) from error
         try:
