@@ -91,11 +91,7 @@ def open_archive(
             f"the files of a submission could not be read or written: {error}",
             fix="check free space and rights of the folder it is unpacked into",
         ) from error
-    files = tuple(
-        EntryFile(name=member.name, size_bytes=member.size, executable=member.executable)
-        for member in sorted(members, key=lambda member: member.name)
-        if not member.is_folder
-    )
+    files = _files(members)
     return Entry(
         folder=into,
         sha256=sha256,
@@ -167,6 +163,14 @@ def _counted(chunks: Iterable[bytes], advance: Advance) -> Iterator[bytes]:
     for chunk in chunks:
         yield chunk
         advance(len(chunk))
+
+
+def _files(members: list[Member]) -> tuple[EntryFile, ...]:
+    return tuple(
+        EntryFile(name=member.name, size_bytes=member.size, executable=member.executable)
+        for member in sorted(members, key=lambda member: member.name)
+        if not member.is_folder
+    )
 
 
 def _check_unchanged(before: os.stat_result, after: os.stat_result) -> None:

@@ -18,6 +18,7 @@ from harness.intake.zipformat import (
     STORED,
     CentralRecord,
     Span,
+    check_coding,
     extra_fields,
     read_at,
     reject,
@@ -115,11 +116,12 @@ def _checked_local_header(fd: int, record: CentralRecord, name: str, *, limit: i
     if record.offset + LOCAL.size > limit:
         raise reject("offset_broken", f'"{name}" begins where the zip has no member')
     fields = LOCAL.unpack(read_at(fd, record.offset, LOCAL.size))
-    magic, _, flags, method, _, _, crc32, packed, size, name_len, extra_len = fields
+    magic, version, flags, method, _, _, crc32, packed, size, name_len, extra_len = fields
     if magic != LOCAL_MAGIC:
         raise reject("offset_broken", f'"{name}" begins where the zip has no member')
     tail = read_at(fd, record.offset + LOCAL.size, name_len + extra_len)
     local_name, extra = tail[:name_len], tail[name_len:]
+    check_coding(record.raw_name, version=version, flags=flags, method=method)
     wide = extra_fields(extra, raw_name=record.raw_name)
     size, packed = widened((size, packed), wide, raw_name=record.raw_name)
     said = {"name": local_name, "flags": flags, "method": method, "crc": crc32, "sizes": (packed, size)}

@@ -29,6 +29,7 @@ ZIP64_EXTRA = 0x0001
 _HARMLESS_EXTRAS = frozenset({0x000A, 0x5455, 0x5855, 0x7875})
 
 FLAG_DESCRIPTOR = 1 << 3
+_NEWEST_VERSION = 45  # 4.5 brought zip64, the last thing we take
 _FLAGS_ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 _FLAGS_TAKEN = 1 << 1 | 1 << 2 | FLAG_DESCRIPTOR | 1 << 11
 
@@ -146,9 +147,11 @@ def widened(values: tuple[int, ...], wide: bytes | None, *, raw_name: bytes) -> 
     return tuple(next(numbers) if value == MAX32 else value for value in values)
 
 
-def check_coding(raw_name: bytes, *, flags: int, method: int) -> None:
+def check_coding(raw_name: bytes, *, version: int, flags: int, method: int) -> None:
     """Refuse a member that is encrypted, or packed in a way that not every reader knows."""
     shown = f'"{printable(raw_name)}"'
+    if version > _NEWEST_VERSION:
+        raise reject("unknown_version", f"{shown} asks for version {version / 10:.1f} of the zip format")
     if flags & _FLAGS_ENCRYPTED:
         raise reject("encrypted", f"{shown} is encrypted", "make the zip without a password")
     if flags & ~_FLAGS_TAKEN:
@@ -164,7 +167,7 @@ def _central_record(data: bytes, at: int) -> tuple[CentralRecord, int]:
     if len(header) < CENTRAL.size or not header.startswith(CENTRAL_MAGIC):
         raise reject("directory_broken", "the zip's directory holds something that is not a member")
     fields = CENTRAL.unpack(header)
-    _, _, _, flags, method, _, _, crc32, packed, size, name_len, extra_len, comment_len = fields[:13]
+    _, _, version, flags, method, _, _, crc32, packed, size, name_len, extra_len, comment_len = fields[:13]
     disk, _, attributes, offset = fields[13:]
     name_at = at + CENTRAL.size
     extra_at = name_at + name_len
@@ -176,7 +179,7 @@ def _central_record(data: bytes, at: int) -> tuple[CentralRecord, int]:
         raise reject("member_comment", f'"{printable(raw_name)}" has a comment')
     if disk:
         raise reject("multi_disk", f'"{printable(raw_name)}" lies in another part of a zip in several parts')
-    check_coding(raw_name, flags=flags, method=method)
+    check_coding(raw_name, version=version, flags=flags, method=method)
     wide = extra_fields(data[extra_at : extra_at + extra_len], raw_name=raw_name)
     size, packed, offset = widened((size, packed, offset), wide, raw_name=raw_name)
     record = CentralRecord(

@@ -271,6 +271,20 @@ class PatchData(HostileZip):
         return Raw(flags=1 << 5)
 
 
+class VersionOfTheFuture(HostileZip):
+    code, says = "archive.unknown_version", "version 6.4"
+
+    def member(self):
+        return Raw(central={"version": 64})
+
+
+class VersionOfTheFutureInTheLocalHeader(HostileZip):
+    code, says = "archive.unknown_version", "version 6.4"
+
+    def member(self):
+        return Raw(local={"version": 64})
+
+
 class Bzip2(HostileZip):
     code, says = "archive.unknown_method", "method 12"
 

@@ -58,7 +58,7 @@ class Raw:
         says = self._says() | self.local
         name = says["name"]
         header = LOCAL.pack(
-            says["magic"], 20, says["flags"], says["method"], 0, 33, says["crc"], says["packed_size"],
+            says["magic"], says["version"], says["flags"], says["method"], 0, 33, says["crc"], says["packed_size"],
             says["size"], len(name), len(self.local_extra),
         )  # fmt: skip
         return header + name + self.local_extra + self.payload + self.descriptor
@@ -68,7 +68,7 @@ class Raw:
         says = self._says() | {"magic": b"PK\x01\x02", "offset": offset, "disk": 0} | self.central
         name = says["name"]
         header = CENTRAL.pack(
-            says["magic"], 3 << 8 | 20, 20, says["flags"], says["method"], 0, 33, says["crc"],
+            says["magic"], 3 << 8 | 20, says["version"], says["flags"], says["method"], 0, 33, says["crc"],
             says["packed_size"], says["size"], len(name), len(self.central_extra), len(self.comment),
             says["disk"], 0, self.mode << 16 | self.dos, says["offset"],
         )  # fmt: skip
@@ -77,6 +77,7 @@ class Raw:
     def _says(self) -> dict[str, object]:
         return {
             "magic": b"PK\x03\x04",
+            "version": 20,
             "name": self.name,
             "flags": self.flags,
             "method": self.method,

@@ -171,3 +171,7 @@ def test_a_damaged_zip_is_the_same_entry_or_refused(folder, tmp_path_factory, da
     found = {path for path in entry.folder.rglob("*") if not path.is_dir()}
     assert all(stat.S_ISREG(path.lstat().st_mode) for path in found)
     assert {path.name for path in work.iterdir()} == outside | {"entry"}
+    with zipfile.ZipFile(work / "in.zip") as archive:  # the usual reader sees the same
+        assert archive.testzip() is None
+        shown = {info.filename for info in archive.infolist() if not info.is_dir()}
+        assert shown == {file.name for file in entry.files}
