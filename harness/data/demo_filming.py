@@ -21,7 +21,7 @@ from harness.spec import CHALLENGE
 
 _UNITS_PER_METRE = 32.0
 _SAMPLE_EVERY = 8
-_MEASURE_EVERY = 10
+_MEASURE_EVERY = 30
 
 
 class FrameCodec(Protocol):
@@ -58,7 +58,7 @@ class Footage:
         tokens_NHW: uint32.
         driving_command_NA: float32 [N,2], linear (m/s) and angular velocity (rad/s, anticlockwise positive)
             commanded when the frame was seen.
-        squared_error: of decoded against rendered pixels, mean over every tenth frame.
+        squared_error: of decoded against rendered pixels, mean over a sample of the frames.
     """
 
     split: str

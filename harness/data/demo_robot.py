@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 IMAGE_SIDE = 256
 _MARGIN = (320 - IMAGE_SIDE) // 2
+_BLUR = 2
 # Doom keeps 0.90625 of a velocity each tic and adds thrust / 32, which settles at a third of the thrust.
 _THRUST_PER_SPEED = 3.0
 # Nothing may end the level: neither an acid floor nor the goal of `my_way_home`.
@@ -54,8 +55,9 @@ class Robot:
 
     def see(self) -> NDArray[np.uint8]:
         """What the camera sees now."""
-        screen_YXC = self._state().screen_buffer[:, _MARGIN - 1 : _MARGIN + IMAGE_SIDE + 1]
-        return through_lens(np.concatenate([screen_YXC[:1], screen_YXC, screen_YXC[-1:]]))
+        screen_YXC = self._state().screen_buffer[:, _MARGIN - _BLUR : _MARGIN + IMAGE_SIDE + _BLUR]
+        above, below = [screen_YXC[:1]] * _BLUR, [screen_YXC[-1:]] * _BLUR
+        return through_lens(np.concatenate([*above, screen_YXC, *below]))
 
     def drive(self, command: Command) -> None:
         """Obey for one tic."""
@@ -76,15 +78,16 @@ class Robot:
 
 
 def through_lens(image_YXC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image as optics give it, one pixel smaller on each side: neighbours mixed as (1, 2, 1) / 4 in both directions.
+    """The image as optics give it, two pixels smaller on each side.
 
-    The renderer's texels have edges that no camera shows and that 18 bits a patch cannot hold.
+    Neighbours are mixed as (1, 4, 6, 4, 1) / 16 in both directions: the renderer's texels have edges that no camera
+    shows and that 18 bits a patch cannot hold.
     """
     sums_YXC = image_YXC.astype(np.uint16)
-    for _ in range(2):  # (1, 2, 1) is (1, 1) twice
+    for _ in range(2 * _BLUR):  # (1, 4, 6, 4, 1) is (1, 1) four times; the sum of 256 pixels fits
         sums_YXC = sums_YXC[:-1] + sums_YXC[1:]
         sums_YXC = sums_YXC[:, :-1] + sums_YXC[:, 1:]
-    soft_YXC: NDArray[np.uint8] = ((sums_YXC + 8) >> 4).astype(np.uint8)
+    soft_YXC: NDArray[np.uint8] = ((sums_YXC + 128) >> 8).astype(np.uint8)
     return soft_YXC
 
 
