@@ -17,7 +17,8 @@ from leaderboard.standings import Board, Failed, Row, Standings
 FORMAT = 1
 """Raised when a key of the JSON object changes its meaning or goes."""
 
-_FORMULA = re.compile(r"(^|;)(\s*)([=+\-@\t\r＝＋－＠])")
+# What makes a cell a formula, full-width forms included; tabs and line ends were removed with all control characters.
+_FORMULA = re.compile(r"(^|;)(\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
 _COLUMNS = (
     "kind", "data_name", "data_sha256", "schedule", "windows", "rank", "user", "entry", "loss", "loss_low", "loss_high",
     "token_accuracy", "lpips", "seconds_per_frame", "fully_autoregressive_loss", "fully_teacher_forced_loss",

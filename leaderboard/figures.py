@@ -10,7 +10,7 @@ import math
 
 DECIMALS = 4
 """Of losses in nats per token and of accuracies."""
-NOTHING = "–"
+NOTHING = "\N{EN DASH}"
 """Stands where there is no figure."""
 
 

@@ -29,7 +29,7 @@ class Mark(str, Enum):
     def meaning(self) -> str:
         """As the legend says it."""
         return {
-            Mark.SELF_RUN: "Run as a plain process, without a sandbox: nothing kept the program from the held-out data.",
+            Mark.SELF_RUN: "Run as a plain process, without a sandbox: nothing kept it from the held-out data.",
             Mark.ORDER_LEAKS: "The graded windows interleave, so earlier ones show frames of later ones. "
             "For comparison only.",
             Mark.CARRIED_STATE: "Windows served a second time scored better than chance allows: the program "

@@ -1,9 +1,11 @@
-"""Docker tests: skipped with one clear line where Docker cannot be used, failures where WMC_REQUIRE_DOCKER is set."""
+"""Tests that need Docker or a browser: skipped with a clear line where it is missing, failures where required."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import shutil
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -13,6 +15,12 @@ from harness.errors import WmcError
 from harness.sandbox import engine
 
 TEST_BASE_IMAGE = os.environ.get("WMC_BASE_IMAGE") or "wmc-test-base"
+
+
+@pytest.fixture(scope="session")
+def base_image() -> str:
+    """The image Docker tests build on."""
+    return TEST_BASE_IMAGE
 
 
 @cache
@@ -26,46 +34,82 @@ def docker_obstacle() -> str | None:
     return None
 
 
-def docker_is_required() -> bool:
-    return os.environ.get("WMC_REQUIRE_DOCKER", "") not in {"", "0"}
+@cache
+def browser_obstacle() -> str | None:
+    """What keeps the browser tests from running here; None if nothing does."""
+    return None if shutil.which("chromium") else "there is no chromium on the PATH"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """Something tests with `marker` cannot do without; `variable` set to 1 makes its absence a failure."""
+
+    marker: str
+    title: str
+    variable: str
+    obstacle: Callable[[], str | None]
+    remedy: str
+
+    @property
+    def is_required(self) -> bool:
+        return os.environ.get(self.variable, "") not in {"", "0"}
+
+
+NEEDS = (
+    Need(
+        marker="docker",
+        title="Docker",
+        variable="WMC_REQUIRE_DOCKER",
+        obstacle=docker_obstacle,
+        remedy="bash .ci/run (it installs an engine and makes the test base image)",
+    ),
+    Need(
+        marker="browser",
+        title="browser",
+        variable="WMC_REQUIRE_BROWSER",
+        obstacle=browser_obstacle,
+        remedy="install chromium (Debian: apt-get install chromium)",
+    ),
+)
+
+
+def needs_of(item: pytest.Item) -> list[Need]:
+    return [need for need in NEEDS if item.get_closest_marker(need.marker)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    docker_items = [item for item in items if item.get_closest_marker("docker")]
-    if not docker_items or docker_is_required():
-        return
-    if (obstacle := docker_obstacle()) is not None:
-        for item in docker_items:
-            item.add_marker(pytest.mark.skip(reason=obstacle))
+    for item in items:
+        for need in needs_of(item):
+            if not need.is_required and (obstacle := need.obstacle()):
+                item.add_marker(pytest.mark.skip(reason=obstacle))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("docker") and docker_is_required() and (obstacle := docker_obstacle()):
-        pytest.fail(f"WMC_REQUIRE_DOCKER is set, but {obstacle}", pytrace=False)
+    for need in needs_of(item):
+        if need.is_required and (obstacle := need.obstacle()):
+            pytest.fail(f"{need.variable} is set, but {obstacle}", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """A skipped Docker test is a failure where Docker is required."""
+    """A skipped test is a failure where what it needs is required."""
     report = yield
-    if report.skipped and item.get_closest_marker("docker") and docker_is_required():
-        report.outcome = "failed"
-        report.longrepr = f"WMC_REQUIRE_DOCKER is set, but this test was skipped: {report.longrepr}"
+    for need in needs_of(item):
+        if report.skipped and need.is_required:
+            report.outcome = "failed"
+            report.longrepr = f"{need.variable} is set, but this test was skipped: {report.longrepr}"
     return report
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_terminal_summary(terminalreporter: Any) -> Generator[None, Any, Any]:
     result = yield
-    skipped = [
-        report
-        for report in terminalreporter.stats.get("skipped", [])
-        if "docker" in getattr(report, "keywords", {})
-    ]
-    if skipped:
-        terminalreporter.write_line(
-            f"{len(skipped)} Docker tests were skipped: {docker_obstacle() or 'see above'}. "
-            "To run them: bash .ci/run (it installs an engine and makes the test base image).",
-            yellow=True,
-        )
+    skipped = terminalreporter.stats.get("skipped", [])
+    for need in NEEDS:
+        if count := sum(need.marker in getattr(report, "keywords", {}) for report in skipped):
+            terminalreporter.write_line(
+                f"{count} {need.title} tests were skipped: {need.obstacle() or 'see above'}. "
+                f"To run them: {need.remedy}.",
+                yellow=True,
+            )
     return result

@@ -68,7 +68,7 @@ class Grades:
         **result: Any,
     ) -> GradeReport:
         """A finished grade of `entry`; `facts`, `provenance` and `result` replace single fields."""
-        kept = {regime: None for regime in DISCLOSURE_ORDER} | {
+        kept = dict.fromkeys(DISCLOSURE_ORDER) | {
             regime: regime_report(
                 regime, loss + 0.3 * (regime is not Regime.TEMPORALLY_TEACHER_FORCED), **result
             )

@@ -1,0 +1,51 @@
+"""Strokes stay inside their boxes and mean the same in every row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.protocol.regimes import Regime
+from leaderboard.charts import HEIGHT, WIDTH, Scale, scales
+from leaderboard.standings import standings
+
+
+def points(text):
+    return [tuple(map(float, point.split(","))) for point in text.split()]
+
+
+def test_an_axis_begins_at_its_smallest_loss_and_clamps_what_lies_outside():
+    scale = Scale(low=8.0, high=10.0)
+    assert [scale.along(loss, 100) for loss in (7.0, 8.0, 9.0, 10.0, 11.0)] == [2.0, 2.0, 50.0, 98.0, 98.0]
+    assert Scale(low=8.0, high=8.0).along(8.0, 100) == 50.0
+
+
+def test_whiskers_are_ordered_and_the_prize_is_drawn_only_where_it_fits(grades):
+    near, far = grades.graded(loss=8.02), grades.graded(loss=11.0, provenance={"data_sha256": "9" * 64})
+    boards = standings([near, far]).boards
+    for board, shows_prize in zip(
+        sorted(boards, key=lambda b: b.rows[0].result.loss), (True, False), strict=True
+    ):
+        whisker = scales(board).whisker(board.rows[0].result)
+        assert 0 <= whisker.low < whisker.mean < whisker.high <= WIDTH
+        assert (whisker.prize is not None) is shows_prize
+
+
+@pytest.mark.parametrize(
+    ("regime", "frames"), [(Regime.FULLY_AUTOREGRESSIVE, 8), (Regime.TEMPORALLY_TEACHER_FORCED, 15)]
+)
+def test_a_sparkline_has_a_point_per_frame_and_starts_at_its_first(grades, regime, frames):
+    (board,) = standings([grades.graded()]).boards
+    drawn = points(scales(board).sparkline(board.rows[0].report.regimes[regime]))
+    assert len(drawn) == frames
+    assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in drawn)
+    assert drawn[0][0] == pytest.approx(2.0 if frames == 15 else 50.0)
+    assert drawn[-1][0] == pytest.approx(98.0)
+    assert drawn[0][1] < drawn[-1][1], "a falling loss falls: y points down"
+
+
+def test_a_sparkline_of_equal_losses_is_level(grades):
+    (board,) = standings([grades.graded()]).boards
+    result = replace(board.rows[0].result, loss_by_frame=(9.0,) * 15)
+    assert {y for _, y in points(scales(board).sparkline(result))} == {HEIGHT / 2}
