@@ -101,7 +101,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     return report
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(
+    wrapper=True, tryfirst=True
+)  # the outermost writes last: nothing but the closing line follows
 def pytest_terminal_summary(terminalreporter: Any) -> Generator[None, Any, Any]:
     result = yield
     skipped = terminalreporter.stats.get("skipped", [])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _ANSWER_TIMEOUT_S = 120
+_LOCAL = "unix://"
+_DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 
 SWITCH_ON = {
     "sandbox.no_engine": ("sudo apt-get install -y docker.io", "sudo systemctl start docker", "docker info"),
@@ -52,11 +56,12 @@ def connected() -> Iterator[DockerClient]:
         import requests
     except ImportError as error:
         raise DependencyMissing("the docker package is missing", fix="pip install docker") from error
+    _check_socket()
     engine_errors = (docker.errors.DockerException, requests.RequestException)
     try:
         client = docker.from_env(timeout=_ANSWER_TIMEOUT_S)
     except engine_errors as error:
-        raise _unavailable(error) from error
+        raise _unavailable("sandbox.no_engine", "no Docker engine answers") from error
     try:
         yield client
     except engine_errors as error:
@@ -100,9 +105,23 @@ def _no_base_image(base_image: str) -> SandboxUnavailable:
     )
 
 
-def _unavailable(error: Exception) -> SandboxUnavailable:
-    if "Permission denied" in str(error) or "PermissionError" in str(error):
-        code, message = "sandbox.no_permission", "this user may not talk to the Docker engine"
-    else:
-        code, message = "sandbox.no_engine", "no Docker engine answers"
+def _check_socket() -> None:
+    """Nothing, if somebody listens on a local engine's socket: the client could not tell the reasons apart.
+
+    Raises: SandboxUnavailable.
+    """
+    address = os.environ.get("DOCKER_HOST") or _DEFAULT_ADDRESS
+    if not address.startswith(_LOCAL):
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(address.removeprefix(_LOCAL))
+        except PermissionError as error:
+            message = "this user may not talk to the Docker engine"
+            raise _unavailable("sandbox.no_permission", message) from error
+        except OSError as error:
+            raise _unavailable("sandbox.no_engine", "no Docker engine answers") from error
+
+
+def _unavailable(code: str, message: str) -> SandboxUnavailable:
     return SandboxUnavailable(message, fix="try: " + " && ".join(SWITCH_ON[code]), code=code)

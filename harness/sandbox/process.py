@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from harness.sandbox.policy import SandboxPolicy
 
 _CHUNK_BYTES = 64 * 1024
 _LOG_PATIENCE_S = 5.0
+_POLL_S = 0.02
 # The shell says why a script cannot be started, and with which status: what a container's init does there.
 _LAUNCHER = ("/bin/sh", "-c", 'exec "$0" "$@"')
 
@@ -38,7 +39,7 @@ class ProcessGuest:
 
     def how_it_ended(self) -> str | None:
         """In words; None while it runs."""
-        status = self.process.poll()
+        status = _status(self.process)
         if status is None:
             return None
         return f"killed by signal {-status}" if status < 0 else f"exited with status {status}"
@@ -127,12 +128,15 @@ class ProcessSandbox:
 
     def _run_build_script(self, place: Path, *, log: Path) -> None:
         with self._child(["./build.sh"], place, {}, log=log) as process:
-            try:
-                status, was_late = process.wait(timeout=self.policy.build_timeout_s), False
-            except subprocess.TimeoutExpired:
-                status, was_late = -signal.SIGKILL, True
+            deadline = time.monotonic() + self.policy.build_timeout_s
+            while (status := _status(process)) is None and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
         failure = failures.of_script(
-            status=status, is_out_of_memory=False, was_late=was_late, log=log, policy=self.policy
+            status=-signal.SIGKILL if status is None else status,
+            is_out_of_memory=False,
+            was_late=status is None,
+            log=log,
+            policy=self.policy,
         )
         if failure is not None:
             raise failure
@@ -168,6 +172,9 @@ class ProcessSandbox:
         try:
             yield process
         finally:
+            if process.returncode is None:  # not reaped: the number of its group is nobody else's yet
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
             left = descendants.kill_family(process.pid, mark=mark)
             process.wait()
             writer.join(timeout=_LOG_PATIENCE_S)
@@ -177,6 +184,19 @@ class ProcessSandbox:
                     fix="end them by hand before the next grade",
                     code="sandbox.survivor",
                 )
+
+
+def _status(process: subprocess.Popen[bytes]) -> int | None:
+    """Its exit status, or minus the signal that ended it; None while it runs.
+
+    It is not reaped: until its family is dead, nobody else may get its number.
+    """
+    if process.returncode is not None or not hasattr(os, "waitid"):
+        return process.poll()
+    ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    if ended is None:
+        return None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
 
 def _save_output(process: subprocess.Popen[bytes], log: Path, limit: int) -> None:

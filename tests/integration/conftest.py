@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,11 +22,6 @@ PROGRAMS = Path(__file__).parent / "programs"
 SMALL = Limits(memory_bytes=256 * MIB, pids=128, tmp_bytes=64 * MIB, tmp_inodes=1000, shm_bytes=16 * MIB)
 # The gate's folder stands in for the program here, so that one built entry can play any part.
 PUPPET = "#!/usr/bin/env python3\nexec(open('/held_out/program.py').read())\n"
-
-
-@pytest.fixture(scope="session")
-def base_image() -> str:
-    return os.environ.get("WMC_BASE_IMAGE") or "wmc-test-base"
 
 
 @pytest.fixture(scope="session")
