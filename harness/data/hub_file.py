@@ -19,9 +19,10 @@ from typing import Any, BinaryIO
 
 from harness.data.hub_errors import transport_error
 from harness.errors import DownloadFailed
-from harness.progress import Advance, Progress
+from harness.progress import Advance, Progress, Silent
 
 _MIB = 1 << 20
+_LONG_TO_HASH = 256 * _MIB
 _PAUSES_S = (2, 8)
 _SERVER_ERROR = 500
 
@@ -147,8 +148,9 @@ def _holds(path: Path, file: HubFile, progress: Progress) -> bool:
     digest = hashlib.sha256() if file.sha256 else hashlib.sha1(usedforsecurity=False)
     if not file.sha256:
         digest.update(b"blob %d\0" % file.size)
+    watched = progress if file.size > _LONG_TO_HASH else Silent()
     with (
-        progress.step(f"checking {path.name} (MiB)", total=file.size // _MIB) as advance,
+        watched.step(f"checking {file.path} (MiB)", total=file.size // _MIB) as advance,
         path.open("rb") as stream,
     ):
         while chunk := stream.read(_MIB):

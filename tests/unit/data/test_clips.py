@@ -212,7 +212,8 @@ def test_actions_whose_size_no_width_explains_are_refused(folder: Path, size: in
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_actions_must_be_finite(folder: Path, value: float) -> None:
+def test_actions_must_be_finite(folder: Path, value: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clips, "_CHECK_CHUNK_FRAMES", 7)
     put(folder / "actions" / "driving_command.bin", "<f4", 2 * 123 + 1, value)
     error = refusal(folder)
     assert error.code == "data.actions_not_finite"
