@@ -17,8 +17,12 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from harness.data.clips import ACTION_WIDTHS, write_clip
+
+settings.register_profile("no clock", deadline=None)  # a busy machine is no failure
+settings.load_profile("no clock")
 
 _API = re.compile(r"/api/datasets/(?P<repo>[^/]+/[^/]+)/tree/(?P<revision>[^/]+)(?:/(?P<path>.+))?")
 _RESOLVE = re.compile(r"/datasets/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
