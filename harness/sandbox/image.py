@@ -15,12 +15,11 @@ def build_base_image(name: str, *, progress: Progress) -> str:
 
     Raises: SandboxUnavailable without an engine, SandboxFailed when a step of the Dockerfile fails.
     """
-    dockerfile = resources.files("harness.sandbox").joinpath("Dockerfile").read_bytes()
     with engine.connected() as client, progress.step(f"building {name}") as advance:
         last_words: list[str] = []
         # No context is sent: the Dockerfile takes nothing from this machine.
         for event in client.api.build(
-            fileobj=io.BytesIO(dockerfile), tag=name, rm=True, pull=False, decode=True
+            fileobj=io.BytesIO(dockerfile()), tag=name, rm=True, pull=False, decode=True
         ):
             said = logs.printable(event.get("stream", "").strip())
             if said.startswith("Step "):
@@ -31,6 +30,11 @@ def build_base_image(name: str, *, progress: Progress) -> str:
             if "error" in event:
                 raise _failed(name, logs.printable(event["error"]), last_words)
         return str(client.images.get(name).id)
+
+
+def dockerfile() -> bytes:
+    """Our Dockerfile; it takes nothing from the folder it lies in."""
+    return resources.files("harness.sandbox").joinpath("Dockerfile").read_bytes()
 
 
 def _failed(name: str, error: str, last_words: list[str]) -> SandboxFailed:
