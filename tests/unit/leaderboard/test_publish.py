@@ -70,3 +70,12 @@ def test_a_web_server_of_another_user_may_read_the_files(grades, tmp_path):
     finally:
         os.umask(mask)
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o644}
+
+
+def test_a_reader_of_the_old_page_keeps_the_old_page(grades, tmp_path):
+    publish([grades.graded()], tmp_path)
+    before = contents(tmp_path)["index.html"]
+    with (tmp_path / "index.html").open("rb") as reader:
+        publish([grades.graded(user="somebody-else")], tmp_path)
+        assert reader.read() == before
+    assert contents(tmp_path)["index.html"] != before
