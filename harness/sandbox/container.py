@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _KILLED_STATUS = 128
 _SIGKILL_STATUS = 137
+_NOT_CHECKED = "not checked: the engine's control groups are not visible here"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +89,7 @@ class DockerSandbox:
             "pids": str(limits.pids),
             "gpus": ",".join(self.policy.gpu_device_ids) or "none",
             "page_cache": "dropped" if self._page_cache_is_dropped else "not dropped",
-            "survivors": "none"
-            if self._cgroups_are_visible
-            else "not checked: control groups are not visible",
+            "survivors": "checked" if self._cgroups_are_visible else _NOT_CHECKED,
         }
 
     def build(self, files: Path, *, entry_sha256: str, log: Path, progress: Progress) -> BuiltEntry:

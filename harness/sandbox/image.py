@@ -41,6 +41,6 @@ def _failed(name: str, error: str, last_words: list[str]) -> SandboxFailed:
     context = "\n".join(f"  {line}" for line in last_words)
     return SandboxFailed(
         f"building {name} failed: {error}\n{context}",
-        fix="the engine must reach docker.io, the Ubuntu archive and the Python package index",
+        fix="the engine must reach docker.io and the Ubuntu archive; then run the command again",
         code="sandbox.base_image",
     )
