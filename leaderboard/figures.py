@@ -48,11 +48,3 @@ def power_of_ten(value: float) -> tuple[str, int]:
     """Mantissa and exponent: 1.5e19 -> ("1.5", 19)."""
     mantissa, exponent = f"{value:.1e}".split("e")
     return mantissa.removesuffix(".0"), int(exponent)
-
-
-def flops(value: float | None) -> str:
-    """`1.5e19`, for plain text."""
-    if value is None:
-        return NOTHING
-    mantissa, exponent = power_of_ten(value)
-    return "0" if value == 0 else f"{mantissa}e{exponent}"
