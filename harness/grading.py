@@ -6,6 +6,7 @@ This is the only module that knows the order of the stages. Each hands a value t
 from __future__ import annotations
 
 import tempfile
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -25,8 +26,11 @@ from harness.results.record import Record
 from harness.results.report import EntryFacts, GradeReport, Provenance, RegimeReport
 from harness.results.store import Store
 from harness.results.version import git_commit, harness_version
-from harness.sandbox.contract import BuiltEntry, Sandbox
+from harness.sandbox.contract import BuiltEntry, Guest, Sandbox
 from harness.spec import CHALLENGE
+
+_END_PATIENCE_S = 2.0  # a closed socket is seen before the process behind it is gone
+_POLL_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,11 +147,18 @@ def _run(
             with gate.accept(timeout_s=limits.start_s, how_it_ended=guest.how_it_ended) as channel:
                 return examine(Conversation(channel=channel, regime=regime, limits=limits), exam, progress)
         except GuestFailed as error:
-            if error.code == "guest.closed" and (ended := guest.how_it_ended()):
-                raise GuestFailed(
-                    f"evaluate.py {ended} during {regime.value}", code=error.code, fix=error.fix
-                ) from error
-            raise
+            raise _with_its_end(error, guest, regime) from error
+
+
+def _with_its_end(error: GuestFailed, guest: Guest, regime: Regime) -> GuestFailed:
+    """The same error; a gate that was closed also says how the guest ended."""
+    patience_ends = time.monotonic() + _END_PATIENCE_S
+    ended = None
+    while error.code == "guest.closed" and ended is None and time.monotonic() < patience_ends:
+        ended = guest.how_it_ended() or time.sleep(_POLL_S)
+    if ended is None:
+        return error
+    return GuestFailed(f"evaluate.py {ended} during {regime.value}", code=error.code, fix=error.fix)
 
 
 def _keep(result: Result, exam: Exam, store: Store, grade_id: str) -> RegimeReport:

@@ -39,7 +39,7 @@ class ChallengeSpec:
     @property
     def vocab(self) -> int:
         """Token ids lie in [0, vocab)."""
-        return self.factor_vocab**self.factors
+        return int(self.factor_vocab**self.factors)
 
     @property
     def raw_span(self) -> int:

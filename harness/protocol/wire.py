@@ -58,8 +58,9 @@ class SocketChannel:
 
     def has_unread(self) -> bool:
         """Whether a byte waits to be read; raises GuestFailed when the stream has ended."""
+        self._stream.setblocking(False)
         try:
-            waiting = self._stream.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            waiting = self._stream.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False
         except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from typing import Any
 
@@ -106,7 +106,7 @@ class Provenance:
     data_name: str | None = None
     data_sha256: str | None = None
     order_leaks: bool | None = None
-    durations_s: Mapping[str, float] = types.MappingProxyType({})
+    durations_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +145,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
         return {_plain(key): _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
@@ -163,5 +163,5 @@ def _typed(kind: Any, value: Any) -> Any:
         return {_typed(arguments[0], key): _typed(arguments[1], item) for key, item in value.items()}
     if isinstance(kind, type) and is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        return kind(**{field.name: _typed(hints[field.name], value[field.name]) for field in fields(kind)})
+        return kind(**{each.name: _typed(hints[each.name], value[each.name]) for each in fields(kind)})
     return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value

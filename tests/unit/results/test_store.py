@@ -1,0 +1,171 @@
+"""The store: append-only, complete before it is named, read back as it was written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.errors import Blame, GuestFailed, StoreFailed
+from harness.protocol.regimes import Regime
+from harness.results.record import Record
+from harness.results.report import GradeReport, Provenance, RegimeReport, Status
+from harness.results.store import Store
+from harness.scoring.state_probe import StateProbe
+
+PROVENANCE = Provenance(
+    harness_version="0",
+    git_commit=None,
+    spec_version="1",
+    gate_version=1,
+    seed=3,
+    schedule="disjoint",
+    sandbox="process",
+    sandbox_details={"isolation": "none"},
+    limits={"reply_s": 1.5},
+)
+REGIME = RegimeReport(
+    loss=9.5,
+    loss_ci=(9.25, 9.75),
+    token_accuracy=0.5,
+    loss_by_frame=(9.0, 10.0),
+    first_frame=1,
+    windows=4,
+    seconds_per_frame=0.1,
+    reply_s_median=0.1,
+    reply_s_p95=0.2,
+    batch=2,
+    logits_dtype="<f4",
+    state_probe=StateProbe(
+        windows=4, mean_gain=0.0, largest_change=0.0, carried_state=False, depends_on_neighbours=None
+    ),
+    tokens_file="grades/x/temporally_teacher_forced.npz",
+    tokens_sha256="0" * 64,
+)
+
+
+def graded(store: Store) -> GradeReport:
+    record = Record(provenance=PROVENANCE)
+    with record.kept_in(store), record.timed("build"):
+        record.regimes[Regime.TEMPORALLY_TEACHER_FORCED] = REGIME
+    return record.report
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def test_a_record_is_read_back_as_it_was_written(store: Store) -> None:
+    report = graded(store)
+    assert store.reports() == [report]
+    assert report.status is Status.GRADED
+    assert set(report.provenance.durations_s) == {"build"}
+    assert GradeReport.from_json(json.loads(json.dumps(report.to_json(), allow_nan=False))) == report
+
+
+def test_the_json_has_the_shape_that_is_promised(store: Store) -> None:
+    value = graded(store).to_json()
+    assert {"status", "entry", "regimes", "failure", "provenance"} <= set(value)
+    assert value["status"] == "graded"
+    assert value["failure"] is None
+    assert set(value["regimes"]) == {regime.value for regime in Regime}
+    assert value["regimes"]["fully_autoregressive"] is None
+    promised = {"loss", "loss_ci", "token_accuracy", "loss_by_frame", "seconds_per_frame", "windows"}
+    assert promised <= set(value["regimes"]["temporally_teacher_forced"])
+
+
+@pytest.mark.parametrize("statement", ["UPDATE grades SET report = '{}'", "DELETE FROM grades"])
+def test_a_record_can_be_neither_edited_nor_removed(store: Store, statement: str) -> None:
+    """Control: the store's triggers."""
+    report = graded(store)
+    database = sqlite3.connect(store.folder / "grades.sqlite")
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        database.execute(statement)
+    database.close()
+    assert store.reports() == [report]
+
+
+def test_an_entrys_failure_is_a_record_without_scores(store: Store) -> None:
+    record = Record(provenance=PROVENANCE)
+    with record.kept_in(store):
+        record.regimes[Regime.FULLY_AUTOREGRESSIVE] = REGIME
+        raise GuestFailed("it crashed", code="guest.closed", fix="look")
+    (report,) = store.reports()
+    assert report.status is Status.FAILED
+    assert report.failure is not None
+    assert (report.failure.code, report.failure.blame) == ("guest.closed", Blame.ENTRY)
+    assert set(report.regimes.values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "blame"),
+    [
+        (KeyboardInterrupt(), "grade.interrupted", Blame.OPERATOR),
+        (ZeroDivisionError("oops"), "grade.bug", Blame.BUG),
+        (MemoryError(), "grade.bug", Blame.BUG),
+    ],
+)
+def test_what_is_not_the_entrys_fault_is_recorded_and_raised(
+    store: Store, error: BaseException, code: str, blame: Blame
+) -> None:
+    record = Record(provenance=PROVENANCE)
+    with pytest.raises(type(error)), record.kept_in(store):
+        raise error
+    (report,) = store.reports()
+    assert report.failure is not None
+    assert (report.failure.code, report.failure.blame) == (code, blame)
+
+
+def test_a_number_that_is_not_finite_is_never_kept(store: Store) -> None:
+    record = Record(provenance=PROVENANCE)
+    record.durations_s["data"] = float("nan")
+    with pytest.raises(ValueError, match="JSON compliant"), record.kept_in(store):
+        pass
+    assert store.reports() == []
+
+
+def test_tokens_are_kept_whole_and_named_by_their_digest(store: Store) -> None:
+    nats = np.random.default_rng(0).random((2, 3, 4, 4))
+    tokens = np.arange(96, dtype=np.uint32).reshape(2, 3, 4, 4)
+    name, digest = store.save_tokens(
+        "g", "r", nats_BTHW=nats, tokens_BTHW=tokens, starts_B=np.array([0, 226])
+    )
+    path = store.folder / name
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    with np.load(path, allow_pickle=False) as kept:
+        np.testing.assert_array_equal(kept["nats"], nats.astype(np.float32))
+        np.testing.assert_array_equal(kept["tokens"], tokens)
+        np.testing.assert_array_equal(kept["starts"], [0, 226])
+    assert [file.name for file in path.parent.iterdir()] == ["r.npz"]
+
+
+def test_grades_that_finish_together_are_all_kept(store: Store) -> None:
+    threads = [threading.Thread(target=graded, args=(store,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({report.grade_id for report in store.reports()}) == 8
+
+
+def test_a_folder_that_cannot_be_made_is_the_operators_problem(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file")
+    for use in (Store(tmp_path / "store").reports, lambda: Store(tmp_path / "store").grade_folder("g")):
+        with pytest.raises(StoreFailed) as caught:
+            use()
+        assert caught.value.blame is Blame.OPERATOR
+        assert "--store" in caught.value.fix
+
+
+@pytest.mark.parametrize("value", [{}, {"grade_id": "x"}, [], "text"])
+def test_what_is_not_a_record_is_refused(value: Any) -> None:
+    with pytest.raises(StoreFailed) as caught:
+        GradeReport.from_json(value)
+    assert caught.value.code == "store.bad_record"

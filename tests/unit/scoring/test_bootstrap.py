@@ -1,0 +1,35 @@
+"""The interval of a mean over windows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.scoring.bootstrap import mean_interval
+
+
+def test_the_interval_agrees_with_the_normal_one_on_many_windows() -> None:
+    values = np.random.default_rng(0).normal(8.0, 1.0, size=2000)
+    low, high = mean_interval(values, np.random.default_rng(1))
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    assert low == pytest.approx(values.mean() - half, abs=0.1 * half)
+    assert high == pytest.approx(values.mean() + half, abs=0.1 * half)
+
+
+def test_equal_windows_leave_no_doubt() -> None:
+    assert mean_interval(np.full(7, 3.5), np.random.default_rng(0)) == (3.5, 3.5)
+
+
+def test_a_seed_fixes_the_interval() -> None:
+    values = np.random.default_rng(5).normal(size=50)
+    first, second, other = (mean_interval(values, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert first == second != other
+
+
+def test_it_covers_the_truth_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(200):
+        low, high = mean_interval(rng.exponential(size=60), rng)
+        hits += low <= 1.0 <= high
+    assert 0.85 <= hits / 200 <= 0.99

@@ -1,0 +1,120 @@
+"""The layers of the architecture: imports go down only, never sideways, never round."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import TopologicalSorter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+LAYERS = (
+    {"harness.__main__"},
+    {"harness.cli"},
+    {"baselines", "leaderboard"},
+    {"harness.grading"},
+    {"harness.exam", "harness.results"},
+    {"harness.intake", "harness.sandbox", "harness.scoring", "harness.retrieval"},
+    {"harness.codec", "harness.protocol"},
+    {"harness.data"},
+    {"harness.spec"},
+    {"harness.progress"},
+    {"harness.errors"},
+)
+"""Highest first; members of one set are siblings that never import each other."""
+
+HEAVY = {"torch", "docker", "vizdoom", "PIL", "huggingface_hub"}
+"""Imported inside the function that needs them, so that `wmc --help` answers without them."""
+
+SOURCES = sorted(path for folder in ("harness", "leaderboard") for path in (ROOT / folder).rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def part_of(module: str) -> str | None:
+    """The name in LAYERS that holds this module; the package `harness` itself is nobody's."""
+    return next((part for layer in LAYERS for part in layer if f"{module}.".startswith(f"{part}.")), None)
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module of ours that this file names in an import, wherever it stands."""
+    modules = {module_name(source) for source in SOURCES}
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            found |= {
+                f"{base}.{alias.name}" if f"{base}.{alias.name}" in modules else base for alias in node.names
+            }
+    return found & modules
+
+
+IMPORTS = {module_name(path): imports_of(path) for path in SOURCES}
+
+
+def test_every_module_stands_in_a_layer() -> None:
+    assert [module for module in IMPORTS if part_of(module) is None] == ["harness"]
+
+
+def test_no_import_goes_up_or_sideways() -> None:
+    level = {part: number for number, layer in enumerate(LAYERS) for part in layer}
+    wrong = [
+        f"{module} imports {imported}"
+        for module, imported_modules in IMPORTS.items()
+        for imported in imported_modules
+        if (own := part_of(module)) and (other := part_of(imported)) and own != other
+        if level[own] >= level[other]
+    ]
+    assert wrong == []
+
+
+def test_no_module_imports_itself_round_a_corner() -> None:
+    list(TopologicalSorter(IMPORTS).static_order())  # raises CycleError
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_heavy_libraries_are_imported_where_they_are_needed(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    top_level = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {alias.name for node in top_level if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in top_level if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[0] for name in names} & HEAVY == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_imports_are_absolute(path: Path) -> None:
+    relative = [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+    assert relative == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_only_the_console_prints_and_nothing_asserts_or_unpickles(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        assert not isinstance(node, ast.Assert), f"{path}:{node.lineno} asserts in shipped code"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in {"print", "eval", "exec"}, f"{path}:{node.lineno} calls {node.func.id}"
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
+            assert not names & {"pickle", "marshal", "shelve", "dill"}, f"{path}:{node.lineno} unpickles"
+
+
+def test_the_layers_are_the_architectures() -> None:
+    """The order itself is pinned: whoever moves a layer says so here."""
+    assert [sorted(layer)[0] for layer in LAYERS][3:6] == [
+        "harness.grading",
+        "harness.exam",
+        "harness.intake",
+    ]
+    assert all(not upper & lower for upper, lower in pairwise(LAYERS))
