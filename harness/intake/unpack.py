@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -88,9 +87,16 @@ def _opened_folder(root: int, parts: list[str]) -> int:
 
 
 def _empty(root: int) -> None:
+    """Remove everything below the handle; nothing lies deeper than names may (shutil needs 3.11 for handles)."""
     with os.scandir(root) as found:
-        for item in list(found):
-            if item.is_dir(follow_symlinks=False):
-                shutil.rmtree(item.name, dir_fd=root)
-            else:
-                os.unlink(item.name, dir_fd=root)
+        items = list(found)
+    for item in items:
+        if not item.is_dir(follow_symlinks=False):
+            os.unlink(item.name, dir_fd=root)
+            continue
+        folder = os.open(item.name, _FOLDER, dir_fd=root)
+        try:
+            _empty(folder)
+        finally:
+            os.close(folder)
+        os.rmdir(item.name, dir_fd=root)
