@@ -152,12 +152,13 @@ def _run(
 
 def _with_its_end(error: GuestFailed, guest: Guest, regime: Regime) -> GuestFailed:
     """The same error; a gate that was closed also says how the guest ended."""
-    patience_ends = time.monotonic() + _END_PATIENCE_S
-    ended = None
-    while error.code == "guest.closed" and ended is None and time.monotonic() < patience_ends:
-        ended = guest.how_it_ended() or time.sleep(_POLL_S)
-    if ended is None:
+    if error.code != "guest.closed":
         return error
+    patience_ends = time.monotonic() + _END_PATIENCE_S
+    while (ended := guest.how_it_ended()) is None:
+        if time.monotonic() > patience_ends:
+            return error
+        time.sleep(_POLL_S)
     return GuestFailed(f"evaluate.py {ended} during {regime.value}", code=error.code, fix=error.fix)
 
 

@@ -18,6 +18,7 @@ from harness.protocol.wire import Channel
 from harness.spec import ChallengeSpec
 
 _CHUNK_BYTES = 1 << 20  # checked while it is still in the cache
+_EXPONENTS = {"<f4": ("<u4", np.uint32(0x7F800000)), "<f2": ("<u2", np.uint16(0x7C00))}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,12 +123,18 @@ def _receive_finite(channel: Channel, values: NDArray[np.floating], deadline: fl
     for start in range(0, len(values), step):
         chunk = values[start : start + step]
         channel.receive_into(_bytes_of(chunk), deadline=deadline)
-        if not np.isfinite(chunk).all():
+        if not _all_finite(chunk):
             raise GuestFailed(
                 "the entry's logits hold NaN or infinity",
                 code="guest.not_finite",
                 fix="use a large negative number, such as -1e4, where a value is impossible",
             )
+
+
+def _all_finite(values: NDArray[np.floating]) -> bool:
+    """No exponent is all ones (IEEE 754); numpy's isfinite is 20 times slower on half precision."""
+    bits_type, exponent = _EXPONENTS[values.dtype.str]
+    return bool((values.view(bits_type) & exponent).max() < exponent)
 
 
 def _receive_bytes(channel: Channel, size: int, deadline: float) -> bytes:
