@@ -39,6 +39,7 @@ MAGIC = b"WMC1"
 HEADER = struct.Struct("<4sHHIQ")  # magic, kind, t, batch, payload bytes
 TEXT_LIMIT = 4096  # bytes of READY and FAILED
 SOCKET_NAME = "gate.sock"
+SEND_BUFFER_BYTES = 8 << 20  # fewer hand-overs between the processes; the kernel may allow less
 LOGITS_DTYPES = ("<f4", "<f2")
 
 
@@ -73,6 +74,7 @@ def serve(make_predictor: Callable[[], Any], argv: list[str] | None = None) -> N
 
 def _answer_host(make_predictor: Callable[[], Any], gate: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         stream.connect(str(gate / SOCKET_NAME))
         _Session(stream).run(make_predictor)
 

@@ -7,11 +7,14 @@ it measures. Ancillary data (file descriptors) is dropped by a plain recv.
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from typing import Any, Protocol
 
 from harness.errors import GuestFailed
 from harness.protocol.guest import HEADER, MAGIC, Kind
+
+_TIMEVAL = struct.Struct("@ll")  # seconds, microseconds
 
 
 class Channel(Protocol):
@@ -34,21 +37,22 @@ class SocketChannel:
     """A `Channel` over a connected stream socket."""
 
     def __init__(self, stream: socket.socket) -> None:
+        stream.setblocking(True)
         self._stream = stream
 
     def send(self, kind: Kind, t: int, batch: int, *payload: Any, deadline: float) -> None:
         """Send one message or raise GuestFailed (guest.closed, guest.timeout)."""
         parts = [memoryview(part).cast("B") for part in payload]
         header = HEADER.pack(MAGIC, kind, t, batch, sum(part.nbytes for part in parts))
-        self._send_all(b"".join([header, *parts]), deadline)
+        self._send_all(memoryview(b"".join([header, *parts])), deadline)
 
     def receive_into(self, view: memoryview, *, deadline: float) -> None:
         """Fill `view` or raise GuestFailed (guest.closed, guest.timeout); a slow dribble does not move the deadline."""
         while view.nbytes:
-            self._limit(deadline)
+            self._limit(socket.SO_RCVTIMEO, deadline)
             try:
-                count = self._stream.recv_into(view)
-            except TimeoutError as error:
+                count = self._stream.recv_into(view, 0, socket.MSG_WAITALL)
+            except BlockingIOError as error:
                 raise _too_slow() from error
             except OSError as error:
                 raise _closed() from error
@@ -58,9 +62,8 @@ class SocketChannel:
 
     def has_unread(self) -> bool:
         """Whether a byte waits to be read; raises GuestFailed when the stream has ended."""
-        self._stream.setblocking(False)
         try:
-            waiting = self._stream.recv(1, socket.MSG_PEEK)
+            waiting = self._stream.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError as error:
@@ -69,20 +72,23 @@ class SocketChannel:
             raise _closed()
         return True
 
-    def _send_all(self, message: bytes, deadline: float) -> None:
-        self._limit(deadline)
-        try:
-            self._stream.sendall(message)
-        except TimeoutError as error:
-            raise _too_slow() from error
-        except OSError as error:
-            raise _closed() from error
+    def _send_all(self, message: memoryview, deadline: float) -> None:
+        while message.nbytes:
+            self._limit(socket.SO_SNDTIMEO, deadline)
+            try:
+                count = self._stream.send(message)
+            except BlockingIOError as error:
+                raise _too_slow() from error
+            except OSError as error:
+                raise _closed() from error
+            message = message[count:]
 
-    def _limit(self, deadline: float) -> None:
-        remaining = deadline - time.monotonic()
-        if remaining <= 0:
+    def _limit(self, which: int, deadline: float) -> None:
+        """Let the kernel keep the deadline of one call: fewer calls than a poll before each piece."""
+        remaining_us = int((deadline - time.monotonic()) * 1e6)
+        if remaining_us <= 0:
             raise _too_slow()
-        self._stream.settimeout(remaining)
+        self._stream.setsockopt(socket.SOL_SOCKET, which, _TIMEVAL.pack(*divmod(remaining_us, 1_000_000)))
 
 
 def _closed() -> GuestFailed:

@@ -65,6 +65,7 @@ def guest_process(make: Callable[[], Predictor]) -> Iterator[SocketChannel]:
 
 def _serve(theirs: socket.socket, ours: socket.socket, make: Callable[[], Predictor]) -> None:
     ours.close()
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, guest.SEND_BUFFER_BYTES)
     guest._Session(theirs).run(make)
 
 
