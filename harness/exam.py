@@ -132,7 +132,7 @@ def _ask(
     """Everything, once; this is what counts."""
     targets = conversation.regime.targets()
     sheet = ScoreSheet(num_windows=exam.num_windows, targets=targets)
-    title = f"{conversation.regime.value.replace('_', ' ')}, frames"
+    title = f"{conversation.regime.in_words}, frames"
     with progress.step(title, total=exam.num_windows * len(targets)) as advance:
 
         def record(prediction: Prediction) -> None:

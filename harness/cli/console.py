@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import WmcError
 from harness.progress import Advance
+from harness.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -90,8 +91,3 @@ class Console:
 
             self._err = RichConsole(stderr=True, highlight=False)
         return self._err
-
-
-def printable(text: str) -> str:
-    """Text without terminal escapes or other control characters; line breaks stay."""
-    return "".join(character if character.isprintable() or character == "\n" else " " for character in text)

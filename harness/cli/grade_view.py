@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.console import Console, printable
+from harness.cli.console import Console
 from harness.spec import CHALLENGE
+from harness.text import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,28 +42,30 @@ def show_log_tails(folder: Path, console: Console) -> None:
 
 
 def _regime_table(report: GradeReport) -> Table:
+    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
 
     name = printable(f"{report.entry.user_name}/{report.entry.entry_name}")
     table = Table(
-        title=escape(f"{name} on {report.provenance.data_name}"), caption=f"grade {report.grade_id}"
+        title=escape(f"{name} on {report.provenance.data_name}"),
+        caption=f"grade {report.grade_id}; loss in nats per token",
+        box=SIMPLE_HEAD,
     )
-    table.add_column("regime")
-    for title in ("loss (nats/token)", "95% interval", "token accuracy", "s/frame", "windows"):
-        table.add_column(title, justify="right")
+    table.add_column("regime", no_wrap=True)
+    for title in ("loss", "95% interval", "accuracy", "s/frame", "windows"):
+        table.add_column(title, justify="right", no_wrap=True)
     for regime, result in report.regimes.items():
         if result:
             table.add_row(
-                regime.value.replace("_", " "),
+                regime.in_words,
                 f"{result.loss:.4f}",
-                f"{result.loss_ci[0]:.4f} to {result.loss_ci[1]:.4f}",
+                f"{result.loss_ci[0]:.3f} to {result.loss_ci[1]:.3f}",
                 f"{result.token_accuracy:.4f}",
                 f"{result.seconds_per_frame:.4f}",
                 str(result.windows),
             )
-    table.add_section()
-    table.add_row("uniform guessing", f"{CHALLENGE.uniform_loss:.4f}")
+    table.add_row("uniform guessing", f"{CHALLENGE.uniform_loss:.4f}", style="dim")
     return table
 
 
@@ -75,4 +78,4 @@ def _show_warnings(report: GradeReport, console: Console) -> None:
                 f"{regime.value}: windows served twice got better; the entry carries state between batches"
             )
         if result and result.state_probe.depends_on_neighbours:
-            console.warn(f"{regime.value}: a window's loss changes with its batch neighbours")
+            console.warn(f"{regime.in_words}: a window's loss changes with its batch neighbours")

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     scores = result.scores
     low, high = scores.loss_ci
     console.show(
-        f"{regime.value.replace('_', ' ')}: loss {scores.loss:.4f} ({low:.4f} to {high:.4f}) nats per token, "
+        f"{regime.in_words}: loss {scores.loss:.4f} ({low:.4f} to {high:.4f}) nats per token, "
         f"token accuracy {scores.token_accuracy:.4f}, {result.timing.seconds_per_frame:.4f} s per frame, "
         f"{scores.windows} windows"
     )

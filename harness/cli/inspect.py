@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
 def _show(found: Review, console: Console) -> None:
     from rich.markup import escape
 
-    from harness.intake.names import printable
+    from harness.intake.names import spelled_out
 
     manifest = found.manifest
     facts = {
@@ -60,7 +60,7 @@ def _show(found: Review, console: Console) -> None:
         "causal": "yes" if manifest.causal else "no",
     }
     for name, value in facts.items():
-        console.show(f"[bold]{name:<15}[/bold] {escape(printable(value, limit=4000))}")
+        console.show(f"[bold]{name:<15}[/bold] {escape(spelled_out(value, limit=4000))}")
     for note in found.notes:
         console.warn(note)
     for name, text in found.scripts:

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.console import Console, printable
+from harness.cli.console import Console
+from harness.text import printable
 
 if TYPE_CHECKING:
     from rich.table import Table

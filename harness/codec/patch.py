@@ -113,7 +113,7 @@ class PatchCodec:
         """The codec in a file that `save` wrote. Raises DataInvalid for any other file."""
         fix = "point to a codec.npz that `wmc data demo` wrote, or make the demo data again"
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 codec = PatchCodec(**{field.name: stored[field.name] for field in fields(PatchCodec)})
         except FileNotFoundError as error:
             raise DataInvalid(f"there is no codec at {path}", fix=fix, code="codec.missing") from error

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.errors import ArchiveRejected
-from harness.intake.names import Tree, checked_name, printable
+from harness.intake.names import Tree, checked_name, spelled_out
 from harness.intake.zipformat import (
     DESCRIPTOR_MAGIC,
     FLAG_DESCRIPTOR,
@@ -140,7 +140,7 @@ def _checked_local_header(fd: int, record: CentralRecord, name: str, *, limit: i
             raise reject(
                 f"header_mismatch_{what}",
                 f"\"{name}\": the zip's directory and the member's own header give different {what}"
-                + (f' ("{printable(local_name)}")' if what == "name" else ""),
+                + (f' ("{spelled_out(local_name)}")' if what == "name" else ""),
             )
     return record.offset + LOCAL.size + len(tail)
 

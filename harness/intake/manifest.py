@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from harness.errors import ManifestProblem, ManifestRejected
-from harness.intake.names import printable
+from harness.intake.names import spelled_out
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -94,7 +94,10 @@ def _parsed(text: bytes) -> Mapping[str, Any]:
         line = text[: error.start].count(b"\n") + 1
         message, fix = f"is not UTF-8 (line {line})", "save it as UTF-8"
     except ValueError as error:  # TOMLDecodeError is one; so is an integer of 5,000 digits
-        message, fix = f"is not TOML: {printable(str(error), limit=200)}", "see submissions_template/wmc.toml"
+        message, fix = (
+            f"is not TOML: {spelled_out(str(error), limit=200)}",
+            "see submissions_template/wmc.toml",
+        )
     except RecursionError:
         message, fix = "is not TOML we read: brackets nested too deep", "see submissions_template/wmc.toml"
     raise ManifestRejected((_problem(_FILE, message, fix),))
@@ -103,7 +106,7 @@ def _parsed(text: bytes) -> Mapping[str, Any]:
 def _unknown(key: str) -> ManifestProblem:
     close = difflib.get_close_matches(key.lower(), _CHECKS, n=1)
     fix = f"did you mean {close[0]}?" if close else f"remove it; the keys are {', '.join(_CHECKS)}"
-    return _problem(printable(key), "is not a key of wmc.toml", fix)
+    return _problem(spelled_out(key), "is not a key of wmc.toml", fix)
 
 
 def _kind(value: object) -> str:
@@ -128,7 +131,7 @@ def _text(limit: int, *, lines: bool = False) -> Callable[[object], str]:
             raise _MistakeError(f"has {len(value)} characters; {limit} are allowed")
         hidden = [char for char in value if not (char.isprintable() or (lines and char in "\n\t"))]
         if hidden:
-            raise _MistakeError(f"holds a character that does not print ({printable(hidden[0])})")
+            raise _MistakeError(f"holds a character that does not print ({spelled_out(hidden[0])})")
         return value.strip()
 
     return check
@@ -138,7 +141,7 @@ def _matching(pattern: str, limit: int, what: str) -> Callable[[object], str]:
     def check(value: object) -> str:
         text = _text(limit)(value)
         if not re.fullmatch(pattern, text):
-            raise _MistakeError(f'"{printable(text)}" is not {what}')
+            raise _MistakeError(f'"{spelled_out(text)}" is not {what}')
         return text
 
     return check

@@ -17,7 +17,7 @@ _RENAME = "rename it: letters, digits, dot, underscore and hyphen, with / betwee
 _USE_SUBMIT = "make the zip again with `wmc submit FOLDER`"
 
 
-def printable(text: str | bytes, *, limit: int = _SHOWN_CHARACTERS) -> str:
+def spelled_out(text: str | bytes, *, limit: int = _SHOWN_CHARACTERS) -> str:
     """`text` on one line, safe on a terminal: what does not print becomes an escape, a long rest is cut."""
     shown = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else text
     cut = shown if len(shown) <= limit else f"{shown[:limit]}... ({len(shown)} characters)"
@@ -32,7 +32,7 @@ def checked_name(raw: bytes) -> str:
     text = raw.decode("utf-8", "surrogateescape")
     for is_wrong, code, what, fix in _RULES:
         if is_wrong(text):
-            raise ArchiveRejected(f'"{printable(raw)}" {what}', fix=fix, code=f"archive.{code}")
+            raise ArchiveRejected(f'"{spelled_out(raw)}" {what}', fix=fix, code=f"archive.{code}")
     return text.removesuffix("/")
 
 

@@ -14,7 +14,7 @@ from harness.intake import required
 from harness.intake.archive import open_archive
 from harness.intake.limits import DEFAULT_LIMITS, ArchiveLimits
 from harness.intake.manifest import EntryManifest, parse_manifest
-from harness.intake.names import Tree, checked_name, printable
+from harness.intake.names import Tree, checked_name, spelled_out
 from harness.intake.zipformat import reject
 from harness.intake.zipwriter import ZipWriter
 from harness.progress import Advance, Progress, Silent
@@ -131,7 +131,7 @@ def _sources(folder: Path, zip_path: Path, left_out: list[str]) -> Iterator[_Sou
             left_out.append(f"{above} (an empty folder)")
         for item in found:
             if item.name in LEFT_OUT or Path(item.path).resolve() == zip_path:
-                left_out.append(printable(above + item.name))
+                left_out.append(spelled_out(above + item.name))
                 continue
             name = checked_name(os.fsencode(above + item.name))
             status = item.stat(follow_symlinks=False)

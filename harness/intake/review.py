@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.intake.archive import Entry, EntryFile
 from harness.intake.manifest import EntryManifest
-from harness.intake.names import printable
+from harness.intake.names import spelled_out
 from harness.intake.required import SCRIPTS
 
 _NUM_LARGEST = 10
@@ -55,4 +55,4 @@ def review(entry: Entry) -> Review:
 def _readable(text: bytes) -> str:
     """`text` line by line; only line ends and tabs survive unescaped, and they are where they seem to be."""
     lines = text.decode("utf-8", "backslashreplace").split("\n")
-    return "\n".join(printable(line.replace("\t", "    "), limit=_MAX_LINE) for line in lines)
+    return "\n".join(spelled_out(line.replace("\t", "    "), limit=_MAX_LINE) for line in lines)

@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 
 from harness.errors import ArchiveRejected
-from harness.intake.names import printable
+from harness.intake.names import spelled_out
 
 LOCAL = struct.Struct("<4s5H3L2H")
 CENTRAL = struct.Struct("<4s6H3L5H2L")
@@ -131,7 +131,7 @@ def extra_fields(data: bytes, *, raw_name: bytes) -> bytes | None:
         if kind is None or len(body) != size or is_repeated or kind not in {ZIP64_EXTRA, *_HARMLESS_EXTRAS}:
             label = "a broken one" if kind is None or len(body) != size else f"kind 0x{kind:04x}"
             raise reject(
-                "extra_field", f'"{printable(raw_name)}" has an extra field we do not take ({label})'
+                "extra_field", f'"{spelled_out(raw_name)}" has an extra field we do not take ({label})'
             )
         wide = body if kind == ZIP64_EXTRA else wide
         at += 4 + size
@@ -142,14 +142,14 @@ def widened(values: tuple[int, ...], wide: bytes | None, *, raw_name: bytes) -> 
     """`values`, each 0xFFFFFFFF replaced by the next number of the zip64 field, which holds no more."""
     wanted = sum(value == MAX32 for value in values)
     if len(wide or b"") != 8 * wanted or (wide is not None and not wanted):
-        raise reject("zip64_lie", f'"{printable(raw_name)}" has 64-bit sizes that do not fit its header')
+        raise reject("zip64_lie", f'"{spelled_out(raw_name)}" has 64-bit sizes that do not fit its header')
     numbers = iter(struct.unpack(f"<{wanted}Q", wide or b""))
     return tuple(next(numbers) if value == MAX32 else value for value in values)
 
 
 def check_coding(raw_name: bytes, *, version: int, flags: int, method: int) -> None:
     """Refuse a member that is encrypted, or packed in a way that not every reader knows."""
-    shown = f'"{printable(raw_name)}"'
+    shown = f'"{spelled_out(raw_name)}"'
     if version > _NEWEST_VERSION:
         raise reject("unknown_version", f"{shown} asks for version {version / 10:.1f} of the zip format")
     if flags & _FLAGS_ENCRYPTED:
@@ -176,9 +176,11 @@ def _central_record(data: bytes, at: int) -> tuple[CentralRecord, int]:
     if stop > len(data):
         raise reject("directory_broken", "the zip's directory ends in the middle of a member")
     if comment_len:
-        raise reject("member_comment", f'"{printable(raw_name)}" has a comment')
+        raise reject("member_comment", f'"{spelled_out(raw_name)}" has a comment')
     if disk:
-        raise reject("multi_disk", f'"{printable(raw_name)}" lies in another part of a zip in several parts')
+        raise reject(
+            "multi_disk", f'"{spelled_out(raw_name)}" lies in another part of a zip in several parts'
+        )
     check_coding(raw_name, version=version, flags=flags, method=method)
     wide = extra_fields(data[extra_at : extra_at + extra_len], raw_name=raw_name)
     size, packed, offset = widened((size, packed, offset), wide, raw_name=raw_name)

@@ -20,6 +20,11 @@ class Regime(str, Enum):
     TEMPORALLY_TEACHER_FORCED = "temporally_teacher_forced"
     FULLY_TEACHER_FORCED = "fully_teacher_forced"
 
+    @property
+    def in_words(self) -> str:
+        """As it is written in prose."""
+        return self.value.replace("_", " ").replace("teacher forced", "teacher-forced")
+
     def first_target(self, spec: ChallengeSpec = CHALLENGE) -> int:
         """The first frame of a window that is predicted."""
         return spec.prompt_frames if self is Regime.FULLY_AUTOREGRESSIVE else 1

@@ -16,6 +16,7 @@ from harness.errors import GuestFailed
 from harness.protocol.guest import HEADER, LOGITS_DTYPES, MAGIC, TEXT_LIMIT, Kind
 from harness.protocol.wire import Channel
 from harness.spec import ChallengeSpec
+from harness.text import printable
 
 _CHUNK_BYTES = 1 << 20  # checked while it is still in the cache
 _EXPONENTS = {"<f4": ("<u4", np.uint32(0x7F800000)), "<f2": ("<u2", np.uint16(0x7C00))}
@@ -163,9 +164,8 @@ def _bad_ready(message: str) -> GuestFailed:
 
 def _guest_exception(channel: Channel, size: int, deadline: float) -> GuestFailed:
     text = _receive_bytes(channel, min(size, TEXT_LIMIT), deadline).decode("utf-8", "replace")
-    printable = "".join(character if character.isprintable() else " " for character in text)
     return GuestFailed(
-        f"the entry stopped with an error: {printable}",
+        f"the entry stopped with an error: {printable(text)}",
         code="guest.exception",
         fix="the traceback is in the entry's log; reproduce it with `wmc check`",
     )

@@ -7,7 +7,8 @@ from importlib import resources
 
 from harness.errors import SandboxFailed
 from harness.progress import Progress
-from harness.sandbox import engine, logs
+from harness.sandbox import engine
+from harness.text import printable
 
 
 def build_base_image(name: str, *, progress: Progress) -> str:
@@ -21,14 +22,14 @@ def build_base_image(name: str, *, progress: Progress) -> str:
         for event in client.api.build(
             fileobj=io.BytesIO(dockerfile()), tag=name, rm=True, pull=False, decode=True
         ):
-            said = logs.printable(event.get("stream", "").strip())
+            said = printable(event.get("stream", "").strip())
             if said.startswith("Step "):
                 progress.note(said)
                 advance()
             if said:
                 last_words = [*last_words, said][-5:]
             if "error" in event:
-                raise _failed(name, logs.printable(event["error"]), last_words)
+                raise _failed(name, printable(event["error"]), last_words)
         return str(client.images.get(name).id)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
+
+from harness.text import printable
 
 _LEFT_OUT = b"... (what came before this is left out: the log is capped)\n"
 
@@ -37,12 +38,3 @@ def last_lines(log: Path, *, count: int = 10, width: int = 200) -> str:
         return ""
     lines = [printable(line)[:width].rstrip() for line in text.splitlines()]
     return "\n".join(f"  {line}" for line in [line for line in lines if line][-count:])
-
-
-def printable(text: str) -> str:
-    """`text` without characters that steer a terminal or hide others."""
-    return "".join(" " if char == "\t" else char for char in text if char == "\t" or _is_shown(char))
-
-
-def _is_shown(char: str) -> bool:
-    return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

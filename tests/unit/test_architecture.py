@@ -22,7 +22,7 @@ LAYERS = (
     {"harness.data"},
     {"harness.spec"},
     {"harness.progress"},
-    {"harness.errors"},
+    {"harness.errors", "harness.text"},
 )
 """Highest first; members of one set are siblings that never import each other."""
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import ArchiveRejected
-from harness.intake.names import Tree, checked_name, printable
+from harness.intake.names import Tree, checked_name, spelled_out
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def test_whatever_is_taken_is_a_relative_path_of_known_characters(raw):
 
 @given(st.text() | st.binary())
 def test_printable_text_is_one_line_without_escapes(text):
-    assert printable(text).isprintable()
+    assert spelled_out(text).isprintable()
 
 
 def test_printable_leaves_plain_text_alone_and_cuts_long_text():
-    assert printable("grüße/a.py") == "grüße/a.py"
-    assert printable("x" * 100) == "x" * 80 + "... (100 characters)"
+    assert spelled_out("grüße/a.py") == "grüße/a.py"
+    assert spelled_out("x" * 100) == "x" * 80 + "... (100 characters)"
 
 
 def test_a_folder_may_be_named_before_or_after_what_is_in_it():

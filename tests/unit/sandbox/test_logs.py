@@ -44,17 +44,3 @@ def test_a_log_that_is_not_there_has_no_lines(tmp_path):
 def test_a_long_line_is_cut(tmp_path):
     (tmp_path / "log").write_text("x" * 1000)
     assert logs.last_lines(tmp_path / "log", width=10) == "  " + "x" * 10
-
-
-@pytest.mark.parametrize(
-    "hostile", ["\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "\r", "\u202e", "\u2028", "\x00", "\ud800"]
-)
-def test_nothing_that_steers_a_terminal_is_shown(hostile):
-    shown = logs.printable(f"before{hostile}after")
-    assert shown.startswith("before")
-    assert shown.endswith("after")
-    assert all(char.isprintable() for char in shown)
-
-
-def test_letters_of_all_scripts_are_shown():
-    assert logs.printable("\tgrüße 世界 1") == " grüße 世界 1"

@@ -1,0 +1,21 @@
+"""Text from strangers cannot steer a terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.text import printable
+
+
+@pytest.mark.parametrize(
+    "hostile", ["\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "\r", "\t", "\u202e", "\u2028", "\x00", "\ud800"]
+)
+def test_nothing_that_steers_a_terminal_is_shown(hostile: str) -> None:
+    shown = printable(f"before{hostile}after")
+    assert shown.startswith("before ")
+    assert shown.endswith("after")
+    assert shown.isprintable()
+
+
+def test_letters_of_all_scripts_and_line_breaks_stay() -> None:
+    assert printable("grüße\n世界 1") == "grüße\n世界 1"
