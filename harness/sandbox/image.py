@@ -20,7 +20,7 @@ def build_base_image(name: str, *, progress: Progress) -> str:
         last_words: list[str] = []
         # No context is sent: the Dockerfile takes nothing from this machine.
         for event in client.api.build(
-            fileobj=io.BytesIO(dockerfile()), tag=name, rm=True, pull=False, decode=True
+            fileobj=io.BytesIO(dockerfile()), tag=name, rm=True, forcerm=True, pull=False, decode=True
         ):
             said = printable(event.get("stream", "").strip())
             if said.startswith("Step "):

@@ -90,10 +90,12 @@ class Watch:
     def check(self) -> None:
         """Nothing while the look-out is content.
 
-        Raises: BuildFailed for a broken cap; SandboxFailed when it is the host's disk that is full.
+        Raises: BuildFailed for a broken cap; SandboxFailed when it is the host's disk that is full, or when the
+        look-out itself broke down: nobody knows then what was written.
         """
         if not self.is_content():
             _check(_answer(self.container), self.policy)
+            raise _broken(self.container, "ended without a reason")
 
 
 def _check(answer: dict[str, Any], policy: SandboxPolicy) -> None:
