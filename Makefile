@@ -12,11 +12,14 @@ ENTRIES := submissions_template baselines/copy_last baselines/unigram baselines/
 demo: $(VENV)/ready $(DEMO)/data/train/metadata.json
 	$(BIN)/python baselines/unigram/train.py --train $(DEMO)/data/train
 	$(BIN)/python baselines/ngram/train.py --train $(DEMO)/data/train
-	@sandbox=$$($(WMC) sandbox status --pick) && set -e && for entry in $(ENTRIES); do \
+	@set -e; sandbox=$$($(WMC) sandbox status --pick); \
+	for entry in $(ENTRIES); do \
 	  echo; echo "== $$entry"; \
-	  $(WMC) submit $$entry -o $(DEMO)/$$(basename $$entry).zip; \
-	  $(WMC) grade $(DEMO)/$$(basename $$entry).zip --data $(DEMO)/data/heldout \
-	    --store $(DEMO)/store --sandbox $$sandbox; \
+	  zip=$(DEMO)/$$(basename $$entry).zip; \
+	  $(WMC) submit $$entry -o $$zip; \
+	  for split in val heldout; do \
+	    $(WMC) grade $$zip --data $(DEMO)/data/$$split --store $(DEMO)/store --sandbox $$sandbox; \
+	  done; \
 	done
 	$(WMC) leaderboard --store $(DEMO)/store -o site
 

@@ -11,9 +11,8 @@ import numpy as np
 BITS = np.arange(18, dtype=np.uint32)
 BITS_OF_VALUE_9V = (np.arange(512) >> np.arange(9)[:, None] & 1).astype(np.float32)  # [9, V]
 
-PRIOR_FLIP = (
-    0.3  # how often a bit changes from one frame (half a second) to the next, before anything was seen
-)
+# Before anything was seen: how often a bit changes from one frame to the next, half a second later.
+PRIOR_FLIP = 0.3
 PRIOR_CELLS = 256.0  # how many observed cells that belief is worth
 
 

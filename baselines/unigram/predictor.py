@@ -11,12 +11,8 @@ from pathlib import Path
 import numpy as np
 
 COUNTS = Path(__file__).with_name("counts.npz")
-
-
 REPEATS = 15.0
 """Frames within half a second are nearly one: so many observations are worth one."""
-UNIFORM = 0.2
-"""Share of the uniform distribution: in another building most of what was never seen happens."""
 
 
 def probabilities(counts_HWFV: np.ndarray) -> np.ndarray:
@@ -25,8 +21,7 @@ def probabilities(counts_HWFV: np.ndarray) -> np.ndarray:
     pooled_FV /= pooled_FV.sum(-1, keepdims=True)
     imagined_HWF1 = REPEATS * np.maximum((counts_HWFV > 0).sum(-1, keepdims=True), 1)
     total_HWF1 = counts_HWFV.sum(-1, keepdims=True)
-    p_HWFV = (counts_HWFV + imagined_HWF1 * pooled_FV) / (total_HWF1 + imagined_HWF1)
-    return (1 - UNIFORM) * p_HWFV + UNIFORM / 512
+    return (counts_HWFV + imagined_HWF1 * pooled_FV) / (total_HWF1 + imagined_HWF1)
 
 
 class Predictor:
