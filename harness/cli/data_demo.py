@@ -58,6 +58,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     with console.step("searching val and heldout in train"):
         losses = {split: copy_losses(train, open_clip(args.folder / split)) for split in ("val", "heldout")}
     console.show(_table(args.folder, summary, losses))
+    console.show(verdict(losses))
     for text in shortcomings(summary, losses):
         console.warn(text)
 
@@ -82,6 +83,15 @@ def shortcomings(summary: Mapping[str, SplitSummary], losses: Mapping[str, CopyL
     return found
 
 
+def verdict(losses: Mapping[str, CopyLosses]) -> str:
+    """The check of rule 5 in words."""
+    findings = [
+        f"on {split} {abs(loss.margin):.2f} nats per token {'better' if loss.margin > 0 else 'worse'}"
+        for split, loss in losses.items()
+    ]
+    return f"Rule 5: retrieving from train is {', '.join(findings)} than copying the last frame."
+
+
 def _cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -95,8 +105,8 @@ def _table(folder: Path, summary: Mapping[str, SplitSummary], losses: Mapping[st
 
     table = Table(
         title=f"Demo data in {escape(str(folder))}",
-        caption="rule 5, in nats per token: the training marginals (unigram), mixed at the best weight\n"
-        "with the last frame (copied) or with the successor of the nearest training frame (retrieved)",
+        caption="nats per token of the training marginals, and of these mixed at the best weight with the last "
+        "frame (copied) or with the successor of the nearest training frame (retrieved)",
     )
     for heading in ("split", "frames", "segments", "dB", "unigram", "copied", "retrieved"):
         table.add_column(heading, justify="left" if heading == "split" else "right")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.console import Console
+from harness.cli.tables import number_table
 from harness.spec import CHALLENGE
 from harness.text import printable
 
@@ -42,19 +43,13 @@ def show_log_tails(folder: Path, console: Console) -> None:
 
 
 def _regime_table(report: GradeReport) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
-    from rich.table import Table
-
-    name = printable(f"{report.entry.user_name}/{report.entry.entry_name}")
-    table = Table(
-        title=escape(f"{name} on {report.provenance.data_name}"),
-        caption=f"grade {report.grade_id}; loss in nats per token",
-        box=SIMPLE_HEAD,
+    windows = max(result.windows for result in report.regimes.values() if result)
+    table = number_table(
+        printable(f"{report.entry.user_name}/{report.entry.entry_name} on {report.provenance.data_name}"),
+        first="regime",
+        numbers=("loss", "95% interval", "accuracy", "s/frame"),
+        caption=f"grade {report.grade_id}: {windows} windows, loss in nats per token",
     )
-    table.add_column("regime", no_wrap=True)
-    for title in ("loss", "95% interval", "accuracy", "s/frame", "windows"):
-        table.add_column(title, justify="right", no_wrap=True)
     for regime, result in report.regimes.items():
         if result:
             table.add_row(
@@ -63,7 +58,6 @@ def _regime_table(report: GradeReport) -> Table:
                 f"{result.loss_ci[0]:.3f} to {result.loss_ci[1]:.3f}",
                 f"{result.token_accuracy:.4f}",
                 f"{result.seconds_per_frame:.4f}",
-                str(result.windows),
             )
     table.add_row("uniform guessing", f"{CHALLENGE.uniform_loss:.4f}", style="dim")
     return table

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.console import Console
+from harness.cli.tables import number_table
 from harness.text import printable
 
 if TYPE_CHECKING:
@@ -54,16 +55,14 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
 def _table(board: Board) -> Table:
     from rich.markup import escape
-    from rich.table import Table
 
     contest = board.contest
-    title = f"{board.data_name}: {contest.windows} windows, {contest.schedule} schedule"
-    table = Table(title=escape(printable(title)), caption="losses in nats per token, lower is better")
-    table.add_column("#", justify="right")
-    table.add_column("user / entry", overflow="fold")
-    for heading in ("loss", "95% interval", "accuracy", "s/frame", "autoregressive", "fully forced"):
-        table.add_column(heading, justify="right")
-    table.add_column("marks")
+    table = number_table(
+        printable(f"{board.data_name}: {contest.windows} windows, {contest.schedule} schedule"),
+        first=" #  user/entry",
+        numbers=("loss", "95% interval", "accuracy", "AR loss", "FTF loss"),
+        caption="nats per token, lower is better; AR autoregressive, FTF fully teacher-forced",
+    )
     for row in board.rows:
         table.add_row(*(escape(printable(cell)) for cell in _cells(row)))
     return table
@@ -77,12 +76,9 @@ def _cells(row: Row) -> tuple[str, ...]:
     low, high = result.loss_ci
     others = (regimes.get(Regime.FULLY_AUTOREGRESSIVE), regimes.get(Regime.FULLY_TEACHER_FORCED))
     return (
-        str(row.rank),
-        f"{entry.user_name} / {entry.entry_name}",
+        f"{row.rank:2}  {entry.user_name}/{entry.entry_name}",
         figures.loss(result.loss),
-        f"{figures.loss(low)} to {figures.loss(high)}",
+        f"{low:.3f} to {high:.3f}",
         figures.loss(result.token_accuracy),
-        figures.seconds(result.seconds_per_frame),
         *(figures.loss(other.loss if other else None) for other in others),
-        ", ".join(mark.label for mark in row.marks),
     )
