@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from types import FrameType
+from typing import NoReturn
 
 from harness.cli import (
     check,
@@ -23,6 +26,7 @@ from harness.errors import Blame, WmcError
 
 _COMMANDS = (submit, check, grade, leaderboard, data, sandbox, inspect, host)
 _INTERRUPTED = 130
+_TERMINATED = 143
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = _parser().parse_args(argv)
     console = Console()
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         code: int | None = args.run(args, console)
     except WmcError as error:
@@ -49,6 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.bug()
         return Blame.BUG.exit_code
     return code or 0
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """A polite kill ends like an interruption: containers are removed and the grade is recorded."""
+    sys.exit(_TERMINATED)
 
 
 def _parser() -> argparse.ArgumentParser:
