@@ -1,0 +1,177 @@
+"""The command line: what it loads, how errors become exit codes, what goes to stdout."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import cli
+from harness.errors import BuildFailed, SandboxUnavailable, UsageError
+
+ROOT = Path(__file__).parents[3]
+TEMPLATE = ROOT / "submissions_template"
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = (
+        "import sys; from harness.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'docker', 'vizdoom', 'PIL', 'huggingface_hub', 'jinja2', 'rich'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for command in ("submit", "check", "grade", "leaderboard", "data", "sandbox", "inspect"):
+        assert f"\n    {command}" in done.stdout
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], int]:
+    """The exit code of a command that raises this."""
+
+    def run(error: BaseException) -> int:
+        def fail(_args: argparse.Namespace, _console: Any) -> None:
+            raise error
+
+        def parser() -> argparse.ArgumentParser:
+            made = argparse.ArgumentParser()
+            made.set_defaults(run=fail)
+            return made
+
+        monkeypatch.setattr(cli, "_parser", parser)
+        return cli.main([])
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BuildFailed("build.sh exited with status 1", fix="look at the log"), 1),
+        (UsageError("no", fix="yes"), 2),
+        (SandboxUnavailable("no engine", fix="start one"), 3),
+        (KeyboardInterrupt(), 130),
+        (ZeroDivisionError("oops"), 70),
+    ],
+)
+def test_an_exit_code_says_whose_turn_it_is(
+    failing: Callable[[BaseException], int], error: BaseException, code: int
+) -> None:
+    assert failing(error) == code
+
+
+def test_an_error_says_what_happened_and_what_to_do(
+    failing: Callable[[BaseException], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(BuildFailed("build.sh \x1b[31mfailed", fix="look at the [log]"))
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "error [build.failed]" in shown.err
+    assert "fix: look at the [log]" in shown.err
+    assert "\x1b" not in shown.err
+
+
+def test_a_bug_is_called_ours(
+    failing: Callable[[BaseException], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(ZeroDivisionError("oops"))
+    shown = capsys.readouterr().err
+    assert "ZeroDivisionError: oops" in shown
+    assert "bug in wmc, not in your entry" in shown.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["grade"],
+        ["grade", "x.zip"],
+        ["grade", "x.zip", "--data", "d", "--seed", "-1"],
+        ["grade", "x.zip", "--data", "d", "--regime", "psychic"],
+        ["check", "x", "--data", "d", "--reply-timeout", "nan"],
+        ["check", "x", "--data", "d", "--windows", "0"],
+    ],
+)
+def test_a_command_that_makes_no_sense_is_usage(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+
+
+def test_grade_prints_one_json_object_and_keeps_the_record(
+    make_clip: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    submission = tmp_path / "entry.zip"
+    assert cli.main(["submit", str(TEMPLATE), "-o", str(submission)]) == 0
+    capsys.readouterr()
+    options = [
+        "--data",
+        str(make_clip()),
+        "--store",
+        str(tmp_path / "store"),
+        "--sandbox",
+        "process",
+        "--json",
+    ]
+    assert cli.main(["grade", str(submission), *options]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["status"] == "graded"
+    assert shown["failure"] is None
+    assert shown["regimes"]["fully_teacher_forced"] is None
+    assert shown["regimes"]["temporally_teacher_forced"]["windows"] == 4
+    assert (tmp_path / "store" / "grades" / shown["grade_id"] / "temporally_teacher_forced.npz").exists()
+
+
+def test_check_takes_a_folder_and_shows_the_end_of_its_log(
+    make_clip: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "entry"
+    folder.mkdir()
+    for file in TEMPLATE.iterdir():
+        if file.is_file():
+            (folder / file.name).write_bytes(file.read_bytes())
+            (folder / file.name).chmod(file.stat().st_mode)
+    (folder / "predictor.py").write_text("raise RuntimeError('weights are missing')\n")
+    arguments = ["check", str(folder), "--data", str(make_clip()), "--sandbox", "process", "--json"]
+    assert cli.main(arguments) == 1
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["failure"]["blame"] == "entry"
+    assert "weights are missing" in shown.err
+
+
+def test_data_info_describes_a_clip(
+    make_clip: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = make_clip((226, 700))
+    assert cli.main(["data", "info", str(clip), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["frames"] == 926
+    assert facts["segments"] == 2
+    assert facts["windows"] == {"disjoint": 4, "upstream": 1 + 30}
+    assert facts["actions"]["joint_pos"] == 21
+    assert cli.main(["data", "info", str(clip)]) == 0
+    assert "926" in capsys.readouterr().out
+
+
+def test_an_evaluate_py_run_by_hand_is_scored_by_the_grader(
+    make_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    command = [sys.executable, str(TEMPLATE / "evaluate.py"), "--val_data_dir", str(make_clip())]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("temporally teacher-forced: loss ")
+    assert "4 windows" in done.stdout
+
+
+def test_an_evaluate_py_run_by_hand_on_no_clip_says_so(tmp_path: Path) -> None:
+    command = [sys.executable, str(TEMPLATE / "evaluate.py"), "--val_data_dir", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "data.file_missing" in done.stderr
