@@ -17,6 +17,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
     )
+    parser.add_argument(
+        "--train", type=Path, help="the training clip, for the retrieval check (not built yet: ignored)"
+    )
     add_grade_options(parser)
     parser.set_defaults(run=run)
 
@@ -26,6 +29,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from harness.grading import grade
     from harness.results.store import Store
 
+    if args.train:
+        console.warn(
+            "--train is ignored: this version has no retrieval check, and the record says nothing of copying"
+        )
     store = Store(args.store)
     request = grade_request(args, args.submission)
     report = grade(request, sandbox=pick_sandbox(args, console), store=store, progress=console)
