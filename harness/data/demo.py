@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -142,7 +143,7 @@ def _crew(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
         return
     # Fresh interpreters: a fork would copy the threads' locks of whoever shows the progress.
     pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_interrupts_to_the_parent
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_live_and_die_with_the_parent
     )
     try:
         yield pool.map
@@ -156,6 +157,15 @@ def _crew(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
         pool.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    """Ctrl-C reaches the whole process group; one traceback is enough."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _live_and_die_with_the_parent() -> None:
+    """Set a worker up in a process group of its own, which its engines join and Ctrl-C does not reach."""
+    os.setpgrp()
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    """A killed parent's workers would wait for work for ever, and their engines for commands."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.killpg(0, signal.SIGKILL)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import harness
 from harness.codec.patch import PatchCodec
 from harness.data.clips import ACTION_WIDTHS, open_clip
 from harness.data.demo import SPLITS, SplitSummary, make_demo
@@ -131,6 +136,59 @@ def test_a_crew_of_none_is_refused(tmp_path: Path) -> None:
         make(tmp_path / "demo", workers=0)
     assert refusal.value.code == "usage.workers"
     assert not (tmp_path / "demo").exists()
+
+
+_LONG_RUN = """
+import sys
+from pathlib import Path
+from harness.codec.patch import PatchCodec
+from harness.data.demo import make_demo
+from harness.data.demo_plan import DemoPlan
+from harness.progress import Silent
+
+if __name__ == "__main__":
+    make_demo(
+        Path(sys.argv[1]), plan=DemoPlan(), fit_codec=PatchCodec.fit, workers=2, progress=Silent(), force=False
+    )
+"""
+
+
+def crew_of(session: int) -> list[str]:
+    """The command lines of the workers and engines in a session."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            words = (process / "stat").read_text().rpartition(") ")[2].split()
+            command = (process / "cmdline").read_text()
+        except OSError:
+            continue
+        if words[0] != "Z" and int(words[3]) == session and command:
+            found.append(command)
+    return [command for command in found if "-iwad" in command or "spawn_main" in command]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
+    (tmp_path / "run.py").write_text(_LONG_RUN)
+    run = subprocess.Popen(
+        [sys.executable, str(tmp_path / "run.py"), str(tmp_path / "demo")],
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(Path(harness.__file__).parents[1])},
+    )
+    try:
+        wait_until(lambda: sum("-iwad" in command for command in crew_of(run.pid)) >= 2)
+    finally:
+        run.kill()
+        run.wait()
+    wait_until(lambda: crew_of(run.pid) == [])
+    assert not set(SPLITS) & {path.name for path in (tmp_path / "demo").iterdir()}
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
