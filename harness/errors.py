@@ -61,9 +61,11 @@ class ManifestRejected(WmcError):
     default_code = "manifest.rejected"
 
     def __init__(self, problems: tuple[ManifestProblem, ...]) -> None:
-        lines = "\n".join(f"  {problem.field}: {problem.message}" for problem in problems)
-        fixes = "; ".join(dict.fromkeys(problem.fix for problem in problems))
-        super().__init__(f"wmc.toml has {len(problems)} mistake(s):\n{lines}", fix=fixes)
+        lines = "\n".join(f"  {problem.field} {problem.message}: {problem.fix}" for problem in problems)
+        super().__init__(
+            f"wmc.toml has {'a mistake' if len(problems) == 1 else f'{len(problems)} mistakes'}:\n{lines}",
+            fix="mend what is named above; submissions_template/wmc.toml shows every key",
+        )
         self.problems = problems
 
 
@@ -82,10 +84,18 @@ class BuildFailed(WmcError):
 
 
 class GuestFailed(WmcError):
-    """The entry broke the protocol, crashed, or ran out of time; `code` says which."""
+    """The entry broke the protocol, crashed, or ran out of time; `code` says which.
+
+    `guest_words` is what the entry said about it. It may hold anything, held-out tokens too, so it goes into the
+    entry's log and never into a record.
+    """
 
     blame = Blame.ENTRY
     default_code = "guest.failed"
+
+    def __init__(self, message: str, *, fix: str, code: str | None = None, guest_words: str = "") -> None:
+        super().__init__(message, fix=fix, code=code)
+        self.guest_words = guest_words
 
 
 class DataInvalid(WmcError):
@@ -114,6 +124,13 @@ class StoreFailed(WmcError):
 
     blame = Blame.OPERATOR
     default_code = "store.failed"
+
+
+class OutputFailed(WmcError):
+    """What a command made could not be written: a page, or its own standard output."""
+
+    blame = Blame.OPERATOR
+    default_code = "output.failed"
 
 
 class DependencyMissing(WmcError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,14 @@ from harness.data.clips import Clip, open_clip
 from harness.data.reveal import first_leak
 from harness.data.truth import ClipTruth, RandomTruth
 from harness.data.windows import Schedule, Segments, find_segments, serving_order, window_starts
-from harness.errors import DataInvalid
+from harness.errors import DataInvalid, GuestFailed
 from harness.progress import Progress
 from harness.protocol.conversation import GATE_VERSION, Conversation
 from harness.protocol.host import Prediction, Timing, play
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.protocol.replies import Terms
 from harness.scoring.sheet import Scores, ScoreSheet
-from harness.scoring.state_probe import StateProbe, choose_windows, compare
+from harness.scoring.state_probe import StateProbe, choose_windows, compare, unfinished
 from harness.spec import CHALLENGE
 
 
@@ -91,19 +92,20 @@ def set_exam(data: Path, schedule: Schedule, seed: int, *, max_windows: int | No
     )
 
 
-def examine(conversation: Conversation, exam: Exam, progress: Progress) -> Result:
+def examine(conversation: Conversation, exam: Exam, *, ready_by: float, progress: Progress) -> Result:
     """Greet the guest, warm it up, ask everything, ask some of it again, say goodbye.
 
-    Raises: GuestFailed.
+    Raises: GuestFailed. A guest that fails only while it is probed has its scores, and the probe says so.
     """
     regime, rng = conversation.regime, exam.rng(conversation.regime)
-    terms = conversation.greet(exam.clip.action_widths)
-    batch = min(terms.max_batch, conversation.limits.max_batch)
-    batches = exam.batches(batch, rng)
-    _warm_up(conversation, exam, batches[0], rng)
+    with progress.step(f"{regime.in_words}: loading and warming up"):
+        terms = conversation.greet(exam.clip.action_widths, ready_by=ready_by)
+        batch = min(terms.max_batch, conversation.limits.max_batch)
+        batches = exam.batches(batch, rng)
+        _warm_up(conversation, exam, batches[0], rng)
     sheet, timing = _ask(conversation, exam, batches, progress)
-    probe = _probe_state(conversation, exam, sheet, batch, rng)
-    conversation.say_goodbye()
+    with progress.step(f"{regime.in_words}: asking some again"):
+        probe = _probe_state(conversation, exam, sheet, batch, rng)
     return Result(
         regime=regime,
         scores=sheet.total(rng),
@@ -119,15 +121,13 @@ def _warm_up(
     conversation: Conversation, exam: Exam, batch: NDArray[np.int64], rng: np.random.Generator
 ) -> None:
     """One batch of random frames, neither scored nor timed."""
+    conversation.begin()
     truth = RandomTruth(num_actions=exam.truth.num_actions, rng=rng)
     play(conversation, truth, [batch], lambda _prediction: None)
 
 
 def _ask(
-    conversation: Conversation,
-    exam: Exam,
-    batches: list[NDArray[np.int64]],
-    progress: Progress,
+    conversation: Conversation, exam: Exam, batches: list[NDArray[np.int64]], progress: Progress
 ) -> tuple[ScoreSheet, Timing]:
     """Everything, once; this is what counts."""
     targets = conversation.regime.targets()
@@ -139,23 +139,24 @@ def _ask(
             sheet.record(prediction)
             advance(len(prediction.windows_B))
 
+        conversation.begin()
         timing = play(conversation, exam.truth, batches, record)
     return sheet, timing
 
 
 def _probe_state(
-    conversation: Conversation,
-    exam: Exam,
-    first: ScoreSheet,
-    batch: int,
-    rng: np.random.Generator,
+    conversation: Conversation, exam: Exam, first: ScoreSheet, batch: int, rng: np.random.Generator
 ) -> StateProbe:
-    """Some windows a second time, in other batches; what changes should not."""
+    """Some windows a second time, in other batches, and the goodbye; what changes should not."""
     windows = choose_windows(exam.num_windows, rng)
     second = ScoreSheet(num_windows=exam.num_windows, targets=first.targets)
-    smaller = max(1, min(batch, len(windows)) // 2)
-    batches = [windows[i : i + smaller] for i in range(0, len(windows), smaller)]
-    play(conversation, exam.truth, batches, second.record)
+    parts = min(len(windows), max(2, math.ceil(len(windows) / batch)))
+    try:
+        conversation.begin()
+        play(conversation, exam.truth, np.array_split(windows, parts), second.record)
+        conversation.say_goodbye()
+    except GuestFailed as error:
+        return unfinished(error.code)
     return compare(
         first.window_losses_B[windows],
         second.window_losses_B[windows],

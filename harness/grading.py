@@ -73,7 +73,11 @@ def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Pr
             regimes = _regimes(request, entry.manifest)
         with record.timed("build"):
             built = sandbox.build(
-                entry.folder, entry_sha256=entry.sha256, log=logs / "build.log", progress=progress
+                entry.folder,
+                entry_sha256=entry.sha256,
+                grade_id=record.grade_id,
+                log=logs / "build.log",
+                progress=progress,
             )
             record.learn(
                 entry_tree_sha256=built.tree_sha256, entry_bytes=built.size_bytes, base_image=built.base_image
@@ -81,7 +85,14 @@ def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Pr
         for regime in regimes:
             with record.timed(regime.value):
                 result = _run(
-                    regime, exam, built, request.limits, sandbox, logs / f"{regime.value}.log", progress
+                    regime,
+                    exam,
+                    built,
+                    request.limits,
+                    sandbox,
+                    record.grade_id,
+                    logs / f"{regime.value}.log",
+                    progress,
                 )
                 record.regimes[regime] = _keep(result, exam, store, record.grade_id)
                 record.learn(sandbox_details=sandbox.details)
@@ -135,30 +146,39 @@ def _run(
     built: BuiltEntry,
     limits: Limits,
     sandbox: Sandbox,
+    grade_id: str,
     log: Path,
     progress: Progress,
 ) -> Result:
     """One regime in a sandbox of its own."""
-    with (
-        open_gate(exam.gate_metadata(regime)) as gate,
-        sandbox.run(built, gate=gate.folder, log=log) as guest,
-    ):
-        try:
-            with gate.accept(timeout_s=limits.start_s, how_it_ended=guest.how_it_ended) as channel:
-                return examine(Conversation(channel=channel, regime=regime, limits=limits), exam, progress)
-        except GuestFailed as error:
-            raise _with_its_end(error, guest, regime) from error
+    ready_by = time.monotonic() + limits.start_s
+    try:
+        with (
+            open_gate(exam.gate_metadata(regime)) as gate,
+            sandbox.run(built, grade_id=grade_id, gate=gate.folder, log=log) as guest,
+        ):
+            try:
+                with gate.accept(ready_by=ready_by, how_it_ended=guest.how_it_ended) as channel:
+                    conversation = Conversation(channel=channel, regime=regime, limits=limits)
+                    return examine(conversation, exam, ready_by=ready_by, progress=progress)
+            except GuestFailed as error:
+                raise _with_its_end(error, guest, regime) from error
+    except GuestFailed as error:
+        if error.guest_words:
+            with log.open("a", encoding="utf-8") as file:
+                file.write(f"\n[wmc] the entry reported: {error.guest_words}\n")
+        raise
 
 
 def _with_its_end(error: GuestFailed, guest: Guest, regime: Regime) -> GuestFailed:
-    """The same error; a gate that was closed also says how the guest ended."""
-    if error.code != "guest.closed":
+    """The same error, once the guest has had time to print why; a gate that was closed also says how it ended."""
+    if error.code not in {"guest.closed", "guest.exception"}:
         return error
     patience_ends = time.monotonic() + _END_PATIENCE_S
-    while (ended := guest.how_it_ended()) is None:
-        if time.monotonic() > patience_ends:
-            return error
+    while (ended := guest.how_it_ended()) is None and time.monotonic() < patience_ends:
         time.sleep(_POLL_S)
+    if ended is None or error.code == "guest.exception":
+        return error
     return GuestFailed(f"evaluate.py {ended} during {regime.value}", code=error.code, fix=error.fix)
 
 

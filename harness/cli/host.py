@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 from harness.cli.console import Console
@@ -34,11 +35,13 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
     regime, limits = Regime(args.regime), Limits()
     exam = set_exam(args.data, Schedule.DISJOINT, seed=0)
+    ready_by = time.monotonic() + limits.start_s
     with (
         open_gate(exam.gate_metadata(regime), args.gate) as gate,
-        gate.accept(timeout_s=limits.start_s, how_it_ended=lambda: None) as channel,
+        gate.accept(ready_by=ready_by, how_it_ended=lambda: None) as channel,
     ):
-        result = examine(Conversation(channel=channel, regime=regime, limits=limits), exam, console)
+        conversation = Conversation(channel=channel, regime=regime, limits=limits)
+        result = examine(conversation, exam, ready_by=ready_by, progress=console)
     scores = result.scores
     low, high = scores.loss_ci
     console.show(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from harness.errors import GuestFailed
 from harness.protocol.guest import Kind
 from harness.protocol.regimes import Regime
-from harness.protocol.replies import Terms, receive_logits, receive_ready, refuse_unsolicited
+from harness.protocol.replies import Terms, last_words, receive_logits, receive_ready, refuse_unsolicited
 from harness.protocol.wire import Channel
 from harness.spec import CHALLENGE, ChallengeSpec
 
@@ -24,7 +25,14 @@ GATE_VERSION = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How long a guest may take, in seconds, and how many windows the host holds at once."""
+    """How long a guest may take, in seconds, and how many windows the host holds at once.
+
+    Attributes:
+        start_s: from its start until READY.
+        reply_s: for each single answer.
+        regime_s: for all questions that count; warm-up and probe may take as long again, each.
+        max_batch: windows in one batch, whatever the guest asks for.
+    """
 
     start_s: float = 600.0
     reply_s: float = 300.0
@@ -47,14 +55,13 @@ class Conversation:
     spec: ChallengeSpec = CHALLENGE
     terms: Terms = field(init=False)
     batch: int = field(init=False, default=0)
-    _regime_ends: float = field(init=False, default=math.inf)
+    _part_ends: float = field(init=False, default=math.inf)
 
-    def greet(self, action_widths: Mapping[str, int]) -> Terms:
-        """Say HELLO and wait for READY; the regime's time limit begins here.
+    def greet(self, action_widths: Mapping[str, int], *, ready_by: float) -> Terms:
+        """Say HELLO and wait for READY until `ready_by`, on the monotonic clock.
 
         Raises: GuestFailed.
         """
-        ready_by = time.monotonic() + self.limits.start_s
         hello = {
             **asdict(self.spec),
             "vocab": self.spec.vocab,
@@ -62,8 +69,13 @@ class Conversation:
             "regime": self.regime.value,
             "action_widths": dict(action_widths),
         }
-        self.channel.send(Kind.HELLO, 0, 0, json.dumps(hello).encode(), deadline=ready_by)
-        self.terms = receive_ready(self.channel, deadline=ready_by)
+        try:
+            self.channel.send(Kind.HELLO, 0, 0, json.dumps(hello).encode(), deadline=ready_by)
+            self.terms = receive_ready(self.channel, deadline=ready_by)
+        except GuestFailed as error:
+            if error.code == "guest.timeout":
+                raise _late("was not ready", "start", self.limits.start_s) from error
+            raise
         if self.regime is Regime.FULLY_TEACHER_FORCED and not self.terms.causal:
             raise GuestFailed(
                 "wmc.toml declares causal = true, the predictor does not",
@@ -71,12 +83,20 @@ class Conversation:
                 fix="set causal = True on the predictor and write predict_token and observe_token, "
                 "or set causal = false in wmc.toml",
             )
-        self._regime_ends = time.monotonic() + self.limits.regime_s
         return self.terms
+
+    def begin(self) -> None:
+        """A new part of the examination begins: it may take `limits.regime_s`."""
+        self._part_ends = time.monotonic() + self.limits.regime_s
 
     def send(self, kind: Kind, t: int, *payload: Any) -> None:
         """Send one message of the current batch."""
-        self.channel.send(kind, t, self.batch, *payload, deadline=self._reply_by())
+        with self._on_time():
+            try:
+                self.channel.send(kind, t, self.batch, *payload, deadline=self._reply_by())
+            except GuestFailed as error:
+                said = last_words(self.channel) if error.code == "guest.closed" else None
+                raise said or error from None
 
     def ask(
         self, kind: Kind, t: int, logits: NDArray[np.floating], tokens: NDArray[np.uint32] | None
@@ -85,15 +105,16 @@ class Conversation:
         refuse_unsolicited(self.channel)
         self.send(kind, t)
         asked = time.monotonic()
-        receive_logits(
-            self.channel,
-            logits,
-            tokens,
-            t=t,
-            batch=self.batch,
-            spec=self.spec,
-            deadline=self._reply_by(),
-        )
+        with self._on_time():
+            receive_logits(
+                self.channel,
+                logits,
+                tokens,
+                t=t,
+                batch=self.batch,
+                spec=self.spec,
+                deadline=self._reply_by(),
+            )
         return time.monotonic() - asked
 
     def say_goodbye(self) -> None:
@@ -102,4 +123,29 @@ class Conversation:
         self.send(Kind.BYE, 0)
 
     def _reply_by(self) -> float:
-        return min(time.monotonic() + self.limits.reply_s, self._regime_ends)
+        return min(time.monotonic() + self.limits.reply_s, self._part_ends)
+
+    @contextmanager
+    def _on_time(self) -> Iterator[None]:
+        """Say which limit a late answer broke."""
+        try:
+            yield
+        except GuestFailed as error:
+            if error.code != "guest.timeout":
+                raise
+            if time.monotonic() >= self._part_ends:
+                raise _late("did not finish", "regime", self.limits.regime_s) from error
+            raise _late("did not answer", "reply", self.limits.reply_s) from error
+
+
+def _late(what: str, which: str, limit_s: float) -> GuestFailed:
+    advice = (
+        "load less or faster in __init__"
+        if which == "start"
+        else "predict faster, or in smaller batches (max_batch)"
+    )
+    return GuestFailed(
+        f"the entry {what} within {limit_s:g} s, the limit for its {which}",
+        code="guest.timeout",
+        fix=f"{advice}; --{which}-timeout sets the limit",
+    )

@@ -29,19 +29,19 @@ class Gate:
     listener: socket.socket
 
     @contextmanager
-    def accept(self, *, timeout_s: float, how_it_ended: Callable[[], str | None]) -> Iterator[SocketChannel]:
+    def accept(self, *, ready_by: float, how_it_ended: Callable[[], str | None]) -> Iterator[SocketChannel]:
         """The channel to the first process that connects; later ones are refused.
 
-        Raises: GuestFailed (guest.no_connection) when the guest ends first or the time is over.
+        Raises: GuestFailed (guest.no_connection) when the guest ends first or it is later than `ready_by`, on the
+        monotonic clock.
         """
-        deadline = time.monotonic() + timeout_s
         self.listener.settimeout(_POLL_S)
         while True:
             try:
                 stream, _ = self.listener.accept()
                 break
             except TimeoutError:
-                _check_alive(deadline, how_it_ended())
+                _check_alive(ready_by, how_it_ended())
         self.listener.close()
         with stream:
             yield SocketChannel(stream)
@@ -85,5 +85,5 @@ def _check_alive(deadline: float, ended: str | None) -> None:
         if ended
         else "evaluate.py did not connect in time",
         code="guest.no_connection",
-        fix="evaluate.py must call wmc_guest.serve(Predictor); its output is in the entry's log",
+        fix="its output, and any traceback, is in the entry's log; evaluate.py has to call wmc_guest.serve(Predictor)",
     )

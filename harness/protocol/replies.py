@@ -6,6 +6,7 @@ Every way an answer can be wrong is a GuestFailed with its own code; nothing her
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from harness.protocol.wire import Channel
 from harness.spec import ChallengeSpec
 from harness.text import printable
 
+_LAST_WORDS_S = 1.0
 _CHUNK_BYTES = 1 << 20  # checked while it is still in the cache
 _EXPONENTS = {"<f4": ("<u4", np.uint32(0x7F800000)), "<f2": ("<u2", np.uint16(0x7C00))}
 
@@ -70,7 +72,7 @@ def receive_logits(
     """Fill `logits` and, unless None, `tokens` (both contiguous) with one valid LOGITS reply."""
     size = logits.nbytes + (tokens.nbytes if tokens is not None else 0)
     _receive_header(channel, Kind.LOGITS, t, batch, deadline=deadline, exact_size=size)
-    _receive_finite(channel, logits.reshape(-1), deadline)
+    _receive_finite(channel, logits.reshape(-1), t, deadline)
     if tokens is None:
         return
     channel.receive_into(_bytes_of(tokens), deadline=deadline)
@@ -78,18 +80,28 @@ def receive_logits(
         raise GuestFailed(
             f"the entry predicted token {tokens.max()} for frame {t}; ids end at {spec.vocab - 1}",
             code="guest.token_out_of_range",
-            fix="a token is factor_1 + 512 * factor_2, each factor in [0, 512)",
+            fix=f"a token is factor_1 + {spec.factor_vocab} * factor_2, each factor in [0, {spec.factor_vocab})",
         )
 
 
 def refuse_unsolicited(channel: Channel) -> None:
-    """Raise GuestFailed if the guest has sent something it was not asked for."""
+    """Raise GuestFailed if the guest has sent something it was not asked for; the report of an error is one."""
     if channel.has_unread():
-        raise GuestFailed(
+        raise last_words(channel) or GuestFailed(
             "the entry sent a reply nobody asked for",
             code="guest.unsolicited",
             fix="answer each PREDICT once, after it came; wmc_guest.serve does this",
         )
+
+
+def last_words(channel: Channel) -> GuestFailed | None:
+    """The error that the guest reported before it went; None if it said nothing of the kind."""
+    deadline = time.monotonic() + _LAST_WORDS_S
+    try:
+        magic, kind, _, _, size = HEADER.unpack(_receive_bytes(channel, HEADER.size, deadline))
+        return _guest_exception(channel, size, deadline) if (magic, kind) == (MAGIC, Kind.FAILED) else None
+    except GuestFailed:
+        return None
 
 
 def _receive_header(
@@ -119,16 +131,17 @@ def _receive_header(
     return int(size)
 
 
-def _receive_finite(channel: Channel, values: NDArray[np.floating], deadline: float) -> None:
+def _receive_finite(channel: Channel, values: NDArray[np.floating], t: int, deadline: float) -> None:
     step = _CHUNK_BYTES // values.itemsize
     for start in range(0, len(values), step):
         chunk = values[start : start + step]
         channel.receive_into(_bytes_of(chunk), deadline=deadline)
         if not _all_finite(chunk):
             raise GuestFailed(
-                "the entry's logits hold NaN or infinity",
+                f"the entry's logits for frame {t} hold NaN or infinity",
                 code="guest.not_finite",
-                fix="use a large negative number, such as -1e4, where a value is impossible",
+                fix="use a large negative number, such as -1e4, where a value is impossible; "
+                "float16 ends at 65,504",
             )
 
 
@@ -165,7 +178,8 @@ def _bad_ready(message: str) -> GuestFailed:
 def _guest_exception(channel: Channel, size: int, deadline: float) -> GuestFailed:
     text = _receive_bytes(channel, min(size, TEXT_LIMIT), deadline).decode("utf-8", "replace")
     return GuestFailed(
-        f"the entry stopped with an error: {printable(text)}",
+        "the entry raised an exception",
         code="guest.exception",
         fix="the traceback is in the entry's log; reproduce it with `wmc check`",
+        guest_words=printable(text),
     )

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from harness.errors import GuestFailed
 from harness.protocol.guest import HEADER, MAGIC, Kind
 
+_SEND_BYTES = 32 << 10  # one buffer of the kernel's: its timeout starts anew for each
 _TIMEVAL = struct.Struct("@ll")  # seconds, microseconds
 
 
@@ -76,7 +77,7 @@ class SocketChannel:
         while message.nbytes:
             self._limit(socket.SO_SNDTIMEO, deadline)
             try:
-                count = self._stream.send(message)
+                count = self._stream.send(message[:_SEND_BYTES])
             except BlockingIOError as error:
                 raise _too_slow() from error
             except OSError as error:

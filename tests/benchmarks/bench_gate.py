@@ -77,7 +77,7 @@ def through_the_gate(call_s: float, logits_dtype: str, *, score: bool) -> float:
     sink = sheet.record if score else _ignore
     with guest_process(lambda: Predictor(call_s, logits_dtype)) as channel:
         talk = Conversation(channel=channel, regime=REGIME, limits=Limits())
-        talk.greet({"joint_pos": 28})
+        talk.greet({"joint_pos": 28}, ready_by=time.monotonic() + 60)
         play(talk, truth, batches[:1], _ignore)
         seconds = play(talk, truth, batches, sink).total_s
         talk.say_goodbye()

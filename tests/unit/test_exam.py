@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ LIMITS = Limits(start_s=10, reply_s=20, regime_s=120)
 def sit(guest_channel: Any) -> Callable[..., Result]:
     def run(exam: Exam, make_predictor: Any, regime: Regime = TTF, limits: Limits = LIMITS) -> Result:
         with guest_channel(make_predictor) as channel:
-            return examine(Conversation(channel=channel, regime=regime, limits=limits), exam, Silent())
+            conversation = Conversation(channel=channel, regime=regime, limits=limits)
+            return examine(conversation, exam, ready_by=time.monotonic() + limits.start_s, progress=Silent())
 
     return run
 
@@ -95,6 +97,23 @@ def test_a_guest_that_remembers_revealed_truth_gains_nothing_and_is_flagged(
     honest, cheating = sit(exam, last_frame), sit(exam, Remembers)
     assert cheating.state_probe.carried_state
     assert cheating.scores.loss == pytest.approx(honest.scores.loss, abs=1e-9)
+
+
+def test_a_guest_that_fails_only_while_it_is_probed_keeps_its_scores(
+    exam: Exam, sit: Any, last_frame: type
+) -> None:
+    class Tires(last_frame):  # type: ignore[misc]
+        served = 0
+
+        def reset(self, batch: int) -> None:
+            super().reset(batch)
+            Tires.served += 1
+            if Tires.served > 1 + 4:  # the warm-up, and all ten windows by threes
+                raise RuntimeError("enough")
+
+    honest, tired = sit(exam, last_frame), sit(exam, Tires)
+    assert tired.scores == honest.scores
+    assert tired.state_probe.failure == "guest.exception"
 
 
 def test_a_guest_that_looks_at_its_batch_neighbours_is_flagged(

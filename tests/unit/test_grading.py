@@ -103,7 +103,7 @@ SERVE = "from wmc_guest import serve\nfrom predictor import Predictor\n"
         (
             SERVE + "Predictor.predict = lambda self: 1 / 0\nserve(Predictor)",
             "guest.exception",
-            "ZeroDivisionError",
+            "raised an exception",
         ),
         (
             SERVE + "Predictor.predict = lambda self: __import__('os')._exit(3)\nserve(Predictor)",
@@ -132,6 +132,20 @@ def test_an_entry_that_fails_is_a_record_with_its_name(
     assert words in report.failure.message
     assert report.failure.fix
     assert set(report.regimes.values()) == {None}
+
+
+def test_what_an_entry_says_is_in_its_log_and_not_in_the_record(
+    grade_folder: Callable[..., GradeReport], entry: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Control: a record repeats nothing an entry chose to say, for it may say held-out tokens."""
+    secret = (
+        SERVE + "def tell(self): raise ValueError('canary 12345')\nPredictor.predict = tell\nserve(Predictor)"
+    )
+    report = grade_folder(entry(secret))
+    assert "canary" not in str(report.to_json())
+    log = tmp_path / "store" / "grades" / report.grade_id / "fully_autoregressive.log"
+    assert "Traceback" in log.read_text()
+    assert "[wmc] the entry reported: ValueError: canary 12345" in log.read_text()
 
 
 def test_a_regime_the_entry_cannot_do_is_the_callers_mistake(

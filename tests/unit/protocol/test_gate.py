@@ -40,7 +40,7 @@ def test_the_folder_holds_metadata_and_a_socket_that_any_user_may_use() -> None:
 def test_only_the_first_connection_is_taken() -> None:
     """Control: the listener is closed after one accept."""
     with open_gate({}) as gate, connected(gate.folder) as first:
-        with gate.accept(timeout_s=5, how_it_ended=never_ends) as channel:
+        with gate.accept(ready_by=time.monotonic() + 5, how_it_ended=never_ends) as channel:
             with pytest.raises(ConnectionRefusedError), connected(gate.folder):
                 pass
             first.sendall(b"x")
@@ -53,7 +53,7 @@ def test_a_guest_that_ended_is_noticed_before_the_deadline() -> None:
     with (
         open_gate({}) as gate,
         pytest.raises(GuestFailed, match=r"evaluate\.py exited with status 1 before") as caught,
-        gate.accept(timeout_s=60, how_it_ended=lambda: "exited with status 1"),
+        gate.accept(ready_by=time.monotonic() + 60, how_it_ended=lambda: "exited with status 1"),
     ):
         pass
     assert caught.value.code == "guest.no_connection"
@@ -63,7 +63,7 @@ def test_a_guest_that_never_connects_runs_into_the_deadline() -> None:
     with (
         open_gate({}) as gate,
         pytest.raises(GuestFailed, match="in time"),
-        gate.accept(timeout_s=0.2, how_it_ended=never_ends),
+        gate.accept(ready_by=time.monotonic() + 0.2, how_it_ended=never_ends),
     ):
         pass
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,12 +33,21 @@ def test_it_is_python_3_8_with_the_standard_library_and_numpy() -> None:
 def ask_once(channel: Any, windows: int = 2) -> None:
     """Greet, observe a frame, ask for one prediction."""
     talk = Conversation(channel=channel, regime=Regime.TEMPORALLY_TEACHER_FORCED, limits=QUICK)
-    terms = talk.greet({"driving_command": 28})
+    terms = talk.greet({"driving_command": 28}, ready_by=time.monotonic() + 10)
     talk.send(Kind.RESET, 0, windows.to_bytes(4, "little"))
     talk.send(Kind.OBSERVE, 0, np.zeros((windows, 16, 16), "<u4"), np.zeros((windows, 15, 28), "<f4"))
     logits = np.zeros((windows, 16, 16, 2, 512), terms.logits_dtype)
     talk.ask(Kind.PREDICT, 1, logits, np.zeros((windows, 16, 16), "<u4"))
     talk.say_goodbye()
+
+
+def what_it_says(guest_channel: Any, make_predictor: Any) -> str:
+    """The entrant's words about its own failure; the error itself repeats none of them."""
+    with guest_channel(make_predictor) as channel, pytest.raises(GuestFailed) as caught:
+        ask_once(channel)
+    assert caught.value.code == "guest.exception"
+    assert caught.value.message == "the entry raised an exception"
+    return caught.value.guest_words
 
 
 Mistake = Callable[[np.ndarray, np.ndarray], tuple[Any, Any]]
@@ -53,7 +64,7 @@ Mistake = Callable[[np.ndarray, np.ndarray], tuple[Any, Any]]
         (lambda logits, tokens: (logits, tokens.astype(float)), "float64"),
         (lambda logits, tokens: (logits, tokens[0]), r"shape \[16, 16\]"),
         (lambda logits, tokens: (logits, tokens + (1 << 18)), r"outside \[0, 262144\)"),
-        (lambda logits, tokens: logits, "ValueError|TypeError"),
+        (lambda logits, tokens: logits, "ndarray; expected a pair"),
     ],
     ids=["transposed", "whole numbers", "float tokens", "no batch axis", "token too large", "no tokens"],
 )
@@ -64,9 +75,7 @@ def test_a_wrong_prediction_is_explained(
         def predict(self) -> Any:
             return mistake(*super().predict())
 
-    with guest_channel(Mistaken) as channel, pytest.raises(GuestFailed, match=words) as caught:
-        ask_once(channel)
-    assert caught.value.code == "guest.exception"
+    assert re.search(words, what_it_says(guest_channel, Mistaken))
 
 
 def test_float64_logits_are_sent_as_the_declared_type(guest_channel: Any, last_frame: type) -> None:
@@ -85,16 +94,11 @@ def test_a_predictor_that_cannot_be_made_says_why(guest_channel: Any) -> None:
     def broken() -> None:
         raise FileNotFoundError("weights.safetensors")
 
-    with guest_channel(broken) as channel, pytest.raises(GuestFailed, match=r"FileNotFoundError: weights"):
-        ask_once(channel)
+    assert what_it_says(guest_channel, broken) == "FileNotFoundError: weights.safetensors"
 
 
 def test_an_unknown_logits_type_is_named(guest_channel: Any, last_frame: type) -> None:
     class Odd(last_frame):  # type: ignore[misc]
-        logits_dtype = "float64"
+        logits_dtype = "bfloat16"
 
-    with (
-        guest_channel(Odd) as channel,
-        pytest.raises(GuestFailed, match="float64; choose float32 or float16"),
-    ):
-        ask_once(channel)
+    assert "'bfloat16'; choose 'float32' or 'float16'" in what_it_says(guest_channel, Odd)

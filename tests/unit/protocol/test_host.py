@@ -136,7 +136,7 @@ def test_every_target_of_every_window_is_scored_once_against_the_truth(
 
     with guest_channel(last_frame) as channel:
         talk = Conversation(channel=channel, regime=regime, limits=LIMITS)
-        talk.greet(truth.clip.action_widths)
+        talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 10)
         timing = play(talk, truth, [np.array([2, 0, 1]), np.array([3])], check)
         talk.say_goodbye()
     assert sorted(seen) == [(window, t) for window in range(4) for t in regime.targets()]
@@ -169,7 +169,7 @@ def test_scoring_overlaps_the_guests_next_step(
 
     with guest_channel(Noting) as channel:
         talk = Conversation(channel=channel, regime=Regime.TEMPORALLY_TEACHER_FORCED, limits=LIMITS)
-        talk.greet(truth.clip.action_widths)
+        talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 10)
         play(talk, truth, [np.array([0])], score)
     assert overlapped == [True]
 
@@ -195,10 +195,58 @@ def test_the_regimes_time_limit_ends_a_guest_that_is_in_time_for_every_reply(
     limits = Limits(start_s=10, reply_s=10, regime_s=0.5)
     with guest_channel(Slow) as channel:
         talk = Conversation(channel=channel, regime=Regime.TEMPORALLY_TEACHER_FORCED, limits=limits)
-        talk.greet(truth.clip.action_widths)
-        with pytest.raises(GuestFailed) as caught:
+        talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 10)
+        talk.begin()
+        with pytest.raises(GuestFailed, match=r"within 0\.5 s, the limit for its regime") as caught:
             play(talk, truth, [np.array([0])], lambda _prediction: None)
     assert caught.value.code == "guest.timeout"
+    assert "--regime-timeout" in caught.value.fix
+
+
+def test_a_late_start_and_a_late_reply_name_their_own_limit(
+    truth: ClipTruth, guest_channel: Any, last_frame: type
+) -> None:
+    class Slow(last_frame):  # type: ignore[misc]
+        def predict(self) -> Any:
+            time.sleep(1)
+            return super().predict()
+
+    limits = Limits(start_s=0.2, reply_s=0.3, regime_s=60)
+    with guest_channel(lambda: time.sleep(1)) as channel:
+        talk = Conversation(channel=channel, regime=Regime.TEMPORALLY_TEACHER_FORCED, limits=limits)
+        with pytest.raises(GuestFailed, match=r"not ready within 0\.2 s") as caught:
+            talk.greet({}, ready_by=time.monotonic() + limits.start_s)
+        assert "--start-timeout" in caught.value.fix
+    with guest_channel(Slow) as channel:
+        talk = Conversation(channel=channel, regime=Regime.TEMPORALLY_TEACHER_FORCED, limits=limits)
+        talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 10)
+        with pytest.raises(GuestFailed, match=r"did not answer within 0\.3 s") as caught:
+            play(talk, truth, [np.array([0])], lambda _prediction: None)
+        assert "--reply-timeout" in caught.value.fix
+
+
+@pytest.mark.parametrize("method", ["reset", "observe", "observe_token", "predict", "predict_token"])
+def test_an_exception_is_reported_as_one_wherever_it_is_raised(
+    truth: ClipTruth, guest_channel: Any, last_frame: type, method: str
+) -> None:
+    """The guest's report races our next message; whoever wins, the entry hears of its own error."""
+
+    def fail(*_arguments: Any) -> None:
+        raise ValueError("mine")
+
+    class Broken(last_frame):  # type: ignore[misc]
+        pass
+
+    setattr(Broken, method, fail)
+    by_token = "token" in method
+    regime = Regime.FULLY_TEACHER_FORCED if by_token else Regime.TEMPORALLY_TEACHER_FORCED
+    for _ in range(10):
+        with guest_channel(Broken) as channel:
+            talk = Conversation(channel=channel, regime=regime, limits=LIMITS)
+            talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 10)
+            with pytest.raises(GuestFailed) as caught:
+                play(talk, truth, [np.array([0])], lambda _prediction: None)
+        assert (caught.value.code, caught.value.guest_words) == ("guest.exception", "ValueError: mine")
 
 
 def test_a_causal_manifest_needs_a_causal_predictor(guest_channel: Any, last_frame: type) -> None:
@@ -206,5 +254,7 @@ def test_a_causal_manifest_needs_a_causal_predictor(guest_channel: Any, last_fra
         causal = False
 
     with guest_channel(FrameOnly) as channel, pytest.raises(GuestFailed, match="causal") as caught:
-        Conversation(channel=channel, regime=Regime.FULLY_TEACHER_FORCED, limits=LIMITS).greet({})
+        Conversation(channel=channel, regime=Regime.FULLY_TEACHER_FORCED, limits=LIMITS).greet(
+            {}, ready_by=time.monotonic() + 10
+        )
     assert caught.value.code == "guest.not_causal"

@@ -53,6 +53,25 @@ def test_a_peer_that_never_reads_runs_into_the_deadline(pair: tuple[SocketChanne
     assert caught.value.code == "guest.timeout"
 
 
+def test_a_slow_reader_does_not_move_the_deadline(pair: tuple[SocketChannel, socket.socket]) -> None:
+    """Control: small sends, each with what is left of the time. The kernel's own timeout starts anew per buffer."""
+    channel, peer = pair
+    stop = threading.Event()
+
+    def sip() -> None:
+        while not stop.wait(0.1):
+            peer.recv(48 << 10)
+
+    thread = threading.Thread(target=sip)
+    thread.start()
+    with pytest.raises(GuestFailed) as caught:
+        channel.send(Kind.OBSERVE, 0, 0, bytes(8 << 20), deadline=time.monotonic() + 0.5)
+    stop.set()
+    peer.close()
+    thread.join()
+    assert caught.value.code == "guest.timeout"
+
+
 def test_a_half_message_and_a_closed_stream_is_a_closed_gate(
     pair: tuple[SocketChannel, socket.socket],
 ) -> None:

@@ -31,6 +31,20 @@ def test_a_worse_second_time_is_not_state_but_depends_on_something() -> None:
     assert probe(FIRST + 0.5) == (False, True)
 
 
+@pytest.mark.parametrize("recalled", [1, 2, 4])
+def test_recalling_a_few_windows_is_state(recalled: int) -> None:
+    second = FIRST + np.random.default_rng(2).normal(0, 1e-4, size=12)
+    second[:recalled] = 0.5
+    assert probe(second)[0]
+
+
+def test_a_large_change_for_the_worse_and_one_for_the_better_is_no_state() -> None:
+    second = FIRST.copy()
+    second[0] += 2
+    second[1] -= 2
+    assert probe(second) == (False, True)
+
+
 def test_one_changed_window_depends_on_its_neighbours() -> None:
     second = FIRST.copy()
     second[3] += 0.05
