@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from enum import Enum
 from typing import Any
 
@@ -23,7 +23,10 @@ class Status(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class EntryFacts:
-    """Who sent what, as declared in its manifest; None for a zip that was refused before it could be read."""
+    """Who sent what, as declared in its manifest; None for a zip that was refused before it could be read.
+
+    `email_sha256` is of the address in lower case; it tells two senders apart and is never published.
+    """
 
     user_name: str | None = None
     entry_name: str | None = None
@@ -32,6 +35,7 @@ class EntryFacts:
     external_data: tuple[str, ...] = ()
     claimed_val_loss: float | None = None
     causal: bool = False
+    email_sha256: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +131,9 @@ class GradeReport:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> GradeReport:
-        """The inverse of `to_json`; keys a newer harness added are ignored.
+        """The inverse of `to_json`; keys a newer harness added are ignored, those it lacks have their defaults.
 
-        Raises: StoreFailed when something is missing.
+        Raises: StoreFailed when something without a default is missing.
         """
         try:
             return typing.cast("GradeReport", _typed(cls, value))
@@ -162,6 +166,16 @@ def _typed(kind: Any, value: Any) -> Any:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return {_typed(arguments[0], key): _typed(arguments[1], item) for key, item in value.items()}
     if isinstance(kind, type) and is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        return kind(**{each.name: _typed(hints[each.name], value[each.name]) for each in fields(kind)})
+        return _rebuilt(kind, value)
     return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value
+
+
+def _rebuilt(kind: Any, value: Mapping[str, Any]) -> Any:
+    """The dataclass `kind`; a field that was added after `value` was written keeps its default."""
+    hints = typing.get_type_hints(kind)
+    known = [
+        each
+        for each in fields(kind)
+        if each.name in value or (each.default is MISSING and each.default_factory is MISSING)
+    ]
+    return kind(**{each.name: _typed(hints[each.name], value[each.name]) for each in known})

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +16,9 @@ from numpy.typing import NDArray
 
 from harness.errors import StoreFailed
 from harness.results.report import GradeReport
+from harness.results.whole_file import whole_file
 
+# The third trigger is for INSERT OR REPLACE, whose removals fire no other one.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS grades (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -30,11 +30,15 @@ CREATE TRIGGER IF NOT EXISTS grades_are_not_edited BEFORE UPDATE ON grades
 BEGIN SELECT RAISE(ABORT, 'grades are append-only'); END;
 CREATE TRIGGER IF NOT EXISTS grades_are_not_removed BEFORE DELETE ON grades
 BEGIN SELECT RAISE(ABORT, 'grades are append-only'); END;
+CREATE TRIGGER IF NOT EXISTS grades_are_not_replaced BEFORE INSERT ON grades
+WHEN EXISTS (SELECT 1 FROM grades WHERE number = NEW.number OR grade_id = NEW.grade_id)
+BEGIN SELECT RAISE(ABORT, 'grades are append-only'); END;
 """
+_PATIENCE_S = 30.0  # for another grade's transaction
 
 
 class Store:
-    """A folder of grades; made on first use."""
+    """A folder of grades; made when the first one is written."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,17 +56,15 @@ class Store:
         self, grade_id: str, name: str, *, nats_BTHW: NDArray[np.float64], tokens_BTHW: NDArray[np.uint32],
         starts_B: NDArray[np.int64],
     ) -> tuple[str, str]:  # fmt: skip
-        """Keep per-token nats (float32) and tokens of every graded window; returns (path below the store, sha256)."""
+        """Keep per-token nats and tokens of every graded window; returns (path below the store, sha256).
+
+        Nats are kept as float32; what is too large for it is kept as its largest number.
+        """
         path = self.grade_folder(grade_id) / f"{name}.npz"
-        unfinished = path.with_suffix(".unfinished")
+        kept_BTHW = np.minimum(nats_BTHW, np.finfo(np.float32).max).astype(np.float32)
         try:
-            with unfinished.open("wb") as file:
-                np.savez_compressed(
-                    file, nats=nats_BTHW.astype(np.float32), tokens=tokens_BTHW, starts=starts_B
-                )
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.rename(path)
+            with whole_file(path) as file:
+                np.savez_compressed(file, nats=kept_BTHW, tokens=tokens_BTHW, starts=starts_B)
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
             raise _unwritable(path, error) from error
@@ -74,34 +76,44 @@ class Store:
         Raises: StoreFailed.
         """
         row = (report.grade_id, report.finished_at, json.dumps(report.to_json(), allow_nan=False))
-        with self._database() as database:
-            database.execute("INSERT INTO grades (grade_id, finished_at, report) VALUES (?, ?, ?)", row)
-
-    def reports(self) -> list[GradeReport]:
-        """Every record, oldest first.
-
-        Raises: StoreFailed.
-        """
-        with self._database() as database:
-            rows = database.execute("SELECT report FROM grades ORDER BY number").fetchall()
-        return [GradeReport.from_json(json.loads(report)) for (report,) in rows]
-
-    @contextmanager
-    def _database(self) -> Iterator[sqlite3.Connection]:
-        """A transaction, committed unless the context raises."""
-        path = self.folder / "grades.sqlite"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            database = sqlite3.connect(path, timeout=30)
-            try:
+            with closing(sqlite3.connect(self._path, timeout=_PATIENCE_S)) as database:
                 database.executescript(_SCHEMA)
                 database.execute("PRAGMA synchronous = FULL")
                 with database:
-                    yield database
-            finally:
-                database.close()
+                    database.execute(
+                        "INSERT INTO grades (grade_id, finished_at, report) VALUES (?, ?, ?)", row
+                    )
         except (OSError, sqlite3.Error) as error:
-            raise _unwritable(path, error) from error
+            raise _unwritable(self._path, error) from error
+
+    def reports(self) -> list[GradeReport]:
+        """Every record, oldest first; reading writes nothing.
+
+        Raises: StoreFailed, with the code store.missing where no grade was ever kept.
+        """
+        if not self._path.exists():
+            raise StoreFailed(
+                f"there is no store of grades at {self.folder}",
+                code="store.missing",
+                fix="name the folder that `wmc grade` wrote to in --store",
+            )
+        try:
+            read_only = f"{self._path.absolute().as_uri()}?mode=ro"
+            with closing(sqlite3.connect(read_only, timeout=_PATIENCE_S, uri=True)) as database:
+                rows = database.execute("SELECT report FROM grades ORDER BY number").fetchall()
+        except sqlite3.Error as error:
+            raise StoreFailed(
+                f"{self._path} cannot be read: {error}",
+                code="store.unreadable",
+                fix="name a folder that `wmc grade` wrote to, and that you may read, in --store",
+            ) from error
+        return [GradeReport.from_json(json.loads(report)) for (report,) in rows]
+
+    @property
+    def _path(self) -> Path:
+        return self.folder / "grades.sqlite"
 
 
 def _unwritable(path: Path, error: Exception) -> StoreFailed:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,18 @@ def test_the_json_has_the_shape_that_is_promised(store: Store) -> None:
     assert promised <= set(value["regimes"]["temporally_teacher_forced"])
 
 
-@pytest.mark.parametrize("statement", ["UPDATE grades SET report = '{}'", "DELETE FROM grades"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE grades SET report = '{}'",
+        "UPDATE OR REPLACE grades SET grade_id = 'other'",
+        "DELETE FROM grades",
+        "REPLACE INTO grades (number, grade_id, finished_at, report) VALUES (1, 'new', '', '{}')",
+        "REPLACE INTO grades (grade_id, finished_at, report) SELECT grade_id, '', '{}' FROM grades",
+        "INSERT INTO grades (grade_id, finished_at, report) SELECT grade_id, '', '{}' FROM grades WHERE true"
+        " ON CONFLICT DO UPDATE SET report = '{}'",
+    ],
+)
 def test_a_record_can_be_neither_edited_nor_removed(store: Store, statement: str) -> None:
     """Control: the store's triggers."""
     report = graded(store)
@@ -128,7 +140,7 @@ def test_a_number_that_is_not_finite_is_never_kept(store: Store) -> None:
     record.durations_s["data"] = float("nan")
     with pytest.raises(ValueError, match="JSON compliant"), record.kept_in(store):
         pass
-    assert store.reports() == []
+    assert not (store.folder / "grades.sqlite").exists()
 
 
 def test_tokens_are_kept_whole_and_named_by_their_digest(store: Store) -> None:
@@ -146,6 +158,15 @@ def test_tokens_are_kept_whole_and_named_by_their_digest(store: Store) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["r.npz"]
 
 
+def test_a_loss_too_large_for_float32_is_kept_as_its_largest_number(store: Store) -> None:
+    nats = np.full((1, 1, 2, 2), 1e300)
+    name, _ = store.save_tokens(
+        "g", "r", nats_BTHW=nats, tokens_BTHW=np.zeros(nats.shape, np.uint32), starts_B=np.array([0])
+    )
+    with np.load(store.folder / name) as kept:
+        assert set(kept["nats"].ravel()) == {np.finfo(np.float32).max}
+
+
 def test_grades_that_finish_together_are_all_kept(store: Store) -> None:
     threads = [threading.Thread(target=graded, args=(store,)) for _ in range(8)]
     for thread in threads:
@@ -157,11 +178,53 @@ def test_grades_that_finish_together_are_all_kept(store: Store) -> None:
 
 def test_a_folder_that_cannot_be_made_is_the_operators_problem(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file")
-    for use in (Store(tmp_path / "store").reports, lambda: Store(tmp_path / "store").grade_folder("g")):
+    store = Store(tmp_path / "store")
+    for use in (lambda: graded(store), lambda: store.grade_folder("g")):
         with pytest.raises(StoreFailed) as caught:
             use()
         assert caught.value.blame is Blame.OPERATOR
         assert "--store" in caught.value.fix
+
+
+def test_a_store_that_is_not_there_is_not_made_by_looking_into_it(store: Store) -> None:
+    with pytest.raises(StoreFailed, match=str(store.folder)) as caught:
+        store.reports()
+    assert caught.value.code == "store.missing"
+    assert "--store" in caught.value.fix
+    assert not store.folder.exists()
+
+
+def test_reading_leaves_the_store_as_it_is(store: Store) -> None:
+    report = graded(store)
+    path = store.folder / "grades.sqlite"
+    before = path.read_bytes()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DROP TRIGGER grades_are_not_replaced")
+        database.commit()
+    without = path.read_bytes()
+    assert without != before
+    assert store.reports() == [report]
+    assert path.read_bytes() == without, "no table and no trigger was made"
+    assert [file.name for file in store.folder.iterdir()] == ["grades.sqlite"]
+
+
+def test_a_file_that_is_no_database_says_so(store: Store) -> None:
+    store.folder.mkdir()
+    (store.folder / "grades.sqlite").write_text("something else, and long enough to be looked at" * 30)
+    with pytest.raises(StoreFailed) as caught:
+        store.reports()
+    assert caught.value.code == "store.unreadable"
+
+
+def test_a_record_from_before_a_field_existed_has_its_default(store: Store) -> None:
+    value = graded(store).to_json()
+    del value["entry"]["email_sha256"], value["provenance"]["durations_s"]
+    old = GradeReport.from_json(value)
+    assert old.entry.email_sha256 is None
+    assert old.provenance.durations_s == {}
+    del value["provenance"]["seed"]
+    with pytest.raises(StoreFailed, match="seed"):
+        GradeReport.from_json(value)
 
 
 @pytest.mark.parametrize("value", [{}, {"grade_id": "x"}, [], "text"])
