@@ -5,6 +5,7 @@ This is the only module that knows the order of the stages. Each hands a value t
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field
@@ -57,7 +58,7 @@ class GradeRequest:
 def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Progress) -> GradeReport:
     """Grade one submission; its record, scored or failed, is in the store when this returns or raises.
 
-    Raises: only what is not a `WmcError`: an interruption, or a bug of ours.
+    Raises: an interruption, a bug of ours (both recorded first), and StoreFailed when the record cannot be kept.
     """
     record = Record(provenance=_provenance(request, sandbox))
     logs = store.grade_folder(record.grade_id)
@@ -80,7 +81,11 @@ def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Pr
                 progress=progress,
             )
             record.learn(
-                entry_tree_sha256=built.tree_sha256, entry_bytes=built.size_bytes, base_image=built.base_image
+                entry_tree_sha256=built.tree_sha256,
+                entry_bytes=built.size_bytes,
+                entry_files=built.num_files,
+                build_s=built.build_seconds,
+                base_image=built.base_image,
             )
         for regime in regimes:
             with record.timed(regime.value):
@@ -94,6 +99,7 @@ def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Pr
                     logs / f"{regime.value}.log",
                     progress,
                 )
+                _note_causal_mismatch(result, entry.manifest, progress)
                 record.regimes[regime] = _keep(result, exam, store, record.grade_id)
                 record.learn(sandbox_details=sandbox.details)
     return record.report
@@ -110,6 +116,7 @@ def _provenance(request: GradeRequest, sandbox: Sandbox) -> Provenance:
         sandbox=sandbox.name,
         sandbox_details=sandbox.details,
         limits=asdict(request.limits),
+        max_windows=request.max_windows,
     )
 
 
@@ -123,6 +130,7 @@ def _facts(manifest: EntryManifest) -> EntryFacts:
         external_data=manifest.external_data,
         claimed_val_loss=manifest.claimed_val_loss,
         causal=manifest.causal,
+        email_sha256=hashlib.sha256(manifest.email.lower().encode()).hexdigest(),
     )
 
 
@@ -168,6 +176,11 @@ def _run(
             with log.open("a", encoding="utf-8") as file:
                 file.write(f"\n[wmc] the entry reported: {error.guest_words}\n")
         raise
+
+
+def _note_causal_mismatch(result: Result, manifest: EntryManifest, progress: Progress) -> None:
+    if result.terms.causal and not manifest.causal:
+        progress.note("the predictor says causal = True, wmc.toml does not: it is not graded token by token")
 
 
 def _with_its_end(error: GuestFailed, guest: Guest, regime: Regime) -> GuestFailed:
