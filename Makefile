@@ -12,7 +12,7 @@ ENTRIES := submissions_template baselines/copy_last baselines/unigram baselines/
 demo: $(VENV)/ready $(DEMO)/data/train/metadata.json
 	$(BIN)/python baselines/unigram/train.py --train $(DEMO)/data/train
 	$(BIN)/python baselines/ngram/train.py --train $(DEMO)/data/train
-	@set -e; sandbox=$$($(WMC) sandbox status --pick); \
+	@set -e; sandbox=$$($(WMC) sandbox status); \
 	for entry in $(ENTRIES); do \
 	  echo; echo "== $$entry"; \
 	  zip=$(DEMO)/$$(basename $$entry).zip; \
@@ -38,7 +38,7 @@ bench: $(VENV)/ready
 	@set -e; for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
 
 clean:
-	rm -rf $(DEMO) site
+	rm -rf $(DEMO) site baselines/*/counts.npz
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "wmc needs Python 3.10 or later: make PYTHON=python3.12")'

@@ -33,7 +33,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
             submission = pack(args.entry, Path(scratch) / "entry.zip").path
         store = Store(Path(scratch) / "store")
         request = grade_request(args, submission)
-        report = grade(request, sandbox=pick_sandbox(args, console), store=store, progress=console)
+        sandbox = pick_sandbox(args, console, cache=Path(scratch) / "cache")
+        try:
+            report = grade(request, sandbox=sandbox, store=store, progress=console)
+        finally:
+            sandbox.discard_builds()
         if report.failure:
             show_log_tails(store.grade_folder(report.grade_id), console)
         return show_report(report, console, as_json=args.json)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.console import Console
 from harness.data.windows import Schedule
+from harness.errors import UsageError
 from harness.protocol.conversation import Limits
 from harness.protocol.regimes import Regime
 
@@ -38,12 +39,6 @@ def add_grade_options(parser: argparse.ArgumentParser) -> None:
         "--seed", type=_seed, default=0, help="orders windows and draws the bootstrap (default: 0)"
     )
     parser.add_argument(
-        "--sandbox", choices=["docker", "process"], default="docker", help="(default: docker)"
-    )
-    parser.add_argument(
-        "--base-image", help="image to build and run in (default: what `wmc sandbox build` makes)"
-    )
-    parser.add_argument(
         "--windows", type=_positive, help="grade only the first so many windows: a quick check"
     )
     parser.add_argument(
@@ -56,6 +51,7 @@ def add_grade_options(parser: argparse.ArgumentParser) -> None:
         "--regime-timeout", type=_seconds, default=Limits.regime_s, metavar="S", help="for one regime"
     )
     parser.add_argument("--json", action="store_true", help="print the record as one JSON object")
+    _add_sandbox_options(parser)
 
 
 def grade_request(args: argparse.Namespace, submission: Path) -> GradeRequest:
@@ -73,36 +69,86 @@ def grade_request(args: argparse.Namespace, submission: Path) -> GradeRequest:
     )
 
 
-def pick_sandbox(args: argparse.Namespace, console: Console) -> Sandbox:
-    """The sandbox the options name; the one without isolation says so."""
+def pick_sandbox(args: argparse.Namespace, console: Console, *, cache: Path | None = None) -> Sandbox:
+    """The sandbox the options name; the one without isolation says so.
+
+    Raises: SandboxUnavailable; UsageError for an option that the named sandbox cannot keep.
+    """
+    from harness.sandbox.choose import NO_ISOLATION, open_sandbox
+    from harness.sandbox.policy import SandboxPolicy, default_base_image
+
     if args.sandbox == "process":
-        from harness.sandbox.process import ProcessSandbox
+        _refuse_docker_options(args)
+        console.warn(NO_ISOLATION)
+    policy = SandboxPolicy(
+        base_image=args.base_image or default_base_image(),
+        gpu_device_ids=tuple(args.gpu),
+        runtime=args.runtime,
+        block_private_networks=args.build_network == "public",
+    )
+    return open_sandbox(args.sandbox, policy, cache=cache)
 
-        console.warn(
-            "No isolation: the entry runs as you, with your files and your network. Only for your own code."
+
+def _add_sandbox_options(parser: argparse.ArgumentParser) -> None:
+    options = parser.add_argument_group("sandbox")
+    options.add_argument(
+        "--sandbox", choices=["docker", "process"], default="docker", help="(default: docker)"
+    )
+    options.add_argument(
+        "--base-image",
+        metavar="NAME",
+        help="image to build and run in (default: what `wmc sandbox build` makes)",
+    )
+    options.add_argument(
+        "--gpu",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="index or UUID of a GPU the entry gets, as nvidia-smi -L shows it; may be repeated (default: none)",
+    )
+    options.add_argument(
+        "--runtime",
+        metavar="NAME",
+        help="the engine's OCI runtime, such as runsc (default: the engine's own)",
+    )
+    options.add_argument(
+        "--build-network",
+        choices=["public", "open"],
+        default="public",
+        help="what build.sh may reach: the internet without this host and private networks, or all that "
+        "this host reaches, as for a package index of your own (default: public)",
+    )
+
+
+def _refuse_docker_options(args: argparse.Namespace) -> None:
+    given = {"--gpu": args.gpu, "--runtime": args.runtime, "--base-image": args.base_image}
+    if refused := [option for option, value in given.items() if value]:
+        raise UsageError(
+            f"the process sandbox cannot keep {', '.join(refused)}: an entry in it sees what you see",
+            code="usage.sandbox_options",
+            fix="leave that out, or use --sandbox docker",
         )
-        return ProcessSandbox()
-    from harness.sandbox.container import DockerSandbox
-
-    return DockerSandbox(base_image=args.base_image)
 
 
 def _seed(text: str) -> int:
-    seed = int(text)
-    if seed < 0:
-        raise ValueError
-    return seed
+    return _whole_number(text, least=0)
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    return _whole_number(text, least=1)
+
+
+def _whole_number(text: str, *, least: int) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) >= least):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return seconds

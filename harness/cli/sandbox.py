@@ -1,4 +1,4 @@
-"""`wmc sandbox`: make the base image, or see which sandbox a grade would use here."""
+"""`wmc sandbox`: make the base image, see which sandbox a grade would use here, remove what was built."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.cli.console import Console
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `sandbox build` and `sandbox status`."""
+    """Add `sandbox build`, `sandbox status` and `sandbox clean`."""
     parser = commands.add_parser("sandbox", help="prepare and inspect the sandbox entries run in")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
@@ -22,12 +22,18 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
     status = actions.add_parser("status", help="which sandbox a grade would use, and how to switch Docker on")
     status.add_argument("--base-image", metavar="NAME", help="look for this image instead")
-    form = status.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print one JSON object")
-    form.add_argument(
-        "--pick", action="store_true", help="print only `docker` or `process`; the rest goes to stderr"
-    )
+    status.add_argument("--json", action="store_true", help="print one JSON object")
     status.set_defaults(run=run_status)
+
+    clean = actions.add_parser("clean", help="remove what was built for grades and is not in use")
+    clean.add_argument(
+        "--days",
+        type=_days,
+        default=0.0,
+        metavar="N",
+        help="keep what a grade used in the last N days (default: 0, keep only what is in use now)",
+    )
+    clean.set_defaults(run=run_clean)
 
 
 def run_build(args: argparse.Namespace, console: Console) -> None:
@@ -38,6 +44,33 @@ def run_build(args: argparse.Namespace, console: Console) -> None:
     name = args.base_image or default_base_image()
     digest = build_base_image(name, progress=console)
     console.show(f"{name} is ready: {digest}")
+
+
+def run_clean(args: argparse.Namespace, console: Console) -> None:
+    """Remove built entries and say how many; without an engine the folders of the process sandbox only."""
+    from harness.errors import SandboxUnavailable
+    from harness.sandbox.built import default_cache
+    from harness.sandbox.clean import clean_docker, clean_process
+
+    unused_s = args.days * 24 * 3600
+    process = clean_process(default_cache(), unused_s=unused_s)
+    console.show(f"process: {process.removed} built folders removed, {process.in_use} in use")
+    try:
+        docker = clean_docker(default_cache(), unused_s=unused_s)
+    except SandboxUnavailable as error:
+        console.warn(f"Docker's volumes stay as they are: {error.message}")
+        return
+    console.show(f"docker: {docker.removed} volumes removed, {docker.in_use} in use")
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days of at least 0")
+    return days
 
 
 def run_status(args: argparse.Namespace, console: Console) -> None:

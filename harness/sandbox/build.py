@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import threading
 import time
@@ -13,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import BuildFailed
 from harness.progress import Progress
-from harness.sandbox import failures, flags, lifecycle, logs, record, volume
+from harness.sandbox import built as builds
+from harness.sandbox import failures, flags, lifecycle, logs, volume
 from harness.sandbox.contract import BuiltEntry
+from harness.sandbox.network import BuildNetwork
 from harness.sandbox.volume import Watch, Workshop
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
 _POLL_S = 0.1
-_SIGKILL_STATUS = 137
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,16 +37,25 @@ class _Job:
     record: Path
     log: Path
     progress: Progress
+    network: BuildNetwork
 
 
 def build_entry(
-    shop: Workshop, files: Path, *, entry_sha256: str, cache: Path, log: Path, progress: Progress
+    shop: Workshop,
+    files: Path,
+    *,
+    entry_sha256: str,
+    cache: Path,
+    claims: builds.Claims,
+    network: BuildNetwork,
+    log: Path,
+    progress: Progress,
 ) -> BuiltEntry:
     """The built entry, from an earlier build if its volume still holds exactly what was recorded.
 
     Raises: BuildFailed, SandboxFailed.
     """
-    name = f"wmc-{entry_sha256[:12]}-{shop.engine.base_id.removeprefix('sha256:')[:12]}"
+    name = _volume_name(shop, entry_sha256, cache)
     job = _Job(
         shop=shop,
         files=files,
@@ -53,19 +64,32 @@ def build_entry(
         record=cache / "docker" / f"{name}.json",
         log=log,
         progress=progress,
+        network=network,
     )
-    with record.locked(job.record):
+    with builds.locked(job.record):
+        claims.add(job.record)
         built = _find(job)
         if built is None:
             built = _build(job)
-            shutil.copyfile(log, job.record.with_suffix(".log"))
-            record.write(job.record, built)
+            with builds.writing(cache):
+                shutil.copyfile(log, job.record.with_suffix(".log"))
+            builds.write(job.record, built)
+        builds.mark_used(job.record)
         return built
 
 
+def _volume_name(shop: Workshop, entry_sha256: str, cache: Path) -> str:
+    """One per entry, base image and cache: a cache that is thrown away takes no other's volume along."""
+    base = shop.engine.base_id.removeprefix("sha256:")
+    place = hashlib.sha256(str(cache.resolve()).encode()).hexdigest()
+    return f"wmc-{entry_sha256[:12]}-{base[:12]}-{place[:8]}"
+
+
 def _find(job: _Job) -> BuiltEntry | None:
-    built = record.read(job.record, entry_sha256=job.entry_sha256)
-    if built is None or built.base_image != job.shop.engine.base_id or not _volume_exists(job):
+    built = builds.read(job.record, entry_sha256=job.entry_sha256)
+    if built is None or built.base_image != job.shop.engine.base_id:
+        return None
+    if not volume.exists(job.shop.client, job.volume):
         return None
     with job.progress.step("checking the entry built before"):
         try:
@@ -80,8 +104,8 @@ def _find(job: _Job) -> BuiltEntry | None:
 
 
 def _build(job: _Job) -> BuiltEntry:
-    record.forget(job.record)
-    _make_empty_volume(job)
+    builds.forget(job.record)
+    volume.create_empty(job.shop, job.volume, entry_sha256=job.entry_sha256, record=job.record)
     try:
         with job.progress.step("copying the entry into its volume"):
             volume.fill(job.shop, job.volume, job.files)
@@ -90,7 +114,7 @@ def _build(job: _Job) -> BuiltEntry:
         with job.progress.step("hashing what was built"):
             measured = volume.measure(job.shop, job.volume)
     except BaseException:
-        _remove_volume(job)
+        volume.remove(job.shop.client, job.volume)
         raise
     return BuiltEntry(
         handle=job.volume,
@@ -105,8 +129,8 @@ def _run_build_script(job: _Job) -> float:
     policy = job.shop.policy
     settings = {
         **flags.hardened(policy, policy.build, job.shop.engine, grade=job.shop.grade),
-        "network_mode": "bridge",
-        "use_config_proxy": True,
+        **flags.runtime(policy),
+        **job.network.settings,
         "mounts": [flags.entry_mount(job.volume, read_only=False)],
         "working_dir": flags.ENTRY_FOLDER,
         "entrypoint": ["./build.sh"],
@@ -126,8 +150,7 @@ def _run_build_script(job: _Job) -> float:
         watch.check()
     failure = failures.of_script(
         status=state["ExitCode"],
-        # The engine does not always hear why the kernel killed; nobody else would.
-        is_out_of_memory=state["OOMKilled"] or state["ExitCode"] == _SIGKILL_STATUS,
+        killed_at_bytes=settings["mem_limit"] if state["OOMKilled"] else None,
         was_late=was_late,
         log=job.log,
         policy=policy,
@@ -170,26 +193,3 @@ def _copy(stream: Any, log: Path, limit: int) -> None:
     # A broken stream only means that the log stops growing until the script has ended.
     with suppress(requests.RequestException, urllib3.exceptions.HTTPError):
         logs.save(stream, log, limit=limit)
-
-
-def _volume_exists(job: _Job) -> bool:
-    from docker.errors import NotFound
-
-    try:
-        job.shop.client.volumes.get(job.volume)
-    except NotFound:
-        return False
-    return True
-
-
-def _make_empty_volume(job: _Job) -> None:
-    _remove_volume(job)
-    labels = {flags.GRADE_LABEL: job.shop.grade, "wmc.entry": job.entry_sha256}
-    job.shop.client.volumes.create(name=job.volume, driver="local", labels=labels)
-
-
-def _remove_volume(job: _Job) -> None:
-    from docker.errors import NotFound
-
-    with suppress(NotFound):
-        job.shop.client.volumes.get(job.volume).remove(force=True)

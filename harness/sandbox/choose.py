@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.errors import DependencyMissing, SandboxFailed, SandboxUnavailable, UsageError
 from harness.sandbox.container import DockerSandbox
 from harness.sandbox.contract import Sandbox
-from harness.sandbox.engine import SWITCH_ON
+from harness.sandbox.engine import switch_on
 from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.process import ProcessSandbox
 
@@ -40,7 +40,7 @@ def choose(policy: SandboxPolicy, *, cache: Path | None = None) -> Choice:
         return Choice(
             sandbox=ProcessSandbox(policy=policy, cache=cache),
             reason=error.message,
-            switch_on=SWITCH_ON.get(error.code, (error.fix,)),
+            switch_on=switch_on(error.code, base_image=policy.base_image) or (error.fix,),
         )
     return Choice(sandbox=docker, reason=_describe(docker), switch_on=())
 

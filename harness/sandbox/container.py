@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import SandboxFailed
 from harness.progress import Progress
-from harness.sandbox import cgroup, engine, flags, guest_module, lifecycle, page_cache, record
+from harness.sandbox import built as builds
+from harness.sandbox import cgroup, clean, engine, flags, guest_module, lifecycle, network, page_cache, volume
 from harness.sandbox.build import build_entry
 from harness.sandbox.contract import BuiltEntry
 from harness.sandbox.policy import GIB, SandboxPolicy, seccomp_sha256
 from harness.sandbox.volume import Workshop
 
 if TYPE_CHECKING:
-    from docker import DockerClient
     from docker.models.containers import Container
 
 _KILLED_STATUS = 128
-_SIGKILL_STATUS = 137
+_NOTHING_BUILT = "nothing was built"
 _NOT_CHECKED = "not checked: the engine's control groups are not visible here"
 
 
@@ -42,8 +42,8 @@ class DockerGuest:
         if state["OOMKilled"]:
             return "killed: out of memory"
         status = state["ExitCode"]
-        if status == _SIGKILL_STATUS:  # the engine does not always hear of the kernel's reason
-            return "killed by signal 9: out of memory, unless it did so itself"
+        if status == _KILLED_STATUS + signal.SIGKILL:
+            return "killed by signal 9, from outside or by itself"
         if status > _KILLED_STATUS:
             return f"killed by signal {status - _KILLED_STATUS}"
         return f"exited with status {status}"
@@ -67,7 +67,9 @@ class DockerSandbox:
         """
         policy = policy or SandboxPolicy()
         self.policy = replace(policy, base_image=base_image) if base_image else policy
-        self._cache = cache or record.default_cache()
+        self._cache = cache or builds.default_cache()
+        self._claims = builds.Claims()
+        self._build_network = _NOTHING_BUILT
         self._page_cache_is_dropped = page_cache.may_be_dropped()
         self._cgroups_are_visible = True
         with engine.connected() as client:
@@ -87,32 +89,51 @@ class DockerSandbox:
             "memory": f"{flags.effective_memory_bytes(limits, facts) / GIB:.1f} GiB",
             "cpus": f"{flags.effective_cpus(limits, facts):g}",
             "pids": str(limits.pids),
+            "build_network": self._build_network,
+            "build_volume": f"{self.policy.entry_bytes / GIB:.1f} GiB, a soft cap: looked at while build.sh runs",
             "gpus": ",".join(self.policy.gpu_device_ids) or "none",
             "page_cache": "dropped" if self._page_cache_is_dropped else "not dropped",
             "survivors": "checked" if self._cgroups_are_visible else _NOT_CHECKED,
         }
 
-    def build(self, files: Path, *, entry_sha256: str, log: Path, progress: Progress) -> BuiltEntry:
+    def build(
+        self, files: Path, *, entry_sha256: str, grade_id: str, log: Path, progress: Progress
+    ) -> BuiltEntry:
         """Run `./build.sh` over a copy of `files` in a volume, once per entry and base image.
 
         Raises: BuildFailed, SandboxUnavailable, SandboxFailed.
         """
         with engine.connected() as client:
-            shop = Workshop(client=client, engine=self.facts, policy=self.policy, grade=_new_grade())
+            connection = network.build_network(client, self.policy)
+            if connection.warning:
+                progress.note(connection.warning)
+            self._build_network = connection.description
             return build_entry(
-                shop, files, entry_sha256=entry_sha256, cache=self._cache, log=log, progress=progress
+                Workshop(client=client, engine=self.facts, policy=self.policy, grade=grade_id),
+                files,
+                entry_sha256=entry_sha256,
+                cache=self._cache,
+                claims=self._claims,
+                network=connection,
+                log=log,
+                progress=progress,
             )
 
     @contextmanager
-    def run(self, built: BuiltEntry, *, gate: Path, log: Path) -> Iterator[DockerGuest]:
+    def run(self, built: BuiltEntry, *, grade_id: str, gate: Path, log: Path) -> Iterator[DockerGuest]:
         """Start `./evaluate.py --val_data_dir /held_out` detached; on exit nothing of it is left alive.
 
         Raises: SandboxUnavailable, SandboxFailed.
         """
         with engine.connected() as client, tempfile.TemporaryDirectory(prefix="wmc-guest-") as folder:
-            _check_volume(client, built)
+            if not volume.exists(client, built.handle):
+                raise SandboxFailed(
+                    f"the built entry {built.handle} is gone from the engine",
+                    fix="grade again: it will be built again",
+                    code="sandbox.entry_gone",
+                )
             guest_module.put(Path(folder))
-            settings = self._settings(built, gate=gate, guest_folder=Path(folder))
+            settings = self._settings(built, grade_id=grade_id, gate=gate, guest_folder=Path(folder))
             try:
                 with lifecycle.container(
                     client, settings, purpose="run", log=log, log_bytes=self.policy.log_bytes
@@ -123,13 +144,24 @@ class DockerSandbox:
             finally:
                 self._page_cache_is_dropped &= page_cache.drop()
 
-    def _settings(self, built: BuiltEntry, *, gate: Path, guest_folder: Path) -> dict[str, Any]:
+    def discard_builds(self) -> None:
+        """Remove every volume and record of this sandbox's cache.
+
+        Raises: SandboxUnavailable, SandboxFailed.
+        """
+        self._claims.release()
+        clean.clean_docker(self._cache, unused_s=0)
+
+    def _settings(
+        self, built: BuiltEntry, *, grade_id: str, gate: Path, guest_folder: Path
+    ) -> dict[str, Any]:
         from docker.types import DeviceRequest
 
         policy = self.policy
         settings = {
-            **flags.hardened(policy, policy.run, self.facts, grade=_new_grade()),
+            **flags.hardened(policy, policy.run, self.facts, grade=grade_id),
             **flags.offline(),
+            **flags.runtime(policy),
             "mounts": [
                 flags.entry_mount(built.handle, read_only=True),
                 flags.folder_mount(str(gate.resolve()), flags.GATE_FOLDER),
@@ -148,8 +180,6 @@ class DockerSandbox:
         if policy.gpu_device_ids:
             request = DeviceRequest(device_ids=list(policy.gpu_device_ids), capabilities=[["gpu"]])
             settings["device_requests"] = [request]
-        if policy.runtime is not None:
-            settings["runtime"] = policy.runtime
         return settings
 
     def _note_visibility(self, container: Container) -> None:
@@ -157,21 +187,3 @@ class DockerSandbox:
             container.reload()
             if container.attrs["State"]["Running"]:
                 self._cgroups_are_visible = False
-
-
-def _new_grade() -> str:
-    return uuid.uuid4().hex[:12]
-
-
-def _check_volume(client: DockerClient, built: BuiltEntry) -> None:
-    """The engine would make an empty volume of that name without a word."""
-    from docker.errors import NotFound
-
-    try:
-        client.volumes.get(built.handle)
-    except NotFound as error:
-        raise SandboxFailed(
-            f"the built entry {built.handle} is gone from the engine",
-            fix="grade again: it will be built again",
-            code="sandbox.entry_gone",
-        ) from error

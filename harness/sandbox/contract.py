@@ -53,14 +53,24 @@ class Sandbox(Protocol):
         """Policy facts for the grade's provenance: runtime, engine version, seccomp digest, limits."""
         ...
 
-    def build(self, files: Path, *, entry_sha256: str, log: Path, progress: Progress) -> BuiltEntry:
+    def build(
+        self, files: Path, *, entry_sha256: str, grade_id: str, log: Path, progress: Progress
+    ) -> BuiltEntry:
         """Run `./build.sh` over a copy of `files`, once per (entry, base); its output goes to `log`, capped.
+
+        What is made for it carries `grade_id` as a label.
 
         Raises: BuildFailed (the entry's fault), SandboxUnavailable, SandboxFailed.
         """
         ...
 
-    def run(self, built: BuiltEntry, *, gate: Path, log: Path) -> AbstractContextManager[Guest]:
+    def discard_builds(self) -> None:
+        """Remove every entry built in this sandbox's cache: for a cache that is thrown away."""
+        ...
+
+    def run(
+        self, built: BuiltEntry, *, grade_id: str, gate: Path, log: Path
+    ) -> AbstractContextManager[Guest]:
         """Start `./evaluate.py --val_data_dir GATE` detached; on exit nothing of it is left alive.
 
         `gate` is a folder that holds `metadata.json` and the listening `gate.sock`. The entry finds the module

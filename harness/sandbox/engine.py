@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,12 +20,10 @@ _ANSWER_TIMEOUT_S = 120
 _LOCAL = "unix://"
 _DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 
-SWITCH_ON = {
+_SWITCH_ON = {
     "sandbox.no_engine": ("sudo apt-get install -y docker.io", "sudo systemctl start docker", "docker info"),
     "sandbox.no_permission": ('sudo usermod -aG docker "$USER"', "newgrp docker"),
-    "sandbox.no_base_image": ("wmc sandbox build",),
 }
-"""The commands that remove each obstacle to using Docker, by the error's code."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +40,17 @@ class Engine:
     memory_bytes: int
     base_name: str
     base_id: str
+
+
+def switch_on(code: str, *, base_image: str) -> tuple[str, ...]:
+    """The commands that remove an obstacle to using Docker, by the error's code; empty for one with no such cure."""
+    if code == "sandbox.no_base_image":
+        is_ours = base_image == DEFAULT_BASE_IMAGE
+        return (
+            "wmc sandbox build" if is_ours else f"wmc sandbox build --base-image {shlex.quote(base_image)}",
+        )
+    commands = _SWITCH_ON.get(code, ())
+    return ("unset DOCKER_HOST", *commands) if commands and os.environ.get("DOCKER_HOST") else commands
 
 
 @contextmanager
@@ -99,7 +109,8 @@ def describe(client: DockerClient, *, base_image: str) -> Engine:
 def _no_base_image(base_image: str) -> SandboxUnavailable:
     fix = "make it with `wmc sandbox build`, or name one that is there with --base-image or WMC_BASE_IMAGE"
     if base_image != DEFAULT_BASE_IMAGE:
-        fix = f"`docker images` lists what is there; `wmc sandbox build --base-image {base_image}` makes it"
+        [command] = switch_on("sandbox.no_base_image", base_image=base_image)
+        fix = f"`docker images` lists what is there; `{command}` makes our own image under that name"
     return SandboxUnavailable(
         f"the engine has no base image {base_image}", fix=fix, code="sandbox.no_base_image"
     )
@@ -124,4 +135,10 @@ def _check_socket() -> None:
 
 
 def _unavailable(code: str, message: str) -> SandboxUnavailable:
-    return SandboxUnavailable(message, fix="try: " + " && ".join(SWITCH_ON[code]), code=code)
+    fix = "try: " + " && ".join(_SWITCH_ON[code])
+    if address := os.environ.get("DOCKER_HOST"):
+        fix = (
+            f"DOCKER_HOST is set to {address}: correct it, or `unset DOCKER_HOST` to use this machine's own "
+            f"engine; if that is missing, {fix}"
+        )
+    return SandboxUnavailable(message, fix=fix, code=code)

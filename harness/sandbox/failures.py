@@ -9,19 +9,30 @@ from harness.sandbox import logs
 from harness.sandbox.policy import GIB, SandboxPolicy
 
 _NOT_STARTED = (126, 127)
+_SIGKILLED = 128 + 9
 _LAUNCHER_COMPLAINS = ("[FATAL tini", "exec: ./build.sh")
 
 
 def of_script(
-    *, status: int, is_out_of_memory: bool, was_late: bool, log: Path, policy: SandboxPolicy
-) -> BuildFailed | None:
-    """What went wrong in a build.sh that is over; None when it ended with status 0 in time."""
+    *,
+    status: int,
+    was_late: bool,
+    log: Path,
+    policy: SandboxPolicy,
+    killed_at_bytes: int | None = None,
+) -> BuildFailed | SandboxFailed | None:
+    """What went wrong in a build.sh that is over; None when it ended with status 0 in time.
+
+    `killed_at_bytes` is the memory limit that something of it was killed for; None if nothing was.
+    """
     if was_late:
         return _timed_out(policy, log=log)
     if status == 0:
         return None  # a child may have been killed for memory, yet the script itself was content
-    if is_out_of_memory:
-        return _out_of_memory(policy, log=log)
+    if killed_at_bytes is not None:
+        return _out_of_memory(killed_at_bytes, log=log)
+    if status == _SIGKILLED:
+        return _killed(log=log)
     if status in _NOT_STARTED and any(words in logs.last_lines(log) for words in _LAUNCHER_COMPLAINS):
         return _not_executable(log=log)
     return _exit_status(status, log=log)
@@ -69,9 +80,17 @@ def _not_executable(*, log: Path) -> BuildFailed:
     )
 
 
-def _out_of_memory(policy: SandboxPolicy, *, log: Path) -> BuildFailed:
+def _killed(*, log: Path) -> SandboxFailed:
+    return SandboxFailed(
+        _with_log("build.sh was killed by signal 9, from outside or by itself, and not for memory", log),
+        fix="grade again; if nobody killed it and it happens again, build.sh kills itself",
+        code="sandbox.killed",
+    )
+
+
+def _out_of_memory(limit_bytes: int, *, log: Path) -> BuildFailed:
     return BuildFailed(
-        _with_log(f"build.sh needed more than {policy.build.memory_bytes / GIB:.1f} GiB of memory", log),
+        _with_log(f"build.sh needed more than {limit_bytes / GIB:.1f} GiB of memory", log),
         fix="what lies in /tmp is memory too: build in the entry's folder, with fewer jobs at once",
         code="build.memory",
     )

@@ -10,6 +10,8 @@ from harness.sandbox.policy import MIB, Limits, SandboxPolicy, seccomp_profile
 
 GRADE_LABEL = "wmc.grade"
 OWNER_LABEL = "wmc.owner"
+ENTRY_LABEL = "wmc.entry"
+RECORD_LABEL = "wmc.record"
 
 ENTRY_FOLDER = "/entry"
 GATE_FOLDER = "/held_out"
@@ -54,6 +56,11 @@ def hardened(policy: SandboxPolicy, limits: Limits, engine: Engine, *, grade: st
 def offline() -> dict[str, Any]:
     """No network but the container's own loopback."""
     return {"network_mode": "none"}
+
+
+def runtime(policy: SandboxPolicy) -> dict[str, Any]:
+    """The OCI runtime for an entry's own code; programs of ours run on the engine's default."""
+    return {} if policy.runtime is None else {"runtime": policy.runtime}
 
 
 def entry_mount(volume: str, *, read_only: bool) -> Any:

@@ -23,7 +23,7 @@ _BURIAL_S = 5.0
 
 @contextmanager
 def container(
-    client: DockerClient, flags: dict[str, Any], *, purpose: str, log: Path | None, log_bytes: int
+    client: DockerClient, settings: dict[str, Any], *, purpose: str, log: Path | None, log_bytes: int
 ) -> Iterator[Container]:
     """A created, not yet started container; on exit it is killed, waited for, logged, checked and removed.
 
@@ -33,7 +33,7 @@ def container(
     """
     name = f"wmc-{purpose}-{uuid.uuid4().hex[:12]}"
     try:
-        yield client.containers.create(name=name, **flags)
+        yield client.containers.create(name=name, **settings)
     finally:
         _end(client, name, log=log, log_bytes=log_bytes)
 

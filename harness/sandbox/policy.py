@@ -53,6 +53,7 @@ class SandboxPolicy:
         log_bytes: cap of a saved log.
         gpu_device_ids: GPUs (index or UUID) an entry sees; empty for none.
         runtime: OCI runtime, such as `runsc`; None is the engine's default.
+        block_private_networks: keep build.sh from this host and from private networks, where that can be done.
     """
 
     base_image: str = field(default_factory=default_base_image)
@@ -66,6 +67,7 @@ class SandboxPolicy:
     log_bytes: int = MIB
     gpu_device_ids: tuple[str, ...] = ()
     runtime: str | None = None
+    block_private_networks: bool = True
 
 
 def seccomp_profile() -> str:

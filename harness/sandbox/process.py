@@ -17,16 +17,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from harness.errors import BuildFailed, SandboxFailed
 from harness.progress import Progress
-from harness.sandbox import descendants, failures, guest_module, logs, record, source, tree
+from harness.sandbox import built as builds
+from harness.sandbox import clean, descendants, failures, force, guest_module, logs, source, tree
 from harness.sandbox.contract import BuiltEntry
 from harness.sandbox.policy import SandboxPolicy
 
 _CHUNK_BYTES = 64 * 1024
 _LOG_PATIENCE_S = 5.0
 _POLL_S = 0.02
+_NOBODY = -1
 # The shell says why a script cannot be started, and with which status: what a container's init does there.
 _LAUNCHER = ("/bin/sh", "-c", 'exec "$0" "$@"')
 
@@ -52,32 +55,39 @@ class ProcessSandbox:
 
     def __init__(self, *, policy: SandboxPolicy | None = None, cache: Path | None = None) -> None:
         self.policy = policy or SandboxPolicy()
-        self._cache = (cache or record.default_cache()) / "process"
+        self._cache = cache or builds.default_cache()
+        self._claims = builds.Claims()
 
     @property
     def details(self) -> dict[str, str]:
         """What the grade's provenance records: that there was no isolation, and which Python stood in."""
         return {"isolation": "none", "python": platform.python_version(), "platform": platform.platform()}
 
-    def build(self, files: Path, *, entry_sha256: str, log: Path, progress: Progress) -> BuiltEntry:
+    def build(
+        self, files: Path, *, entry_sha256: str, grade_id: str, log: Path, progress: Progress
+    ) -> BuiltEntry:
         """Run `./build.sh` in a copy of `files` in the cache folder, once per entry and Python.
 
         Raises: BuildFailed, SandboxFailed.
         """
-        place = self._cache / f"{entry_sha256[:12]}-{_python_id()}"
+        place = self._cache / "process" / f"{entry_sha256[:12]}-{_python_id()}"
         note = place.with_suffix(".json")
-        with record.locked(note):
+        with builds.locked(note):
+            self._claims.add(note)
             built = self._find(note, place, entry_sha256=entry_sha256)
             if built is None:
-                built = self._build(files, place, entry_sha256=entry_sha256, log=log, progress=progress)
-                shutil.copyfile(log, place.with_suffix(".log"))
-                record.write(note, built)
+                with progress.step("running ./build.sh"):
+                    built = self._build(files, place, entry_sha256=entry_sha256, grade_id=grade_id, log=log)
+                with builds.writing(self._cache):
+                    shutil.copyfile(log, place.with_suffix(".log"))
+                builds.write(note, built)
             elif place.with_suffix(".log").exists():
                 shutil.copyfile(place.with_suffix(".log"), log)
+            builds.mark_used(note)
             return built
 
     @contextmanager
-    def run(self, built: BuiltEntry, *, gate: Path, log: Path) -> Iterator[ProcessGuest]:
+    def run(self, built: BuiltEntry, *, grade_id: str, gate: Path, log: Path) -> Iterator[ProcessGuest]:
         """Start `./evaluate.py --val_data_dir GATE`; on exit it, its group and its descendants are killed.
 
         Raises: SandboxFailed when the built entry is gone or a process of it cannot be killed.
@@ -94,11 +104,19 @@ class ProcessSandbox:
             # A compiled file written beside a source would change the entry that was hashed.
             settings = {"PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
             command = ["./evaluate.py", "--val_data_dir", str(gate.resolve())]
-            with self._child(command, place, settings, log=log) as process:
+            with self._child(command, place, settings, grade_id=grade_id, log=log) as process:
                 yield ProcessGuest(process=process)
 
+    def discard_builds(self) -> None:
+        """Remove every built folder of this sandbox's cache.
+
+        Raises: SandboxFailed.
+        """
+        self._claims.release()
+        clean.clean_process(self._cache, unused_s=0)
+
     def _find(self, note: Path, place: Path, *, entry_sha256: str) -> BuiltEntry | None:
-        built = record.read(note, entry_sha256=entry_sha256)
+        built = builds.read(note, entry_sha256=entry_sha256)
         if built is None or not place.is_dir():
             return None
         try:
@@ -106,16 +124,13 @@ class ProcessSandbox:
         except BuildFailed:
             return None
 
-    def _build(
-        self, files: Path, place: Path, *, entry_sha256: str, log: Path, progress: Progress
-    ) -> BuiltEntry:
-        record.forget(place.with_suffix(".json"))
-        if place.exists():
-            shutil.rmtree(place)
-        source.copy(files, place)
+    def _build(self, files: Path, place: Path, *, entry_sha256: str, grade_id: str, log: Path) -> BuiltEntry:
+        with builds.writing(self._cache):
+            builds.forget(place.with_suffix(".json"))
+            force.remove_tree(place)
+            source.copy(files, place)
         started = time.monotonic()
-        with progress.step("running ./build.sh"):
-            self._run_build_script(place, log=log)
+        self._run_build_script(place, grade_id=grade_id, log=log)
         build_seconds = time.monotonic() - started
         measured = self._measure(place)
         return BuiltEntry(
@@ -126,14 +141,13 @@ class ProcessSandbox:
             build_seconds=build_seconds,
         )
 
-    def _run_build_script(self, place: Path, *, log: Path) -> None:
-        with self._child(["./build.sh"], place, {}, log=log) as process:
+    def _run_build_script(self, place: Path, *, grade_id: str, log: Path) -> None:
+        with self._child(["./build.sh"], place, {}, grade_id=grade_id, log=log) as process:
             deadline = time.monotonic() + self.policy.build_timeout_s
             while (status := _status(process)) is None and time.monotonic() < deadline:
                 time.sleep(_POLL_S)
         failure = failures.of_script(
             status=-signal.SIGKILL if status is None else status,
-            is_out_of_memory=False,
             was_late=status is None,
             log=log,
             policy=self.policy,
@@ -151,39 +165,87 @@ class ProcessSandbox:
 
     @contextmanager
     def _child(
-        self, command: list[str], folder: Path, settings: dict[str, str], *, log: Path
+        self, command: list[str], folder: Path, settings: dict[str, str], *, grade_id: str, log: Path
     ) -> Iterator[subprocess.Popen[bytes]]:
         """A child in a session of its own, its output going to `log`; on exit its whole family is dead."""
-        mark = uuid.uuid4().hex
-        process = subprocess.Popen(
-            [*_LAUNCHER, *command],
-            cwd=folder,
-            env=_environment(settings, mark=mark),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            umask=0o022,
-        )
-        writer = threading.Thread(
-            target=_save_output, args=(process, log, self.policy.log_bytes), daemon=True
-        )
-        writer.start()
+        mark = f"{grade_id}/{uuid.uuid4().hex}"
+        process: subprocess.Popen[bytes] | None = None
+        writer = _Writer(log=log, limit=self.policy.log_bytes)
         try:
+            process = subprocess.Popen(
+                [*_LAUNCHER, *command],
+                cwd=folder,
+                env=_environment(settings, mark=mark),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                umask=0o022,
+            )
+            writer.follow(process)
             yield process
         finally:
-            if process.returncode is None:  # not reaped: the number of its group is nobody else's yet
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
-            left = descendants.kill_family(process.pid, mark=mark)
-            process.wait()
-            writer.join(timeout=_LOG_PATIENCE_S)
-            if left:
-                raise SandboxFailed(
-                    f"processes {sorted(left)} of the entry cannot be killed",
-                    fix="end them by hand before the next grade",
-                    code="sandbox.survivor",
-                )
+            _end(process, mark=mark)
+            writer.finish()
+
+
+class _Writer:
+    """Keeps the log of a child; whatever happens to the log, the child can go on writing."""
+
+    def __init__(self, *, log: Path, limit: int) -> None:
+        self._log = log
+        self._limit = limit
+        self._thread: threading.Thread | None = None
+        self._trouble: OSError | None = None
+
+    def follow(self, process: subprocess.Popen[bytes]) -> None:
+        """Write what it says from now on, on a thread."""
+        self._thread = threading.Thread(target=self._write, args=(process.stdout,), daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """The log is complete.
+
+        Raises: SandboxFailed when the host could not write it.
+        """
+        if self._thread is not None:
+            self._thread.join(timeout=_LOG_PATIENCE_S)
+        if self._trouble is not None:
+            raise SandboxFailed(
+                f"the log {self._log} cannot be written: {self._trouble.strerror or self._trouble}",
+                fix="free space on its disk, then grade again",
+                code="sandbox.log",
+            ) from self._trouble
+
+    def _write(self, output: IO[bytes]) -> None:
+        with output:
+            chunks = iter(lambda: os.read(output.fileno(), _CHUNK_BYTES), b"")
+            try:
+                logs.save(chunks, self._log, limit=self._limit)
+            except OSError as error:
+                self._trouble = error
+                for _ in chunks:  # a child that cannot write would be blamed for our disk
+                    pass
+
+
+def _end(process: subprocess.Popen[bytes] | None, *, mark: str) -> None:
+    """Its group and its family are dead; without a process, whoever carries the mark.
+
+    Raises: SandboxFailed.
+    """
+    if process is not None and process.returncode is None:
+        # Not reaped: the number of its group is nobody else's yet.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    left = descendants.kill_family(process.pid if process else _NOBODY, mark=mark)
+    if process is not None:
+        process.wait()
+    if left:
+        raise SandboxFailed(
+            f"processes {sorted(left)} of the entry cannot be killed",
+            fix="end them by hand before the next grade",
+            code="sandbox.survivor",
+        )
 
 
 def _status(process: subprocess.Popen[bytes]) -> int | None:
@@ -197,13 +259,6 @@ def _status(process: subprocess.Popen[bytes]) -> int | None:
     if ended is None:
         return None
     return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-
-
-def _save_output(process: subprocess.Popen[bytes], log: Path, limit: int) -> None:
-    output = process.stdout
-    if output is not None:
-        with output:
-            logs.save(iter(lambda: os.read(output.fileno(), _CHUNK_BYTES), b""), log, limit=limit)
 
 
 def _environment(settings: dict[str, str], *, mark: str) -> dict[str, str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import SandboxFailed
-from harness.sandbox import failures, flags, lifecycle, source
+from harness.sandbox import failures, flags, lifecycle, owner, source
 from harness.sandbox.engine import Engine
 from harness.sandbox.policy import GIB, MIB, Limits, SandboxPolicy
 from harness.sandbox.tree import Measured
@@ -65,6 +65,37 @@ def measure(shop: Workshop, volume: str) -> Measured:
         answer = _finish(meter)
     _check(answer, shop.policy)
     return Measured(**answer)
+
+
+def create_empty(shop: Workshop, volume: str, *, entry_sha256: str, record: Path) -> None:
+    """A new volume without a file in it; one of that name is removed first."""
+    remove(shop.client, volume)
+    labels = {
+        flags.GRADE_LABEL: shop.grade,
+        flags.OWNER_LABEL: owner.this_process(),
+        flags.ENTRY_LABEL: entry_sha256,
+        flags.RECORD_LABEL: str(record),
+    }
+    shop.client.volumes.create(name=volume, driver="local", labels=labels)
+
+
+def exists(client: DockerClient, volume: str) -> bool:
+    """True when the engine has it; to run a container on one it has not would make an empty one."""
+    from docker.errors import NotFound
+
+    try:
+        client.volumes.get(volume)
+    except NotFound:
+        return False
+    return True
+
+
+def remove(client: DockerClient, volume: str) -> None:
+    """It is gone, if it was there."""
+    from docker.errors import NotFound
+
+    with suppress(NotFound):
+        client.volumes.get(volume).remove(force=True)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from harness.sandbox.container import DockerGuest, DockerSandbox
 from harness.sandbox.contract import BuiltEntry
 from harness.sandbox.policy import GIB, MIB, Limits, SandboxPolicy
 
+GRADE_ID = "grade-under-test"
 PROGRAMS = Path(__file__).parent / "programs"
 SMALL = Limits(memory_bytes=256 * MIB, pids=128, tmp_bytes=64 * MIB, tmp_inodes=1000, shm_bytes=16 * MIB)
 # The gate's folder stands in for the program here, so that one built entry can play any part.
@@ -71,7 +72,7 @@ class Bench:
         """The built entry; every folder is a submission of its own unless `sha256` says otherwise."""
         sha256 = sha256 or hashlib.sha256(str(files).encode()).hexdigest()
         built = (sandbox or self.sandbox).build(
-            files, entry_sha256=sha256, log=self.build_log, progress=Silent()
+            files, entry_sha256=sha256, grade_id=GRADE_ID, log=self.build_log, progress=Silent()
         )
         self.built[built.handle] = built
         return built
@@ -94,7 +95,7 @@ class Bench:
 
     def play(self, built: BuiltEntry, program: str, *, patience_s: float = 60) -> tuple[str | None, str]:
         """How the program ended in the sandbox (None: it did not within `patience_s`), and what it wrote."""
-        with self.sandbox.run(built, gate=self.gate(program), log=self.run_log) as guest:
+        with self.sandbox.run(built, grade_id=GRADE_ID, gate=self.gate(program), log=self.run_log) as guest:
             ended = wait_for_the_end(guest, patience_s=patience_s)
         return ended, self.run_log.read_text()
 

@@ -84,7 +84,7 @@ def test_docker_and_process_agree_about_the_same_tree(bench):
     files = bench.entry(build=f"#!/bin/sh\n{odd}\n")
     in_docker = bench.build(files)
     as_process = ProcessSandbox(policy=bench.sandbox.policy, cache=bench.folder / "cache").build(
-        files, entry_sha256="0" * 64, log=bench.build_log, progress=Silent()
+        files, entry_sha256="0" * 64, grade_id="g", log=bench.build_log, progress=Silent()
     )
     assert in_docker.tree_sha256 == as_process.tree_sha256
     assert (in_docker.size_bytes, in_docker.num_files) == (as_process.size_bytes, as_process.num_files)

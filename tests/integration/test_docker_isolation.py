@@ -74,7 +74,7 @@ def surroundings(puppet, program, policy, shared_cache, tmp_path_factory, docker
     (folder / "program.py").write_text(program("probe_surroundings"))
     folder.chmod(0o755)
     log = folder.parent / "surroundings.log"
-    with sandbox.run(puppet, gate=folder, log=log) as guest:
+    with sandbox.run(puppet, grade_id="g", gate=folder, log=log) as guest:
         while guest.how_it_ended() is None:
             pass
     return json.loads(log.read_text())
@@ -173,7 +173,7 @@ def test_the_gate_can_be_talked_to_through_a_read_only_mount(bench, puppet):
         (gate / "gate.sock").chmod(0o666)
         listener.listen()
         listener.settimeout(20)
-        with bench.sandbox.run(puppet, gate=gate, log=bench.run_log):
+        with bench.sandbox.run(puppet, grade_id="g", gate=gate, log=bench.run_log):
             stream, _ = listener.accept()
             with stream:
                 assert stream.recv(5) == b"hello"
@@ -187,7 +187,7 @@ def test_the_guest_module_is_on_the_path(bench, puppet):
 def test_a_container_has_no_mount_device_or_right_beyond_the_allow_list(bench, puppet, policy):
     """What is not in this list was not given: read from the engine, not from our flags."""
     with bench.sandbox.run(
-        puppet, gate=bench.gate("import time; time.sleep(60)"), log=bench.run_log
+        puppet, grade_id="g", gate=bench.gate("import time; time.sleep(60)"), log=bench.run_log
     ) as guest:
         attributes = bench.client.api.inspect_container(guest.container.id)
     host = attributes["HostConfig"]

@@ -38,7 +38,7 @@ def test_a_daemon_dies_with_its_run(bench, puppet):
         (gate / "gate.sock").chmod(0o666)
         listener.listen()
         listener.settimeout(20)
-        with bench.sandbox.run(puppet, gate=gate, log=bench.run_log):
+        with bench.sandbox.run(puppet, grade_id="g", gate=gate, log=bench.run_log):
             stream, _ = listener.accept()
             stream.settimeout(20)
             assert stream.recv(1) == b"."
@@ -66,7 +66,7 @@ def test_an_interrupted_host_leaves_nothing(bench, puppet, interruption):
     seen = []
 
     def grade():
-        with bench.sandbox.run(puppet, gate=bench.gate(SLEEP), log=bench.run_log) as guest:
+        with bench.sandbox.run(puppet, grade_id="g", gate=bench.gate(SLEEP), log=bench.run_log) as guest:
             seen.append(guest.container.id)
             assert cgroup.processes(seen[0]), "it should be running now"
             raise interruption
@@ -105,7 +105,8 @@ def test_what_a_killed_harness_left_is_removed_by_the_next(bench, puppet, policy
         "from harness.sandbox.contract import BuiltEntry\n"
         f"built = {puppet!r}\n"
         f"sandbox = DockerSandbox(base_image={policy.base_image!r})\n"
-        f"with sandbox.run(built, gate=pathlib.Path({str(bench.gate(SLEEP))!r}), log=pathlib.Path('/dev/null')) as g:\n"
+        f"gate = pathlib.Path({str(bench.gate(SLEEP))!r})\n"
+        "with sandbox.run(built, grade_id='g', gate=gate, log=pathlib.Path('/dev/null')) as g:\n"
         "    print(g.container.id, flush=True)\n"
         "    time.sleep(600)\n"
     )
@@ -151,7 +152,7 @@ def test_an_entry_that_is_gone_is_not_run_as_an_empty_one(bench, puppet):
     with (
         pytest.raises(SandboxFailed) as caught,
         bench.sandbox.run(
-            replace(puppet, handle="wmc-no-such-volume"), gate=bench.gate(""), log=bench.run_log
+            replace(puppet, handle="wmc-no-such-volume"), grade_id="g", gate=bench.gate(""), log=bench.run_log
         ),
     ):
         pytest.fail("it was run")
@@ -188,6 +189,6 @@ def resident(path) -> bool:
 
 
 def test_a_run_is_over_soon_after_it_is_left(bench, puppet):
-    with bench.sandbox.run(puppet, gate=bench.gate(SLEEP), log=bench.run_log):
+    with bench.sandbox.run(puppet, grade_id="g", gate=bench.gate(SLEEP), log=bench.run_log):
         left = time.monotonic()
     assert time.monotonic() - left < 20

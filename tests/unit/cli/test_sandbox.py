@@ -19,8 +19,9 @@ def wmc(tmp_path, monkeypatch):
     return run
 
 
-def test_pick_prints_one_word_and_warns_beside_it(wmc):
-    done = wmc("status", "--pick")
+def test_status_prints_one_word_and_warns_beside_it(wmc):
+    """`make demo` takes the word."""
+    done = wmc("status")
     assert (done.returncode, done.stdout) == (0, "process\n")
     assert "NO ISOLATION" in done.stderr
     assert "sudo systemctl start docker" in done.stderr

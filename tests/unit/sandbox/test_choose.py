@@ -33,6 +33,22 @@ def test_without_an_engine_it_is_the_process_sandbox_and_the_commands_are_named(
     assert any("docker.io" in command for command in choice.switch_on)
 
 
+@pytest.mark.parametrize("address", ["garbage", "unix:///nobody/here.sock", "tcp://127.0.0.1:1"])
+def test_an_address_from_the_environment_is_named_in_the_advice(monkeypatch, tmp_path, address):
+    """Installing an engine does not help while DOCKER_HOST points elsewhere."""
+    monkeypatch.setenv("DOCKER_HOST", address)
+    with pytest.raises(SandboxUnavailable) as caught:
+        open_sandbox("docker", SandboxPolicy(), cache=tmp_path)
+    assert f"DOCKER_HOST is set to {address}" in caught.value.fix
+    assert choose(SandboxPolicy(), cache=tmp_path).switch_on[0] == "unset DOCKER_HOST"
+
+
+def test_the_command_for_a_base_image_makes_the_one_that_is_missing():
+    assert engine.switch_on("sandbox.no_base_image", base_image=DEFAULT_BASE_IMAGE) == ("wmc sandbox build",)
+    [command] = engine.switch_on("sandbox.no_base_image", base_image="mine")
+    assert command == "wmc sandbox build --base-image mine"
+
+
 def test_asking_for_docker_without_an_engine_is_the_operators_error(no_engine, tmp_path):
     with pytest.raises(SandboxUnavailable) as caught:
         open_sandbox("docker", SandboxPolicy(), cache=tmp_path)
@@ -116,7 +132,7 @@ def test_with_an_engine_but_no_base_image_the_one_command_is_named(tmp_path):
     choice = choose(SandboxPolicy(base_image="no-such-image:at-all"), cache=tmp_path)
     assert choice.sandbox.name == "process"
     assert "no-such-image:at-all" in choice.reason
-    assert choice.switch_on == ("wmc sandbox build",)
+    assert choice.switch_on == ("wmc sandbox build --base-image no-such-image:at-all",)
 
 
 @pytest.mark.docker

@@ -39,11 +39,13 @@ class Bench:
     def build(self, script: str | None = None, *, sha256: str = SHA):
         if script is not None:
             self.write("build.sh", script)
-        return self.sandbox.build(self.files, entry_sha256=sha256, log=self.log, progress=Silent())
+        return self.sandbox.build(
+            self.files, entry_sha256=sha256, grade_id="g", log=self.log, progress=Silent()
+        )
 
     def play(self, program: str) -> tuple[str | None, str]:
         self.write("evaluate.py", f"#!/usr/bin/env python3\n{program}\n")
-        with self.sandbox.run(self.build(), gate=self.gate, log=self.log) as guest:
+        with self.sandbox.run(self.build(), grade_id="g", gate=self.gate, log=self.log) as guest:
             deadline = time.monotonic() + 20
             while (ended := guest.how_it_ended()) is None and time.monotonic() < deadline:
                 time.sleep(0.01)
@@ -202,7 +204,7 @@ def test_what_the_guest_started_dies_with_it(bench, tmp_path, flight):
         f"    open({str(note)!r}, 'w').write(f'{{os.getpid()}}\\n')\n"
         "time.sleep(600)\n",
     )
-    with bench.sandbox.run(bench.build(), gate=bench.gate, log=bench.log):
+    with bench.sandbox.run(bench.build(), grade_id="g", gate=bench.gate, log=bench.log):
         pid = int(wait_for(note))
         assert is_alive(pid)
     assert not is_alive(pid)
@@ -221,7 +223,7 @@ def test_an_interrupted_host_leaves_nothing(bench, tmp_path, interruption):
     built = bench.build()
 
     def grade():
-        with bench.sandbox.run(built, gate=bench.gate, log=bench.log):
+        with bench.sandbox.run(built, grade_id="g", gate=bench.gate, log=bench.log):
             wait_for(note)
             raise interruption
 
@@ -235,7 +237,7 @@ def test_a_guest_that_ignores_signals_is_killed_all_the_same(bench):
     bench.write(
         "evaluate.py", f"#!/usr/bin/env python3\n{ignoring}print('deaf', flush=True)\ntime.sleep(600)\n"
     )
-    with bench.sandbox.run(bench.build(), gate=bench.gate, log=bench.log) as guest:
+    with bench.sandbox.run(bench.build(), grade_id="g", gate=bench.gate, log=bench.log) as guest:
         wait_for(bench.log)
         assert guest.how_it_ended() is None
     assert guest.process.returncode == -signal.SIGKILL
@@ -244,7 +246,9 @@ def test_a_guest_that_ignores_signals_is_killed_all_the_same(bench):
 def test_an_entry_that_is_gone_is_not_run(bench):
     with (
         pytest.raises(SandboxFailed) as caught,
-        bench.sandbox.run(replace(bench.build(), handle="/no/such"), gate=bench.gate, log=bench.log),
+        bench.sandbox.run(
+            replace(bench.build(), handle="/no/such"), grade_id="g", gate=bench.gate, log=bench.log
+        ),
     ):
         pass
     assert caught.value.code == "sandbox.entry_gone"
