@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from types import FrameType
 from typing import NoReturn
@@ -22,43 +22,68 @@ from harness.cli import (
     submit,
 )
 from harness.cli.console import Console
-from harness.errors import Blame, WmcError
+from harness.cli.grade_view import without_record
+from harness.errors import Blame, OutputFailed, WmcError
 
 _COMMANDS = (submit, check, grade, leaderboard, data, sandbox, inspect, host)
+_GRADING = ("grade", "check")
 _INTERRUPTED = 130
-_TERMINATED = 143
+
+
+class _Terminated(SystemExit):
+    """A polite kill or a closed terminal; it ends like an interruption: containers go, the grade is recorded."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code.
 
-    0 done, 1 the entry's fault, 2 usage, 3 the operator's fault, 70 a bug of ours, 130 interrupted.
+    0 done, 1 the entry's fault, 2 usage, 3 the operator's fault, 70 a bug of ours, 130 interrupted, 129 or 143
+    terminated.
     """
-    args = _parser().parse_args(argv)
     console = Console()
-    signal.signal(signal.SIGTERM, _terminate)
+    args = _parser().parse_args(argv)
+    _end_on(signal.SIGTERM)
+    _end_on(signal.SIGHUP)
     try:
         code: int | None = args.run(args, console)
     except WmcError as error:
         console.error(error)
-        return error.blame.exit_code
+        return _failed(args, console, error.blame, error.code, error.message, error.fix)
     except KeyboardInterrupt:
         console.warn("interrupted")
         return _INTERRUPTED
-    except BrokenPipeError:  # the reader of our output is gone; a second complaint at exit helps nobody
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception:
+    except _Terminated as end:
+        console.warn("terminated")
+        return int(end.args[0])
+    except Exception as error:
         if os.environ.get("WMC_DEBUG"):
             raise
         console.bug()
-        return Blame.BUG.exit_code
+        message = f"{type(error).__name__}: {error}"
+        return _failed(args, console, Blame.BUG, "bug", message, "report this bug of wmc")
     return code or 0
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """A polite kill ends like an interruption: containers are removed and the grade is recorded."""
-    sys.exit(_TERMINATED)
+def _failed(
+    args: argparse.Namespace, console: Console, blame: Blame, code: str, message: str, fix: str
+) -> int:
+    """The exit code of a command that ended without a result; one that was asked for JSON prints why."""
+    if getattr(args, "json", False):
+        failure = {"code": code, "blame": blame.value, "message": message, "fix": fix}
+        with suppress(OutputFailed):  # it is about to be the exit code
+            console.json(without_record(failure) if args.command in _GRADING else {"failure": failure})
+    return blame.exit_code
+
+
+def _end_on(number: signal.Signals) -> None:
+    """Let a signal end the command, unless the caller wants it ignored, as nohup does."""
+    if signal.getsignal(number) is not signal.SIG_IGN:
+        signal.signal(number, _terminate)
+
+
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal hangs up twice; the first time cleans up
+    raise _Terminated(128 + number)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="wmc", description="Harness and grader of the 1X World Model Challenge."
     )
     parser.add_argument("--version", action="version", version=f"wmc {version('wmc')}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.register(commands)
     return parser

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.cli.console import Console
 from harness.cli.tables import number_table
+from harness.protocol.regimes import Regime
 from harness.spec import CHALLENGE
 from harness.text import printable
 
@@ -33,6 +34,17 @@ def show_report(report: GradeReport, console: Console, *, as_json: bool, logs: P
     return report.failure.blame.exit_code
 
 
+def without_record(failure: dict[str, Any]) -> dict[str, Any]:
+    """What `--json` prints for a grade that stopped before there was a record: a record's shape, and the failure."""
+    return {
+        "status": "failed",
+        "entry": None,
+        "regimes": {regime.value: None for regime in Regime},
+        "failure": failure,
+        "provenance": None,
+    }
+
+
 def show_log_tails(folder: Path, console: Console) -> None:
     """The last lines of each log of a grade."""
     for log in sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime):
@@ -55,7 +67,7 @@ def _regime_table(report: GradeReport) -> Table:
             table.add_row(
                 regime.in_words,
                 f"{result.loss:.4f}",
-                f"{result.loss_ci[0]:.3f} to {result.loss_ci[1]:.3f}",
+                f"{result.loss_ci[0]:.4f} to {result.loss_ci[1]:.4f}",
                 f"{result.token_accuracy:.4f}",
                 f"{result.seconds_per_frame:.4f}",
             )

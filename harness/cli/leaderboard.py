@@ -78,7 +78,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         f"{row.rank:2}  {entry.user_name}/{entry.entry_name}",
         figures.loss(result.loss),
-        f"{low:.3f} to {high:.3f}",
+        f"{figures.loss(low)} to {figures.loss(high)}",
         figures.loss(result.token_accuracy),
         *(figures.loss(other.loss if other else None) for other in others),
     )

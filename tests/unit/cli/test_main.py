@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import cli
-from harness.errors import BuildFailed, SandboxUnavailable, UsageError
+from harness.cli.console import Console
+from harness.cli.tables import number_table
+from harness.errors import Blame, BuildFailed, SandboxUnavailable, UsageError
+from harness.protocol.regimes import Regime
 
 ROOT = Path(__file__).parents[3]
 TEMPLATE = ROOT / "submissions_template"
@@ -88,6 +93,146 @@ def test_a_bug_is_called_ours(
     assert "bug in wmc, not in your entry" in shown.replace("\n", " ")
 
 
+@pytest.fixture
+def kept_signals() -> Iterator[None]:
+    """What the tests' own process does on a signal is as before afterwards."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def wmc(*arguments: object, shell: str = '"$@"', **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, its streams as `shell` connects them."""
+    return subprocess.run(
+        ["bash", "-c", shell, "bash", sys.executable, "-m", "harness", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.parametrize("shell", ['"$@" | true; exit ${PIPESTATUS[0]}', '"$@" >&-'])
+def test_a_failure_stays_a_failure_when_nobody_reads_it(tmp_path: Path, shell: str) -> None:
+    done = wmc(
+        "check", tmp_path / "no.zip", "--data", tmp_path, "--sandbox", "process", "--json", shell=shell
+    )
+    assert done.returncode not in (0, 70), done.stderr
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_a_result_nobody_reads_to_its_end_is_a_success(make_clip: Callable[..., Path]) -> None:
+    done = wmc("data", "info", make_clip(), shell='"$@" | true; exit ${PIPESTATUS[0]}')
+    assert (done.returncode, "rror" in done.stderr) == (0, False), done.stderr
+
+
+def test_a_full_disk_behind_stdout_is_the_operators(make_clip: Callable[..., Path]) -> None:
+    done = wmc("data", "info", make_clip(), shell='"$@" > /dev/full')
+    assert done.returncode == 3
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(make_clip: Callable[..., Path]) -> None:
+    done = wmc("data", "info", make_clip(), "--json", shell='"$@" 2> /dev/full')
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["windows"]
+
+
+def test_a_name_of_any_script_is_shown_in_a_c_locale(make_clip: Callable[..., Path], tmp_path: Path) -> None:
+    clip = tmp_path / "\u5730\u56fe"
+    make_clip().rename(clip)
+    done = wmc("data", "info", clip, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert done.returncode == 0, done.stderr
+    assert "frames" in done.stdout
+
+
+def test_lines_of_text_are_not_wrapped_and_tables_keep_their_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    line = "python train.py --with many --options and :warning: a long list of them  "
+    Console().show(line)
+    assert capsys.readouterr().out == line + "\n"
+    table = number_table("title", first="name", numbers=("loss", "interval"), caption="nats")
+    table.add_row("a-name-of-thirty-two-characters-", "9.1234", "9.0001 to 9.2000")
+    Console().show(table)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "a-name-of-thirty-two-characters- 9.1234 9.0001 to 9.2000" in shown
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["terminate", "hang-up"]
+)
+def test_a_polite_kill_unwinds_and_says_terminated(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    kept_signals: None,
+    number: signal.Signals,
+    code: int,
+) -> None:
+    unwound = []
+
+    def killed(_args: argparse.Namespace, _console: Any) -> None:
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            unwound.append(number)
+
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(run=killed)
+    monkeypatch.setattr(cli, "_parser", lambda: parser)
+    assert cli.main([]) == code
+    assert unwound == [number]
+    assert capsys.readouterr().err == "terminated\n"
+
+
+def test_a_hang_up_that_the_caller_ignores_stays_ignored(
+    monkeypatch: pytest.MonkeyPatch, kept_signals: None
+) -> None:
+    """As under nohup."""
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(run=lambda _args, _console: os.kill(os.getpid(), signal.SIGHUP))
+    monkeypatch.setattr(cli, "_parser", lambda: parser)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert cli.main([]) == 0
+
+
+@pytest.mark.parametrize(
+    "error", [SandboxUnavailable("no engine", fix="start one"), ZeroDivisionError("oops")]
+)
+@pytest.mark.parametrize("command", ["grade", "check", "inspect"])
+def test_json_is_printed_by_a_command_that_failed_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception, command: str
+) -> None:
+    def fail(_args: argparse.Namespace, _console: Any) -> None:
+        raise error
+
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(run=fail, json=True, command=command)
+    monkeypatch.setattr(cli, "_parser", lambda: parser)
+    code = cli.main([])
+    shown = json.loads(capsys.readouterr().out)
+    assert set(shown["failure"]) == {"code", "blame", "message", "fix"}
+    assert code == Blame(shown["failure"]["blame"]).exit_code != 0
+    if command == "inspect":
+        assert set(shown) == {"failure"}
+    else:
+        assert shown["regimes"] == {regime.value: None for regime in Regime}
+        assert (shown["status"], shown["entry"], shown["provenance"]) == ("failed", None, None)
+
+
+def test_a_zip_that_is_none_is_said_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.zip").write_text("no zip")
+    assert cli.main(["inspect", str(tmp_path / "x.zip"), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["failure"]["blame"] == "entry"
+    assert cli.main(["data", "info", str(tmp_path), "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["failure"]["blame"] == "operator"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -124,6 +269,7 @@ def test_grade_prints_one_json_object_and_keeps_the_record(
     shown = json.loads(capsys.readouterr().out)
     assert shown["status"] == "graded"
     assert shown["failure"] is None
+    assert len(shown["entry"]["email_sha256"]) == 64
     assert shown["regimes"]["fully_teacher_forced"] is None
     assert shown["regimes"]["temporally_teacher_forced"]["windows"] == 4
     assert (tmp_path / "store" / "grades" / shown["grade_id"] / "temporally_teacher_forced.npz").exists()
