@@ -32,6 +32,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
     packed = pack(args.folder, zip_path, progress=console)
     for name in packed.left_out:
         console.note(f"left out: {name}")
+    for name in packed.doubtful:
+        console.warn(f"packed as well: {name}")
     console.show(
         f"[bold]{escape(str(packed.path))}[/bold]\n"
         f"entry   {escape(packed.manifest.entry_name)} by {escape(packed.manifest.user_name)}\n"

@@ -21,6 +21,8 @@ from harness.progress import Advance, Progress, Silent
 
 _CHUNK = 1 << 20
 _SILENT = Silent()
+_NAME_A_ZIP = "name a zip as `wmc submit FOLDER` makes it; `wmc check` takes the folder, too"
+_OUR_MODULE = "wmc_guest.py"
 # Suffixes of files that hold files: never opened here, but an organiser wants to know.
 _CONTAINERS = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".whl", ".jar")
 
@@ -108,11 +110,11 @@ def _opened(zip_path: Path) -> Iterator[int]:
         fd = os.open(zip_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise UsageError(
-            f"{zip_path} cannot be read: {error.strerror}", fix="name a zip", code="usage.no_zip"
+            f"{zip_path} cannot be read: {error.strerror}", fix=_NAME_A_ZIP, code="usage.no_zip"
         ) from error
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise UsageError(f"{zip_path} is not a file", fix="name a zip", code="usage.no_zip")
+            raise UsageError(f"{zip_path} is not a file", fix=_NAME_A_ZIP, code="usage.no_zip")
         yield fd
     finally:
         os.close(fd)
@@ -136,7 +138,7 @@ def _members(fd: int, zip_bytes: int, limits: ArchiveLimits) -> list[Member]:
         raise reject(
             "too_many_files", f"the zip lists {span.count} members; {limits.files} are allowed", "pack fewer"
         )
-    members = located_members(fd, span, checked_members(read_directory(fd, span)))
+    members = located_members(fd, span, checked_members(read_directory(fd, span), limits))
     for member in members:
         if member.size > limits.file_bytes:
             raise reject(
@@ -190,6 +192,10 @@ def _notes(files: tuple[EntryFile, ...]) -> tuple[str, ...]:
     notes = []
     if any(file.name.startswith("__MACOSX/") for file in files):
         notes.append("holds __MACOSX/, which macOS adds and nothing needs")
+    if any(file.name == _OUR_MODULE for file in files):
+        notes.append(f"holds {_OUR_MODULE}, a module that the grader brings itself")
+    if any(".git" in file.name.split("/")[:-1] for file in files):
+        notes.append("holds .git/, which may show more than was meant to be submitted")
     containers = [file.name for file in files if file.name.lower().endswith(_CONTAINERS)]
     if containers:
         shown = ", ".join(containers[:3]) + (", ..." if len(containers) > 3 else "")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.errors import ArchiveRejected
+from harness.intake.limits import ArchiveLimits
 from harness.intake.names import Tree, checked_name, spelled_out
 from harness.intake.zipformat import (
     DESCRIPTOR_MAGIC,
@@ -47,13 +48,24 @@ class Member:
     data_at: int
 
 
-def checked_members(records: Iterable[CentralRecord]) -> list[tuple[CentralRecord, str]]:
-    """Each record with its name on disk; names, kinds and modes that must not be unpacked are refused."""
+def checked_members(
+    records: Iterable[CentralRecord], limits: ArchiveLimits
+) -> list[tuple[CentralRecord, str]]:
+    """Each record with its name on disk; names, kinds and modes that must not be unpacked are refused.
+
+    So are more files and folders than `limits` allow: one long name alone makes twenty folders.
+    """
     tree, named = Tree(), []
     for record in records:
         name = checked_name(record.raw_name)
         _check_kind(record, name)
         tree.add(name, is_folder=record.raw_name.endswith(b"/"))
+        if len(tree) > limits.files:
+            raise reject(
+                "too_many_files",
+                f"the zip makes more than {limits.files} files and folders",
+                "pack fewer files, in fewer folders",
+            )
         named.append((record, name))
     return named
 

@@ -14,7 +14,7 @@ class ArchiveLimits:
 
     Attributes:
         zip_bytes: of the zip file.
-        files: members, folders included.
+        files: members of the zip, and files and folders that they make.
         total_bytes: of all files, unpacked.
         file_bytes: of one file, unpacked.
         ratio: unpacked bytes of a file per compressed byte, once it is past `ratio_free_bytes`.

@@ -127,6 +127,10 @@ class Tree:
         self._places: dict[str, tuple[str, bool]] = {}
         self._declared: set[str] = set()
 
+    def __len__(self) -> int:
+        """Files and folders that unpacking would make, folders no member names included."""
+        return len(self._places)
+
     def add(self, name: str, *, is_folder: bool) -> None:
         """Take `name` (checked) and the folders above it, or raise ArchiveRejected."""
         parts = name.split("/")

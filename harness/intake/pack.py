@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +48,8 @@ class Packed:
         num_files: in it.
         manifest: what it declares.
         left_out: names below the folder that are not in it, sorted.
+        doubtful: names in it that may have been meant for nobody else, sorted: hidden files and folders, and
+            zips at the top, such as an earlier submission.
     """
 
     path: Path
@@ -56,6 +58,7 @@ class Packed:
     num_files: int
     manifest: EntryManifest
     left_out: tuple[str, ...]
+    doubtful: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +104,10 @@ def pack(
 
 def _packed(folder: Path, zip_path: Path, limits: ArchiveLimits, progress: Progress) -> Packed:
     read_manifest(folder)
+    _check_target(zip_path, folder)
     left_out: list[str] = []
-    sources = sorted(_sources(folder, zip_path.resolve(), left_out), key=lambda source: source.name)
+    sources = sorted(_sources(folder, left_out), key=lambda source: source.name)
     required.check_names(source.name for source in sources)
-    if not zip_path.parent.is_dir():
-        raise UsageError(f"{zip_path.parent} is not a folder", fix="make it first", code="usage.no_folder")
     with tempfile.TemporaryDirectory(dir=zip_path.parent, prefix=".wmc-pack-") as work:
         draft = Path(work, "draft.zip")
         _write(sources, draft, progress)
@@ -118,10 +120,35 @@ def _packed(folder: Path, zip_path: Path, limits: ArchiveLimits, progress: Progr
         num_files=len(entry.files),
         manifest=entry.manifest,
         left_out=tuple(sorted(left_out)),
+        doubtful=_doubtful(source.name for source in sources),
     )
 
 
-def _sources(folder: Path, zip_path: Path, left_out: list[str]) -> Iterator[_Source]:
+def _check_target(zip_path: Path, folder: Path) -> None:
+    """Refuse a zip that has no place to go, or that the next one would contain."""
+    if not zip_path.parent.is_dir():
+        raise UsageError(f"{zip_path.parent} is not a folder", fix="make it first", code="usage.no_folder")
+    if zip_path.parent.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(
+            f"{zip_path} would lie in the folder that is packed, and the next zip would contain it",
+            fix=f"put it elsewhere: -o {folder.resolve().parent / zip_path.name}",
+            code="usage.zip_in_folder",
+        )
+
+
+def _doubtful(names: Iterable[str]) -> tuple[str, ...]:
+    found = set()
+    for name in names:
+        parts = name.split("/")
+        hidden = next((depth for depth, part in enumerate(parts, 1) if part.startswith(".")), None)
+        if hidden is not None:
+            found.add("/".join(parts[:hidden]) + ("/" if hidden < len(parts) else ""))
+        elif len(parts) == 1 and name.lower().endswith(".zip"):
+            found.add(name)
+    return tuple(sorted(found))
+
+
+def _sources(folder: Path, left_out: list[str]) -> Iterator[_Source]:
     """Every file to pack; appends what is left out to `left_out`."""
     tree, waiting = Tree(), [(folder, "")]
     while waiting:
@@ -130,7 +157,7 @@ def _sources(folder: Path, zip_path: Path, left_out: list[str]) -> Iterator[_Sou
         if above and not found:
             left_out.append(f"{above} (an empty folder)")
         for item in found:
-            if item.name in LEFT_OUT or Path(item.path).resolve() == zip_path:
+            if item.name in LEFT_OUT:
                 left_out.append(spelled_out(above + item.name))
                 continue
             name = checked_name(os.fsencode(above + item.name))

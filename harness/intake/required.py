@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from harness.intake.limits import ArchiveLimits
+from harness.intake.names import spelled_out
 from harness.intake.zipformat import reject
 
 MANIFEST = "wmc.toml"
@@ -46,7 +47,7 @@ def check_scripts(folder: Path, executable: Mapping[str, bool], limits: ArchiveL
     if wrong:
         fix = f"sed -i 's/\\r$//' {' '.join(wrong)}"
         raise reject(
-            "crlf", f"{_listed(wrong)}: Windows line ends (CRLF); the kernel looks for a program 'sh\\r'", fix
+            "crlf", f"{_listed(wrong)}: Windows line ends (CRLF){_spoilt_programs(scripts, wrong)}", fix
         )
     wrong = [name for name, text in scripts.items() if text.startswith(_BOM)]
     if wrong:
@@ -61,6 +62,20 @@ def check_scripts(folder: Path, executable: Mapping[str, bool], limits: ArchiveL
     if wrong:
         fix = f"chmod +x {' '.join(wrong)}, then `wmc submit FOLDER`, which keeps the bit"
         raise reject("not_executable", f"{_listed(wrong)}: the execute bit is not set", fix)
+
+
+def _spoilt_programs(scripts: Mapping[str, bytes], names: list[str]) -> str:
+    """What the kernel makes of the first lines that end in CR, empty if none does."""
+    firsts = [scripts[name].split(b"\n", 1)[0] for name in names]
+    words = [first.split()[-1].rsplit(b"/", 1)[-1] for first in firsts if _ends_in_cr(first)]
+    if not words:
+        return ""
+    shown = [f"'{spelled_out(word)}\\r'" for word in dict.fromkeys(words)]
+    return f"; to the kernel it is part of the first line: it reads {_listed(shown)}"
+
+
+def _ends_in_cr(first_line: bytes) -> bool:
+    return first_line.startswith(b"#!") and first_line.endswith(b"\r")
 
 
 def _has_shebang(text: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Every hostile zip is refused for its own reason, quickly, and leaves no trace outside the target folder."""
+"""Every hostile zip is refused for its own reason and leaves no trace outside the target folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -85,12 +84,12 @@ def test_an_empty_target_is_empty_again_after_a_refusal(case, tmp_path):
 
 
 @pytest.mark.parametrize("case", [corpus.OverlapBomb, corpus.SharedData], ids=lambda case: case.__name__)
-def test_an_overlap_bomb_is_refused_in_under_a_second(case, tmp_path):
-    zip_path = write_zip(tmp_path, case().zip())
-    start = time.perf_counter()
+def test_an_overlap_bomb_is_refused_before_anything_is_inflated(case, tmp_path, monkeypatch):
+    inflated = []
+    monkeypatch.setattr("harness.intake.archive.unpacked_chunks", lambda *args: inflated.append(args) or ())
     with pytest.raises(ArchiveRejected):
-        open_archive(zip_path, tmp_path / "entry")
-    assert time.perf_counter() - start < 1
+        open_archive(write_zip(tmp_path, case().zip()), tmp_path / "entry")
+    assert inflated == []
 
 
 class TestTheControlsMatter:

@@ -726,6 +726,15 @@ class TooManyFiles(HostileZip):
         return build(*(Raw(name=b"%d" % index) for index in range(20_001)))
 
 
+class TooManyFolders(HostileZip):
+    """1,100 members; nineteen folders of its own for each."""
+
+    code, says = "archive.too_many_files", "20000 files and folders"
+
+    def zip(self):
+        return build(*(Raw(name=b"/".join([b"%d" % index] * 20)) for index in range(1_100)))
+
+
 class TooLargeAZip(HostileZip):
     code, says = "archive.zip_too_large", "larger"
     limits = ArchiveLimits(zip_bytes=1000)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from harness.cli import inspect
-from harness.cli.console import Console
 from harness.intake.pack import pack
 
 TEMPLATE = Path(__file__).parents[3] / "submissions_template"
 
 
-def run(*arguments: str) -> None:
-    """The command as the shell would call it."""
-    parser = argparse.ArgumentParser()
-    inspect.register(parser.add_subparsers())
-    args = parser.parse_args(["inspect", *arguments])
-    args.run(args, Console())
+@pytest.fixture
+def run(run_command) -> Callable[..., None]:
+    """The command with these arguments."""
+    return partial(run_command, inspect, "inspect")
 
 
 @pytest.fixture
@@ -38,7 +36,7 @@ def hostile_zip(tmp_path) -> Path:
 
 
 def test_scripts_manifest_and_files_are_shown_and_no_escape_gets_out(
-    hostile_zip, tmp_path, monkeypatch, capsys
+    run, hostile_zip, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
     run(str(hostile_zip))
@@ -50,7 +48,7 @@ def test_scripts_manifest_and_files_are_shown_and_no_escape_gets_out(
     assert not (tmp_path / "ran").exists()
 
 
-def test_json_holds_everything_and_nothing_else_is_on_stdout(hostile_zip, capsys):
+def test_json_holds_everything_and_nothing_else_is_on_stdout(run, hostile_zip, capsys):
     run(str(hostile_zip), "--json")
     found = json.loads(capsys.readouterr().out)
     assert found["manifest"]["user_name"] == "your-name"

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from harness.cli import submit
-from harness.cli.console import Console
-from harness.errors import ManifestRejected
+from harness.errors import ManifestRejected, UsageError
 
 TEMPLATE = Path(__file__).parents[3] / "submissions_template"
 
 
-def run(*arguments: str) -> None:
-    """The command as the shell would call it."""
-    parser = argparse.ArgumentParser()
-    submit.register(parser.add_subparsers())
-    args = parser.parse_args(["submit", *arguments])
-    args.run(args, Console())
+@pytest.fixture
+def run(run_command) -> Callable[..., None]:
+    """The command with these arguments."""
+    return partial(run_command, submit, "submit")
 
 
 @pytest.fixture
@@ -34,7 +32,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     return copy
 
 
-def test_the_zip_is_named_after_user_and_entry_and_lies_here(folder, capsys):
+def test_the_zip_is_named_after_user_and_entry_and_lies_here(run, folder, capsys):
     run(str(folder))
     zip_path = Path("your-name-template.zip")
     assert list(Path().iterdir()) == [zip_path]
@@ -43,25 +41,39 @@ def test_the_zip_is_named_after_user_and_entry_and_lies_here(folder, capsys):
     assert f"{zip_path.stat().st_size:,} bytes" in shown
 
 
-def test_output_names_another_place(folder, tmp_path):
+def test_output_names_another_place(run, folder, tmp_path):
     run(str(folder), "-o", str(tmp_path / "other.zip"))
     assert (tmp_path / "other.zip").is_file()
 
 
-def test_what_is_left_out_is_said(folder, capsys):
+def test_what_is_left_out_is_said(run, folder, capsys):
     (folder / ".git").mkdir()
     run(str(folder))
     assert "left out: .git" in capsys.readouterr().err
 
 
-def test_markup_in_an_entrys_name_is_shown_as_it_is(folder, capsys):
+def test_what_may_not_be_meant_for_others_is_said(run, folder, capsys):
+    (folder / ".env").write_text("TOKEN=secret")
+    run(str(folder))
+    assert "packed as well: .env" in capsys.readouterr().err
+
+
+def test_packing_from_inside_the_folder_needs_another_place(run, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    with pytest.raises(UsageError) as refusal:
+        run(".")
+    assert str(folder.parent / "your-name-template.zip") in refusal.value.fix
+    assert not (folder / "your-name-template.zip").exists()
+
+
+def test_markup_in_an_entrys_name_is_shown_as_it_is(run, folder, capsys):
     manifest = folder / "wmc.toml"
     manifest.write_text(manifest.read_text().replace('"template"', '"[bold]x[/bold]"'))
     run(str(folder))
     assert "[bold]x[/bold] by your-name" in capsys.readouterr().out
 
 
-def test_a_wrong_manifest_leaves_no_zip(folder):
+def test_a_wrong_manifest_leaves_no_zip(run, folder):
     (folder / "wmc.toml").write_text("colour = 1\n")
     with pytest.raises(ManifestRejected):
         run(str(folder))

@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ArchiveRejected, ManifestRejected, UsageError
+from harness.intake import unpack
 from harness.intake.archive import open_archive
+from harness.intake.limits import ArchiveLimits
 from harness.intake.pack import pack
 
 
@@ -98,6 +100,30 @@ def test_an_archive_inside_is_noted_and_not_opened(folder, tmp_path):
     entry = open_archive(pack(folder, tmp_path / "in.zip").path, tmp_path / "entry")
     assert entry.notes == ("holds 1 archive(s) that were not looked into: inner.zip",)
     assert (entry.folder / "inner.zip").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("wmc_guest.py", "grader brings itself"), ("lib/.git/config", "holds .git/")]
+)
+def test_a_file_that_should_not_be_there_is_noted(folder, tmp_path, name, words):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("x")
+    zipped(folder, tmp_path / "in.zip")
+    (note,) = open_archive(tmp_path / "in.zip", tmp_path / "entry").notes
+    assert words in note
+
+
+def test_folders_that_no_member_names_count_before_anything_is_unpacked(folder, tmp_path, monkeypatch):
+    """The folder makes 5 places: four files and lib/."""
+    made = []
+    monkeypatch.setattr(unpack, "fresh_folder", made.append)
+    zipped(folder, tmp_path / "in.zip")
+    with pytest.raises(ArchiveRejected) as refusal:
+        open_archive(tmp_path / "in.zip", tmp_path / "entry", limits=ArchiveLimits(files=4))
+    assert refusal.value.code == "archive.too_many_files"
+    assert made == []
+    monkeypatch.undo()
+    open_archive(tmp_path / "in.zip", tmp_path / "entry", limits=ArchiveLimits(files=5))
 
 
 def test_a_wrong_manifest_leaves_no_folder(folder, tmp_path):

@@ -66,7 +66,7 @@ def test_all_mistakes_are_told_at_once(manifest_text):
 def test_an_unknown_key_is_compared_with_the_known_ones(manifest_text):
     with pytest.raises(ManifestRejected) as refusal:
         parse_manifest((manifest_text + "\nclaimed_loss = 8.1\n").encode())
-    assert refusal.value.fix == "did you mean claimed_val_loss?"
+    assert [problem.fix for problem in refusal.value.problems] == ["did you mean claimed_val_loss?"]
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,18 @@ def test_what_is_not_toml_has_one_reason(text, says):
     assert list(found) == ["(file)"]
     assert says in found["(file)"]
     assert found["(file)"].isprintable()
+
+
+def test_every_mistake_has_its_own_remedy_beside_it(manifest_text):
+    text = with_line(with_line(manifest_text, "causal", "casual = true"), "email", 'email = "me"')
+    with pytest.raises(ManifestRejected) as refusal:
+        parse_manifest(text.encode())
+    first, *lines = refusal.value.message.split("\n")
+    assert first == "wmc.toml has 2 mistakes:"
+    assert lines == [
+        "  casual is not a key of wmc.toml: did you mean causal?",
+        '  email "me" is not an e-mail address: write email = "you@example.org"',
+    ]
 
 
 def test_a_key_that_would_clear_the_screen_is_shown_harmlessly(manifest_text):

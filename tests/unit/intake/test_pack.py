@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import zipfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -74,7 +75,7 @@ def test_other_readers_see_the_same_files(folder, tmp_path):
         subprocess.run(["unzip", "-tq", packed.path], check=True, capture_output=True)
 
 
-def test_litter_and_the_zip_itself_are_left_out_and_named(folder, tmp_path):
+def test_litter_is_left_out_and_named(folder, tmp_path):
     clean = pack(folder, tmp_path / "clean.zip")
     for litter in (
         ".git/HEAD",
@@ -86,12 +87,31 @@ def test_litter_and_the_zip_itself_are_left_out_and_named(folder, tmp_path):
         (folder / litter).parent.mkdir(parents=True, exist_ok=True)
         (folder / litter).write_text("x")
     (folder / "logs").mkdir()
-    (folder / "out.zip").write_text("the one from yesterday")
-    packed = pack(folder, folder / "out.zip")
+    packed = pack(folder, tmp_path / "out.zip")
     assert packed.left_out == (
-        ".DS_Store", ".git", ".venv", "__pycache__", "lib/__pycache__", "logs/ (an empty folder)", "out.zip",
+        ".DS_Store", ".git", ".venv", "__pycache__", "lib/__pycache__", "logs/ (an empty folder)",
     )  # fmt: skip
     assert packed.sha256 == clean.sha256
+    assert packed.doubtful == ()
+
+
+def test_what_may_not_be_meant_for_others_is_packed_and_named(folder, tmp_path):
+    for name in (".env", "lib/.cache/a", "lib/.cache/b", "Yesterday.ZIP", "lib/data.zip"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x")
+    packed = pack(folder, tmp_path / "out.zip")
+    assert packed.doubtful == (".env", "Yesterday.ZIP", "lib/.cache/")
+    assert packed.num_files == 4 + 5
+
+
+@pytest.mark.parametrize("place", ["out.zip", "lib/out.zip"])
+def test_a_zip_that_the_next_one_would_contain_is_refused(folder, monkeypatch, place):
+    monkeypatch.chdir(folder)
+    for zip_path in (folder / place, Path(place)):
+        with pytest.raises(UsageError) as refusal:
+            pack(folder, zip_path)
+        assert refusal.value.code == "usage.zip_in_folder"
+        assert not (folder / place).exists()
 
 
 @pytest.mark.parametrize(
@@ -119,6 +139,19 @@ def test_packing_refuses_what_intake_refuses_and_keeps_the_old_zip(folder, tmp_p
     assert refusal.value.code == code
     assert hashlib.sha256(old.path.read_bytes()).hexdigest() == old.sha256
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my-entry", "out.zip"]
+
+
+def test_line_ends_are_blamed_for_the_name_that_the_kernel_reads(folder, tmp_path):
+    (folder / "evaluate.py").write_bytes(b"#!/usr/bin/env python3\r\nprint()\r\n")
+    with pytest.raises(ArchiveRejected, match=r"reads 'python3\\r'$"):
+        pack(folder, tmp_path / "out.zip")
+    (folder / "build.sh").write_bytes(b"#!/bin/sh\r\n")
+    with pytest.raises(ArchiveRejected, match=r"reads 'sh\\r' and 'python3\\r'$"):
+        pack(folder, tmp_path / "out.zip")
+    (folder / "evaluate.py").write_bytes(b"#!/usr/bin/env python3\nprint()\r\n")
+    (folder / "build.sh").write_bytes(b"#!/bin/sh\n")
+    with pytest.raises(ArchiveRejected, match=r"^evaluate.py: Windows line ends \(CRLF\)$"):
+        pack(folder, tmp_path / "out.zip")
 
 
 def test_a_socket_is_refused(folder, tmp_path, monkeypatch):
