@@ -13,4 +13,4 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     data_info.register(subcommands)
     data_pull.register(subcommands)
-    data_demo.register_demo(subcommands)
+    data_demo.register(subcommands)

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from harness.data.demo import SplitSummary
     from harness.retrieval.rule_five import CopyLosses
 
+_TRAIN_FRAMES = 30_000  # enough for retrieval to pay
 _LEAST_MARGIN = 0.2  # nats per token
 _LEAST_PSNR_DB = 24.0
 
 
-def register_demo(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to those of `wmc data`."""
+def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
     parser = subcommands.add_parser(
         "demo",
         help="render demo data with ViZDoom",
@@ -29,7 +30,11 @@ def register_demo(subcommands: argparse._SubParsersAction[argparse.ArgumentParse
     parser.add_argument("folder", type=Path, metavar="DIR", help="where train, val, heldout and codec.npz go")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same bytes (default 0)")
     parser.add_argument(
-        "--train-frames", type=int, default=30_000, metavar="N", help="size of train (default 30000)"
+        "--train-frames",
+        type=int,
+        default=_TRAIN_FRAMES,
+        metavar="N",
+        help=f"size of train (default {_TRAIN_FRAMES})",
     )
     parser.add_argument(
         "--workers", type=int, default=None, metavar="N", help="rendering processes (default: one a core)"

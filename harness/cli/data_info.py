@@ -30,6 +30,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
         console.json(facts)
     else:
         console.show(_table(facts))
+    if not facts["actions"]:
+        console.warn("This clip has no actions: entries are shown arrays without columns.")
 
 
 def describe(clip: Clip) -> dict[str, Any]:
@@ -43,6 +45,7 @@ def describe(clip: Clip) -> dict[str, Any]:
     return {
         "folder": str(clip.folder),
         "frames": clip.num_frames,
+        "hz": clip.metadata.hz,
         "hours": clip.num_frames / clip.metadata.hz / 3600,
         "segments": len(lengths),
         "segment_frames": {
@@ -61,7 +64,7 @@ def _table(facts: dict[str, Any]) -> Any:
 
     table = Table(title=facts["folder"], show_header=False)
     segment = facts["segment_frames"]
-    table.add_row("frames", f"{facts['frames']:,} ({facts['hours']:.2f} h at 30 Hz)")
+    table.add_row("frames", f"{facts['frames']:,} ({facts['hours']:.2f} h at {facts['hz']} Hz)")
     table.add_row("segments", f"{facts['segments']:,} of {segment['min']:,} to {segment['max']:,} frames")
     table.add_row("windows", ", ".join(f"{count:,} {name}" for name, count in facts["windows"].items()))
     table.add_row(

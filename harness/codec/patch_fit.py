@@ -8,9 +8,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-PATCH = 16
-FACTOR_BITS = 9
-FACTORS = 2
+from harness.spec import CHALLENGE
+
+PATCH = 16  # pixels a side
+FACTORS = CHALLENGE.factors
+FACTOR_BITS = CHALLENGE.factor_vocab.bit_length() - 1
 BITS = FACTOR_BITS * FACTORS
 
 VALUES = PATCH * PATCH * 3
@@ -32,7 +34,7 @@ def check_images(images_BYXC: NDArray[np.uint8]) -> None:
         or shape[1] % PATCH
         or shape[2] % PATCH
     ):
-        raise ValueError(f"expected uint8 [B,16*H,16*W,3], got {images_BYXC.dtype} {list(shape)}")
+        raise ValueError(f"expected uint8 [B,{PATCH}*H,{PATCH}*W,3], got {images_BYXC.dtype} {list(shape)}")
 
 
 def chunks(images_BYXC: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

@@ -1,7 +1,7 @@
 """Clips: recorded token video on disk in the v1.1 format, memory-mapped and validated.
 
 A clip is a folder of `metadata.json`, `video.bin` (`<u4 [N, H, W]`), `segment_ids.bin` (`<i4 [N]`, non-decreasing)
-and `actions/*.bin` (`<f4 [N, k]`, k inferred from the size). N counts raw frames, at 30 Hz.
+and `actions/*.bin` (`<f4 [N, k]`, k inferred from the size; all of v1.1's or none). N counts raw frames.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.data.published import VERSION
 from harness.errors import DataInvalid
 from harness.spec import CHALLENGE, ChallengeSpec
 
@@ -105,7 +106,7 @@ def write_clip(
     actions: Mapping[str, NDArray[np.float32]],
     tokenizer_ckpt: str,
 ) -> None:
-    """Write a clip that `open_clip` accepts; each of `actions` is `[N, k]`."""
+    """Write a clip that `open_clip` accepts; each of `actions` is `[N, k]`, all of v1.1's or none."""
     (folder / "actions").mkdir(parents=True, exist_ok=True)
     np.ascontiguousarray(tokens_NHW, "<u4").tofile(folder / "video.bin")
     np.ascontiguousarray(segment_ids_N, "<i4").tofile(folder / "segment_ids.bin")
@@ -141,6 +142,12 @@ def _sha256(file: Any) -> Any:
 
 
 def _read_metadata(folder: Path, spec: ChallengeSpec) -> ClipMetadata:
+    if not folder.is_dir():
+        raise DataInvalid(
+            f"{folder} is not a folder" if folder.exists() else f"the folder {folder} does not exist",
+            code="data.folder_missing",
+            fix="name a split's folder; `wmc data pull` downloads 1X's data, `wmc data demo DIR` makes some",
+        )
     path = folder / "metadata.json"
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
@@ -180,7 +187,7 @@ def _check_metadata(raw: Any, path: Path, spec: ChallengeSpec) -> ClipMetadata:
             raise DataInvalid(
                 f"{path}: {key} is {known.get(key)!r}, the challenge's is {value!r}",
                 code="data.wrong_version",
-                fix="use data of version 1.1 (16x16 tokens of 18 bits); older versions are not graded",
+                fix=f"use data of version {VERSION.removeprefix('v')}; others are not graded",
             )
     return ClipMetadata(num_images=frames, tokenizer_ckpt=str(known["tokenizer_ckpt"]))
 
@@ -215,8 +222,10 @@ def _size(path: Path) -> int:
 
 
 def _open_actions(folder: Path, frames: int) -> dict[str, NDArray[np.float32]]:
-    actions = {}
-    for path in sorted((folder / "actions").glob("*.bin")):
+    actions: dict[str, NDArray[np.float32]] = {}
+    paths = sorted((folder / "actions").glob("*.bin"))
+    _check_none_is_missing({path.stem for path in paths}, folder)
+    for path in paths:
         row_bytes = frames * np.dtype("<f4").itemsize
         columns, rest = divmod(_size(path), row_bytes)
         if rest or not columns:
@@ -228,6 +237,18 @@ def _open_actions(folder: Path, frames: int) -> dict[str, NDArray[np.float32]]:
         actions[path.stem] = _map(path, "<f4", (frames, columns))
         _check_finite(actions[path.stem], path)
     return actions
+
+
+def _check_none_is_missing(names: set[str], folder: Path) -> None:
+    """Actions are recorded together: some of them without the others means that a copy was cut off."""
+    missing = [name for name in ACTION_WIDTHS if name not in names]
+    if missing and len(missing) < len(ACTION_WIDTHS):
+        files = ", ".join(str(folder / "actions" / f"{name}.bin") for name in missing)
+        raise DataInvalid(
+            f"missing, though other actions are there: {files}",
+            code="data.file_missing",
+            fix="download the split again, or remove the folder actions/ to grade without actions",
+        )
 
 
 def _check_finite(values_NA: NDArray[np.float32], path: Path) -> None:

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.clips import ACTION_WIDTHS, write_clip
-from harness.data.demo_filming import Footage, FrameCodec, film, record
-from harness.data.demo_plan import HOME, DemoPlan
+from harness.data.demo_filming import Footage, FrameCodec, Route, film, record
+from harness.data.demo_plan import HOME, DemoPlan, RoundsPlan
 from harness.data.demo_robot import open_robot
 from harness.errors import DependencyMissing, UsageError
 from harness.progress import Progress
@@ -31,6 +31,8 @@ CODEC_FILE = "codec.npz"
 SPLITS = ("train", "val", "heldout")
 
 T = TypeVar("T")
+Crew = Callable[..., Iterable[Any]]
+"""Like `map`: a function and its arguments, results in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,24 +70,45 @@ def make_demo(
     with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as scratch, _crew(workers) as crew:
         made = Path(scratch) / "new"
         made.mkdir()
-        recorder = partial(record, deviations=plan.deviations)
-        with progress.step("Recording routes", total=len(rounds)) as advance:
-            recorded = list(_counted(crew(recorder, rounds), advance))
+        routes, views_BYXC = _record(rounds, plan, crew, progress)
         with progress.step("Fitting the codec"):
-            codec = fit_codec(np.concatenate([views for _, views in recorded if len(views)]))
+            codec = fit_codec(views_BYXC)
         codec.save(made / CODEC_FILE)
-        cameraman = partial(film, deviations=plan.deviations, codec=codec)
-        routes = [route for route, _ in recorded]
-        del recorded
-        footage: list[Footage] = []
-        total = sum(drive.frames for planned in rounds for drive in planned.drives)
-        with progress.step("Filming drives", total=total) as advance:
-            for segments in crew(cameraman, routes, [planned.drives for planned in rounds]):
-                footage += segments
-                advance(sum(len(segment.tokens_NHW) for segment in segments))
+        del views_BYXC  # the largest thing held; filming needs the room
+        footage = _film(routes, rounds, plan, codec, crew, progress)
         summary = {split: _write_split(made / split, _of_split(footage, split)) for split in SPLITS}
         _publish(made, folder, discarded=Path(scratch) / "old")
     return summary
+
+
+def _record(
+    rounds: Sequence[RoundsPlan], plan: DemoPlan, crew: Crew, progress: Progress
+) -> tuple[list[Route], NDArray[np.uint8]]:
+    """Every route, and what the training routes' first drives see: uint8 [B,256,256,3]."""
+    recorder = partial(record, deviations=plan.deviations)
+    with progress.step("Recording routes", total=len(rounds)) as advance:
+        recorded = list(_counted(crew(recorder, rounds), advance))
+    views_BYXC = np.concatenate([views for _, views in recorded if len(views)])
+    return [route for route, _ in recorded], views_BYXC
+
+
+def _film(
+    routes: Sequence[Route],
+    rounds: Sequence[RoundsPlan],
+    plan: DemoPlan,
+    codec: FrameCodec,
+    crew: Crew,
+    progress: Progress,
+) -> list[Footage]:
+    """A segment for each drive of each route."""
+    cameraman = partial(film, deviations=plan.deviations, codec=codec)
+    total = sum(drive.frames for planned in rounds for drive in planned.drives)
+    footage: list[Footage] = []
+    with progress.step("Filming drives", total=total) as advance:
+        for segments in crew(cameraman, routes, [planned.drives for planned in rounds]):
+            footage += segments
+            advance(sum(len(segment.tokens_NHW) for segment in segments))
+    return footage
 
 
 def _refuse_to_overwrite(folder: Path, *, force: bool) -> None:
@@ -136,7 +159,7 @@ def _counted(results: Iterable[T], advance: Callable[[], None]) -> Iterator[T]:
 
 
 @contextmanager
-def _crew(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
+def _crew(workers: int) -> Iterator[Crew]:
     """A `map` over this many processes, in order; with one worker it is this process."""
     if workers == 1:
         yield map

@@ -1,6 +1,6 @@
 """What the worker processes do: record a route, drive it again, and turn what the camera sees into tokens.
 
-Images are encoded where they are rendered and never kept: 30,000 of them would be 5.9 GB.
+Images are encoded where they are rendered and never kept: a whole demo's would be gigabytes.
 """
 
 from __future__ import annotations

@@ -63,15 +63,15 @@ class DemoPlan:
     """What `wmc data demo` makes.
 
     Attributes:
+        train_frames: in all, over segments that each hold a window.
         seed: of everything.
-        train_frames: in all, over segments of 226 frames and more.
         routes: that train and val drive (fewer if `train_frames` is too small to drive each once), and as many
             others that heldout drives.
-        graded_segments: of val, and of heldout, 226 frames each.
+        graded_segments: of val, and of heldout; each is one window long.
     """
 
+    train_frames: int
     seed: int = 0
-    train_frames: int = 30_000
     routes: int = 12
     graded_segments: int = 24
     deviations: Deviations = field(default_factory=Deviations)

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 
 from harness.data.demo_driving import Command, FloorPlan, Pose
 from harness.errors import DependencyMissing
+from harness.spec import CHALLENGE
 
 if TYPE_CHECKING:
     from vizdoom import DoomGame
 
-IMAGE_SIDE = 256
+_PIXELS_PER_TOKEN = 16
+IMAGE_SIDE = CHALLENGE.width * _PIXELS_PER_TOKEN
 _MARGIN = (320 - IMAGE_SIDE) // 2
 _BLUR = 2
 # Doom keeps 0.90625 of a velocity each tic and adds thrust / 32, which settles at a third of the thrust.

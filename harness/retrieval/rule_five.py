@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from harness.data.clips import Clip
 from harness.data.tokens import factorize
+from harness.data.windows import Schedule, find_segments, window_frames, window_starts
 from harness.spec import CHALLENGE, ChallengeSpec
 
 _QUERY_TILE = 8
@@ -37,7 +38,7 @@ class CopyLosses:
 
 
 def copy_losses(train: Clip, graded: Clip, spec: ChallengeSpec = CHALLENGE) -> CopyLosses:
-    """The three losses on windows of 16 frames, 15 raw frames apart, from the start of each graded segment."""
+    """The three losses on the window at the start of each graded segment that is long enough for one."""
     target_Q = _targets(np.asarray(graded.segment_ids_N), spec)
     last_QHW = np.asarray(graded.tokens_NHW[target_Q - spec.stride])
     successor_Q = nearest(last_QHW, train, spec) + spec.stride
@@ -73,10 +74,10 @@ def nearest(query_QHW: NDArray[np.uint32], train: Clip, spec: ChallengeSpec = CH
 
 def _targets(segment_ids_N: NDArray[np.int32], spec: ChallengeSpec) -> NDArray[np.int64]:
     """Raw frames (int64 [Q]) that are predicted: of each segment's first window, all frames but the first."""
-    starts, counts = np.unique(segment_ids_N, return_index=True, return_counts=True)[1:]
-    whole = starts[counts >= spec.raw_span]
-    targets: NDArray[np.int64] = (whole[:, None] + spec.stride * np.arange(1, spec.window)).ravel()
-    return targets
+    segments = find_segments(segment_ids_N)
+    starts = window_starts(segments, Schedule.DISJOINT, spec)
+    first = np.isin(starts, segments.begins)
+    return window_frames(starts[first], spec)[:, 1:].ravel()
 
 
 def _words(tokens_NHW: NDArray[np.uint32]) -> NDArray[np.uint64]:

@@ -34,7 +34,7 @@ def make_clip(tmp_path: Path) -> Callable[..., Path]:
             tokens_NHW=tokens_NHW[:frames],
             segment_ids_N=np.repeat(np.arange(len(lengths)), lengths).astype(np.int32),
             actions={key: rng.normal(size=(frames, width)) for key, width in ACTION_WIDTHS.items()},
-            tokenizer_ckpt="none",
+            tokenizer_ckpt="data/magvit2.ckpt",
         )
         return folder
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from harness.data.clips import write_clip
 
 ROOT = Path(__file__).parents[3]
 
@@ -50,9 +51,13 @@ def clip(tmp_path_factory) -> Path:
     """A training clip of two segments; a cell is new with probability 2% per raw frame."""
     folder = tmp_path_factory.mktemp("clip")
     tokens_NHW = synthetic_clip(np.random.default_rng(1), frames=3000, flip=0.02)
-    tokens_NHW.tofile(folder / "video.bin")
-    np.repeat([0, 1], [1000, 2000]).astype("<i4").tofile(folder / "segment_ids.bin")
-    (folder / "metadata.json").write_text(json.dumps({"num_images": 3000, "s": 16}))
+    write_clip(
+        folder,
+        tokens_NHW=tokens_NHW,
+        segment_ids_N=np.repeat(np.arange(2, dtype=np.int32), [1000, 2000]),
+        actions={},
+        tokenizer_ckpt="none",
+    )
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,25 +43,17 @@ def test_the_verdict_says_where_retrieval_pays() -> None:
     )
 
 
-@pytest.fixture
-def parser() -> argparse.ArgumentParser:
+def test_too_few_frames_are_refused_before_anything_is_made(
+    run_command: Callable[..., None], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError):
+        run_command(data_demo, "demo", str(tmp_path / "demo"), "--train-frames", "100")
+    assert not (tmp_path / "demo").exists()
+
+
+def test_the_command_s_defaults_are_the_whole_demo() -> None:
     parser = argparse.ArgumentParser()
-    data_demo.register_demo(parser.add_subparsers())
-    return parser
-
-
-def test_the_command_s_defaults_are_the_whole_demo(parser: argparse.ArgumentParser) -> None:
+    data_demo.register(parser.add_subparsers())
     args = parser.parse_args(["demo", "somewhere"])
     assert (args.seed, args.train_frames, args.workers, args.force) == (0, 30_000, None, False)
     assert args.folder == Path("somewhere")
-
-
-def test_too_few_frames_are_refused_before_anything_is_made(
-    parser: argparse.ArgumentParser, tmp_path: Path
-) -> None:
-    from harness.cli.console import Console
-
-    args = parser.parse_args(["demo", str(tmp_path / "demo"), "--train-frames", "100"])
-    with pytest.raises(UsageError):
-        args.run(args, Console())
-    assert not (tmp_path / "demo").exists()

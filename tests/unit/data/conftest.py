@@ -1,4 +1,4 @@
-"""A stand-in of the Hub on loopback, and small clips."""
+"""A stand-in of the Hub on loopback."""
 
 from __future__ import annotations
 
@@ -15,11 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import numpy as np
 import pytest
 from hypothesis import settings
-
-from harness.data.clips import ACTION_WIDTHS, write_clip
 
 settings.register_profile("no clock", deadline=None)  # a busy machine is no failure
 settings.load_profile("no clock")
@@ -190,25 +187,3 @@ def hub(no_hub_settings: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubS
             close_session()
             server.shutdown()
             thread.join()
-
-
-@pytest.fixture
-def make_clip(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a clip of random tokens and actions with segments of these lengths; returns its folder."""
-
-    def make(*lengths: int, name: str = "clip", seed: int = 0) -> Path:
-        rng = np.random.default_rng(seed)
-        frames = sum(lengths)
-        write_clip(
-            tmp_path / name,
-            tokens_NHW=rng.integers(1 << 18, size=(frames, 16, 16), dtype=np.uint32),
-            segment_ids_N=np.repeat(np.arange(len(lengths), dtype=np.int32), lengths),
-            actions={
-                action: rng.normal(size=(frames, width)).astype(np.float32)
-                for action, width in ACTION_WIDTHS.items()
-            },
-            tokenizer_ckpt="data/magvit2.ckpt",
-        )
-        return tmp_path / name
-
-    return make

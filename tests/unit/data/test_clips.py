@@ -22,7 +22,7 @@ FRAMES = 300
 @pytest.fixture
 def folder(make_clip: Callable[..., Path]) -> Path:
     """A clip of two segments, 300 frames."""
-    return make_clip(226, 74)
+    return make_clip((226, 74), hold=1)
 
 
 def edit_metadata(folder: Path, **changes: Any) -> None:
@@ -48,14 +48,16 @@ def test_a_clip_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     tokens_NHW = rng.integers(CHALLENGE.vocab, size=(40, 16, 16), dtype=np.uint32)
     segment_ids_N = np.repeat(np.array([-2, 5, 9], np.int32), [10, 1, 29])
-    actions = {"neck_desired": rng.normal(size=(40, 3)).astype(np.float32)}
+    actions = {name: rng.normal(size=(40, width)).astype(np.float32) for name, width in ACTION_WIDTHS.items()}
     write_clip(
         tmp_path, tokens_NHW=tokens_NHW, segment_ids_N=segment_ids_N, actions=actions, tokenizer_ckpt="here"
     )
     clip = open_clip(tmp_path)
     np.testing.assert_array_equal(clip.tokens_NHW, tokens_NHW)
     np.testing.assert_array_equal(clip.segment_ids_N, segment_ids_N)
-    np.testing.assert_array_equal(clip.actions["neck_desired"], actions["neck_desired"])
+    assert set(clip.actions) == set(actions)
+    for name, values_NA in actions.items():
+        np.testing.assert_array_equal(clip.actions[name], values_NA)
     assert (clip.num_frames, clip.metadata.tokenizer_ckpt) == (40, "here")
 
 
@@ -100,6 +102,27 @@ def test_actions_lie_side_by_side_in_the_order_of_their_names(folder: Path) -> N
     for name, width in clip.action_widths.items():
         np.testing.assert_array_equal(actions[..., column : column + width], clip.actions[name][frames])
         column += width
+
+
+@pytest.mark.parametrize("name", ACTION_WIDTHS)
+def test_a_clip_with_some_of_the_actions_is_not_whole(folder: Path, name: str) -> None:
+    (folder / "actions" / f"{name}.bin").unlink()
+    error = refusal(folder)
+    assert error.code == "data.file_missing"
+    assert str(folder / "actions" / f"{name}.bin") in error.message
+
+
+def test_another_action_beside_them_is_no_mistake(folder: Path) -> None:
+    np.zeros((FRAMES, 2), "<f4").tofile(folder / "actions" / "arm.bin")
+    assert open_clip(folder).action_widths == {"arm": 2, **dict(sorted(ACTION_WIDTHS.items()))}
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_missing_and_where_data_is_from(tmp_path: Path) -> None:
+    error = refusal(tmp_path / "val")
+    assert error.code == "data.folder_missing"
+    assert f"{tmp_path / 'val'} does not exist" in error.message
+    assert "wmc data pull" in error.fix
+    assert "wmc data demo" in error.fix
 
 
 def test_a_clip_without_actions_has_none(folder: Path) -> None:

@@ -147,9 +147,8 @@ from harness.data.demo_plan import DemoPlan
 from harness.progress import Silent
 
 if __name__ == "__main__":
-    make_demo(
-        Path(sys.argv[1]), plan=DemoPlan(), fit_codec=PatchCodec.fit, workers=2, progress=Silent(), force=False
-    )
+    plan = DemoPlan(train_frames=30_000)
+    make_demo(Path(sys.argv[1]), plan=plan, fit_codec=PatchCodec.fit, workers=2, progress=Silent())
 """
 
 
@@ -194,7 +193,7 @@ def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
 
 @pytest.mark.slow
 def test_retrieval_beats_copying_on_val_and_not_on_heldout(tmp_path: Path) -> None:
-    make(tmp_path, plan=DemoPlan(train_frames=8000), workers=2)
+    make(tmp_path, plan=DemoPlan(train_frames=2000, routes=3, graded_segments=6), workers=2)
     train = open_clip(tmp_path / "train")
     val, heldout = (copy_losses(train, open_clip(tmp_path / split)) for split in ("val", "heldout"))
     assert val.margin > 0.2

@@ -59,7 +59,7 @@ class Watcher(Silent):
 @pytest.fixture
 def published(hub: Any, make_clip: Callable[..., Path]) -> Path:
     """A val split of 3,000 frames, on the Hub beside newer things; returns the original."""
-    original = make_clip(2000, 1000, name="original")
+    original = make_clip((2000, 1000), hold=1, name="original")
     hub.add_folder(original, "val_v1.1")
     hub.files |= {"README.md": b"card", "val_v2.0/video_0.bin": b"other", "magvit2.ckpt": b"weights"}
     return original

@@ -24,8 +24,8 @@ def truth(tmp_path: Path) -> ClipTruth:
         tokens_NHW=np.broadcast_to(frames[:, None, None], (600, 16, 16)).astype(np.uint32),
         segment_ids_N=(frames // 300).astype(np.int32),
         actions={
-            "joint_pos": np.stack([frames, frames + 0.25], axis=1).astype(np.float32),
-            "driving_command": (frames[:, None] + 0.5).astype(np.float32),
+            "right": np.stack([frames, frames + 0.25], axis=1).astype(np.float32),
+            "left": (frames[:, None] + 0.5).astype(np.float32),
         },
         tokenizer_ckpt="",
     )
@@ -75,7 +75,7 @@ def test_the_blocks_of_a_window_hold_every_row_once(truth: ClipTruth) -> None:
 
 def test_action_columns_are_counted(truth: ClipTruth, make_clip: Callable[..., Path]) -> None:
     assert truth.num_actions == 3
-    clip = open_clip(make_clip(226, name="full"))
+    clip = open_clip(make_clip((226,), name="full"))
     assert ClipTruth(clip=clip, starts=np.array([0])).num_actions == 28
 
 
