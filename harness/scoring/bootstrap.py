@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
+_CHUNK_COUNTS = 1 << 21  # held at once, 16 MiB; all resamples of 100,000 windows would be 8 GB
 
 
 def mean_interval(values_B: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
@@ -14,7 +15,11 @@ def mean_interval(values_B: NDArray[np.float64], rng: np.random.Generator) -> tu
 
     Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13. One window gives a zero-width interval.
     """
-    counts_RB = rng.multinomial(len(values_B), np.full(len(values_B), 1 / len(values_B)), size=RESAMPLES)
-    means_R = counts_RB @ values_B / len(values_B)
+    chance_B = np.full(len(values_B), 1 / len(values_B))
+    rows = max(1, _CHUNK_COUNTS // len(values_B))
+    means_R = np.empty(RESAMPLES)
+    for start in range(0, RESAMPLES, rows):
+        counts_CB = rng.multinomial(len(values_B), chance_B, size=min(rows, RESAMPLES - start))
+        means_R[start : start + rows] = counts_CB @ values_B / len(values_B)
     low, high = np.quantile(means_R, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)

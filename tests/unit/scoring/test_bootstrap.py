@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from harness.scoring import bootstrap
 from harness.scoring.bootstrap import mean_interval
 
 
@@ -24,6 +27,24 @@ def test_a_seed_fixes_the_interval() -> None:
     values = np.random.default_rng(5).normal(size=50)
     first, second, other = (mean_interval(values, np.random.default_rng(seed)) for seed in (0, 0, 1))
     assert first == second != other
+
+
+def test_pieces_of_any_size_give_one_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(5).normal(size=50)
+    whole = mean_interval(values, np.random.default_rng(0))
+    for counts in (1, 50 * 3333, 50 * bootstrap.RESAMPLES):
+        monkeypatch.setattr(bootstrap, "_CHUNK_COUNTS", counts)
+        assert mean_interval(values, np.random.default_rng(0)) == pytest.approx(whole, rel=1e-12)
+
+
+def test_many_windows_need_no_more_memory_than_few() -> None:
+    tracemalloc.start()
+    try:
+        mean_interval(np.zeros(2_000), np.random.default_rng(0))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 80 << 20  # all resamples at once would be 160 MB and as much again in float64
 
 
 def test_it_covers_the_truth_about_as_often_as_it_says() -> None:
