@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from harness.results.report import RegimeReport
 from harness.spec import CHALLENGE
+from leaderboard.figures import LARGEST
 from leaderboard.references import PRIZE
 from leaderboard.standings import Board
 
@@ -63,10 +64,11 @@ class BoardScales:
     def sparkline(self, result: RegimeReport) -> str:
         """The points of an SVG polyline in a `WIDTH` by `HEIGHT` box: frames to the right, larger losses higher."""
         frames = CHALLENGE.window - 1
-        middle = (min(result.loss_by_frame) + max(result.loss_by_frame)) / 2
+        losses = _shown(result)
+        middle = (min(losses) + max(losses)) / 2
         axis = Scale(low=middle - self.by_frame_span / 2, high=middle + self.by_frame_span / 2)
         points = []
-        for index, loss in enumerate(result.loss_by_frame):
+        for index, loss in enumerate(losses):
             along = (result.first_frame + index - 1) / max(1, frames - 1)
             x = _PADDING + along * (WIDTH - 2 * _PADDING)
             points.append(f"{x:.1f},{HEIGHT - axis.along(loss, HEIGHT):.1f}")
@@ -74,12 +76,17 @@ class BoardScales:
 
 
 def scales(board: Board) -> BoardScales:
-    """The axes that hold every row of `board`, in all regimes."""
+    """The axes that hold every row of `board`, in all regimes, as far as losses are shown."""
     results = [result for row in board.rows for result in row.report.regimes.values() if result]
-    low = min(row.result.loss_ci[0] for row in board.rows)
-    high = max(row.result.loss_ci[1] for row in board.rows)
+    low = min(LARGEST, *(row.result.loss_ci[0] for row in board.rows))
+    high = min(LARGEST, max(row.result.loss_ci[1] for row in board.rows))
     spare = max(0.0, _LEAST_SPAN - (high - low)) / 2
     return BoardScales(
         interval=Scale(low=low - spare, high=high + spare),
-        by_frame_span=max(max(result.loss_by_frame) - min(result.loss_by_frame) for result in results),
+        by_frame_span=max(max(_shown(result)) - min(_shown(result)) for result in results),
     )
+
+
+def _shown(result: RegimeReport) -> list[float]:
+    """The losses by frame, none beyond the largest that is shown."""
+    return [min(LARGEST, loss) for loss in result.loss_by_frame]

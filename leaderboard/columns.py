@@ -25,14 +25,16 @@ REGIME_COLUMNS = {
         name="autoregressive",
         title="AR loss",
         figures=True,
-        meaning=f"Fully autoregressive: after {CHALLENGE.prompt_frames} true frames the entry sees only its own "
+        meaning=f"{Regime.FULLY_AUTOREGRESSIVE.in_words.capitalize()}: "
+        f"after {CHALLENGE.prompt_frames} true frames the entry sees only its own "
         "predictions.",
     ),
     Regime.FULLY_TEACHER_FORCED: Column(
         name="token-forced",
         title="Fully TF loss",
         figures=True,
-        meaning="Fully teacher-forced: token by token, given every true token before it. Only causal entries have it.",
+        meaning=f"{Regime.FULLY_TEACHER_FORCED.in_words.capitalize()}: token by token, given every true token before "
+        "it. Only causal entries have it.",
     ),
 }
 """The losses beside the one that ranks."""
@@ -51,7 +53,8 @@ COLUMNS = (
         name="loss",
         title="Loss",
         figures=True,
-        meaning="Temporally teacher-forced: every frame is predicted from the true frames before it. Cross-entropy in "
+        meaning=f"{Regime.TEMPORALLY_TEACHER_FORCED.in_words.capitalize()}: "
+        "every frame is predicted from the true frames before it. Cross-entropy in "
         "nats per token, mean over windows, frames and positions; lower is better. Below it the 95% "
         "bootstrap interval over windows, and the same as a bar on one scale for the whole table.",
     ),

@@ -12,7 +12,7 @@ from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
 from harness.spec import CHALLENGE
 from leaderboard.references import PUBLISHED, Reference
-from leaderboard.standings import Board, Failed, Row, Standings
+from leaderboard.standings import Board, Row, Standings
 
 FORMAT = 1
 """Raised when a key of the JSON object changes its meaning or goes."""
@@ -40,7 +40,7 @@ def to_json(standings: Standings) -> dict[str, Any]:
         "latest_grade": standings.latest,
         "boards": [_board(board) for board in standings.boards],
         "published": [asdict(reference) for reference in PUBLISHED],
-        "failed": [_failed(failed) for failed in standings.failed],
+        "failed": [asdict(failed) for failed in standings.failed],
         "not_ranked": standings.not_ranked,
     }
 
@@ -118,10 +118,6 @@ def _provenance(report: GradeReport) -> dict[str, Any]:
         "spec_version": provenance.spec_version,
         "gate_version": provenance.gate_version,
     }
-
-
-def _failed(failed: Failed) -> dict[str, Any]:
-    return {**asdict(failed), "blame": failed.blame.value}
 
 
 def _flat(board: Board, row: Row) -> dict[str, object]:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import math
 
+from harness.spec import CHALLENGE
+
 DECIMALS = 4
 """Of losses in nats per token and of accuracies."""
+LARGEST = float(math.ceil(2 * CHALLENGE.uniform_loss))
+"""Nats per token; beyond it a loss is only called larger, or one absurd entry would flatten every chart."""
 NOTHING = "\N{EN DASH}"
 """Stands where there is no figure."""
 
@@ -25,7 +29,9 @@ def two_figures(seconds: float) -> float:
 
 
 def loss(value: float | None) -> str:
-    """`9.4312`."""
+    """`9.4312`, or `>25` far beyond guessing."""
+    if value is not None and value > LARGEST:
+        return f">{LARGEST:.0f}"
     return NOTHING if value is None else f"{value:.{DECIMALS}f}"
 
 

@@ -14,6 +14,7 @@ class Mark(str, Enum):
     ORDER_LEAKS = "order_leaks"
     CARRIED_STATE = "carried_state"
     BATCH_DEPENDENT = "batch_dependent"
+    OTHER_SENDER = "other_sender"
 
     @property
     def label(self) -> str:
@@ -23,6 +24,7 @@ class Mark(str, Enum):
             Mark.ORDER_LEAKS: "order leaks",
             Mark.CARRIED_STATE: "carried state",
             Mark.BATCH_DEPENDENT: "batch-dependent",
+            Mark.OTHER_SENDER: "another sender",
         }[self]
 
     @property
@@ -35,16 +37,24 @@ class Mark(str, Enum):
             Mark.CARRIED_STATE: "Windows served a second time scored better than chance allows: the program "
             "remembered revealed frames.",
             Mark.BATCH_DEPENDENT: "A window's loss changed with the other windows in its batch.",
+            Mark.OTHER_SENDER: "Sent from another e-mail address than the first entry under this user name, and not "
+            "known to be by the same person.",
         }[self]
 
 
-def marks_of(report: GradeReport) -> tuple[Mark, ...]:
+def marks_of(report: GradeReport, *, other_sender: bool) -> tuple[Mark, ...]:
     """The reservations about one grade, in the legend's order."""
     probes = [result.state_probe for result in report.regimes.values() if result]
     holds = {
-        Mark.SELF_RUN: report.provenance.sandbox == "process",
+        Mark.SELF_RUN: is_self_run(report),
         Mark.ORDER_LEAKS: bool(report.provenance.order_leaks),
         Mark.CARRIED_STATE: any(probe.carried_state for probe in probes),
         Mark.BATCH_DEPENDENT: any(probe.depends_on_neighbours for probe in probes),
+        Mark.OTHER_SENDER: other_sender,
     }
     return tuple(mark for mark in Mark if holds[mark])
+
+
+def is_self_run(report: GradeReport) -> bool:
+    """Whether nothing isolated the entry."""
+    return report.provenance.sandbox == "process"

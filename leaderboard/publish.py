@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.errors import StoreFailed
+from harness.errors import OutputFailed
 from harness.results.report import GradeReport
+from harness.results.whole_file import whole_file
 from leaderboard.exports import to_csv, to_json
 from leaderboard.render import render
 from leaderboard.standings import Standings, standings
@@ -19,7 +19,7 @@ def publish(reports: Iterable[GradeReport], site: Path) -> Standings:
 
     Nothing in them depends on the clock: the same reports (oldest first) give the same bytes.
 
-    Raises: StoreFailed when `site` cannot be written.
+    Raises: OutputFailed when `site` cannot be written.
     """
     shown = standings(reports)
     files = {
@@ -30,21 +30,12 @@ def publish(reports: Iterable[GradeReport], site: Path) -> Standings:
     try:
         site.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            _replace(site / name, text)
+            with whole_file(site / name) as file:
+                file.write(text.encode("utf-8"))
     except OSError as error:
-        raise StoreFailed(
-            f"{site}: {error}",
+        raise OutputFailed(
+            f"{site} cannot be written: {error.strerror}",
             code="leaderboard.unwritable",
             fix="name a folder that can be written, with free space, in -o",
         ) from error
     return shown
-
-
-def _replace(path: Path, text: str) -> None:
-    """Put `text` where `path` is in one step; a reader sees the old file or the new one."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)

@@ -14,7 +14,7 @@ SOURCE_LIMIT = 300
 
 
 def publishable(report: GradeReport) -> GradeReport:
-    """The same grade with its entrant's text cleaned and its figures rounded; the only form a page is made from."""
+    """The same grade as a page may show it: text cleaned, figures rounded, the sender's address gone."""
     regimes = {regime: result and _rounded(result) for regime, result in report.regimes.items()}
     provenance = replace(
         report.provenance, data_name=one_line(report.provenance.data_name, limit=NAME_LIMIT) or "unnamed"
@@ -35,6 +35,7 @@ def _cleaned(entry: EntryFacts) -> EntryFacts:
         entry_name=shown_name(entry.entry_name),
         description=paragraphs(entry.description, limit=DESCRIPTION_LIMIT),
         external_data=tuple(source or "unnamed" for source in sources),
+        email_sha256=None,
     )
 
 

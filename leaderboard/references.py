@@ -40,7 +40,7 @@ PRIZE = Line(
     name="prize",
     title="Prize line",
     loss=CHALLENGE.prize_loss,
-    meaning="the first loss below it on the private held-out set wins",
+    meaning="a loss below it wins on the private held-out set only; on other data it is no more than a mark",
 )
 UNIFORM = Line(
     name="uniform",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from harness.protocol.regimes import Regime
+from harness.protocol.regimes import DISCLOSURE_ORDER
 from harness.spec import CHALLENGE
 from leaderboard import charts, figures
 from leaderboard.columns import COLUMNS, REGIME_COLUMNS
@@ -17,12 +17,6 @@ from leaderboard.references import PRIZE, PUBLISHED, Line
 from leaderboard.standings import RANKED_BY, Standings
 
 _HERE = Path(__file__).parent
-
-REGIME_TITLES = {
-    Regime.TEMPORALLY_TEACHER_FORCED: "Temporally teacher-forced",
-    Regime.FULLY_AUTOREGRESSIVE: "Fully autoregressive",
-    Regime.FULLY_TEACHER_FORCED: "Fully teacher-forced",
-}
 
 
 def render(standings: Standings) -> str:
@@ -41,7 +35,7 @@ def render(standings: Standings) -> str:
             published=PUBLISHED,
             prize=PRIZE,
             challenge=CHALLENGE,
-            regime_titles=REGIME_TITLES,
+            regimes=sorted(DISCLOSURE_ORDER, key=lambda regime: regime is not RANKED_BY),
             ranked_by=RANKED_BY,
             chart=charts,
         )

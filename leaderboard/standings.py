@@ -1,4 +1,7 @@
-"""Who stands where: grades of the same windows are ranked together, the latest grade of each entry counts."""
+"""Who stands where: grades of the same windows are ranked together, the latest grade of each entry counts.
+
+A grade without a sandbox never takes the place of one in a sandbox.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from dataclasses import dataclass
 from harness.errors import Blame
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
-from leaderboard.marks import Mark, marks_of
+from leaderboard.marks import Mark, is_self_run, marks_of
 from leaderboard.publishable import publishable, shown_name
 from leaderboard.references import LINES, Line
+from leaderboard.senders import EntryKey, Senders
 
 RANKED_BY = Regime.TEMPORALLY_TEACHER_FORCED
 
@@ -61,7 +65,7 @@ class Board:
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """A grade that stopped; its message stays in the store, for it may repeat what a stranger wrote."""
+    """A grade that its entry stopped; the message stays in the store, for it may repeat what a stranger wrote."""
 
     grade_id: str
     finished_at: str
@@ -69,7 +73,6 @@ class Failed:
     entry: str | None
     submission_sha256: str | None
     code: str
-    blame: Blame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,35 +83,44 @@ class Standings:
         boards: the one with the most entries first.
         failed: the latest first.
         not_ranked: grades that finished without the regime that ranks.
-        latest: when the last grade of any kind ended, None in an empty store.
+        not_charged: grades that stopped through no fault of their entry; nobody's business but the organiser's.
+        latest: when the last grade of the other kinds ended, None where there is none.
     """
 
     boards: tuple[Board, ...]
     failed: tuple[Failed, ...]
     not_ranked: int
+    not_charged: int
     latest: str | None
 
 
 def standings(reports: Iterable[GradeReport]) -> Standings:
     """The standings after `reports`, which come oldest first."""
-    counting: dict[Contest, dict[tuple[str | None, str | None], GradeReport]] = defaultdict(dict)
-    failed: list[Failed] = []
-    not_ranked = 0
-    latest: str | None = None
-    for report in reports:
-        latest = max(latest or "", report.finished_at)
-        if report.failure:
-            failed.append(_failed(report))
-        elif report.regimes.get(RANKED_BY):
-            who = (report.entry.user_name, report.entry.entry_name)
-            counting[_contest(report)][who] = report
-        else:
-            not_ranked += 1
-    boards = [_board(contest, list(latest_of.values())) for contest, latest_of in counting.items()]
+    every = list(reports)
+    charged = [report for report in every if not report.failure or report.failure.blame is Blame.ENTRY]
+    finished = [report for report in every if not report.failure]
+    ranked = [report for report in finished if report.regimes.get(RANKED_BY)]
+    senders = Senders(finished)
+    boards = [_board(contest, counting, senders) for contest, counting in _counting(ranked, senders).items()]
     boards.sort(key=lambda board: (len(board.rows), board.contest.windows, board.latest), reverse=True)
     return Standings(
-        boards=tuple(boards), failed=tuple(reversed(failed)), not_ranked=not_ranked, latest=latest
+        boards=tuple(boards),
+        failed=tuple(_failed(report) for report in reversed(charged) if report.failure),
+        not_ranked=len(finished) - len(ranked),
+        not_charged=len(every) - len(charged),
+        latest=max((report.finished_at for report in charged), default=None),
     )
+
+
+def _counting(ranked: Iterable[GradeReport], senders: Senders) -> dict[Contest, list[GradeReport]]:
+    """The grade of each entry that counts, for every contest."""
+    counting: dict[Contest, dict[EntryKey, GradeReport]] = defaultdict(dict)
+    for report in ranked:
+        of_entry, key = counting[_contest(report)], senders.key(report)
+        earlier = of_entry.get(key)
+        if not (earlier and is_self_run(report) and not is_self_run(earlier)):
+            of_entry[key] = report
+    return {contest: list(of_entry.values()) for contest, of_entry in counting.items()}
 
 
 def _ranking_result(report: GradeReport) -> RegimeReport:
@@ -127,7 +139,7 @@ def _contest(report: GradeReport) -> Contest:
     )
 
 
-def _board(contest: Contest, reports: list[GradeReport]) -> Board:
+def _board(contest: Contest, reports: list[GradeReport], senders: Senders) -> Board:
     """Ranked by the exact losses; whose rounded losses are equal, are equal."""
     newest = max(reports, key=lambda report: report.finished_at)
     placed: list[tuple[float, str, Row | Line]] = [(line.loss, "", line) for line in LINES]
@@ -139,7 +151,7 @@ def _board(contest: Contest, reports: list[GradeReport]) -> Board:
         report = publishable(exact)
         if _ranking_result(report).loss != shown_loss:
             rank, shown_loss = place, _ranking_result(report).loss
-        row = Row(rank=rank, report=report, marks=marks_of(report))
+        row = Row(rank=rank, report=report, marks=marks_of(report, other_sender=senders.is_other(exact)))
         placed.append((_ranking_result(exact).loss, f"{place:09}", row))
     placed.sort(key=lambda item: item[:2])  # a line before the rows that only reach it
     return Board(
@@ -160,5 +172,4 @@ def _failed(report: GradeReport) -> Failed:
         entry=entry.entry_name and shown_name(entry.entry_name),
         submission_sha256=report.provenance.submission_sha256,
         code=failure.code,
-        blame=failure.blame,
     )

@@ -13,7 +13,7 @@ from harness.text import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from leaderboard.standings import Board, Row
+    from leaderboard.standings import Board, Row, Standings
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,9 +48,28 @@ def run(args: argparse.Namespace, console: Console) -> None:
             console.show(_table(board))
         if not standings.boards:
             console.note(f"No ranked grade in {args.store} yet: `wmc grade ZIP --data DIR` makes the first.")
-    if standings.failed:
-        console.note(f"{len(standings.failed)} failed grade(s) are listed on the page, not ranked")
+    _tell_organiser(standings, console)
     console.note(f"page: {args.output / 'index.html'}")
+
+
+def _tell_organiser(standings: Standings, console: Console) -> None:
+    """What the page does not say, and what should be looked at before it is put up."""
+    from leaderboard.marks import Mark
+
+    if standings.failed:
+        console.note(
+            f"{len(standings.failed)} grade(s) stopped by their entry: listed on the page, not ranked"
+        )
+    if standings.not_charged:
+        console.note(
+            f"{standings.not_charged} grade(s) stopped for another reason: not on the page; grade again"
+        )
+    for row in (row for board in standings.boards for row in board.rows if Mark.OTHER_SENDER in row.marks):
+        entry = row.report.entry
+        console.warn(
+            f"{entry.user_name}/{entry.entry_name} (grade {row.report.grade_id}) came from another e-mail address "
+            f"than the first entry of {entry.user_name}: it stands apart, marked; ask who sent it"
+        )
 
 
 def _table(board: Board) -> Table:

@@ -45,6 +45,24 @@ def test_a_sparkline_has_a_point_per_frame_and_starts_at_its_first(grades, regim
     assert drawn[0][1] < drawn[-1][1], "a falling loss falls: y points down"
 
 
+def test_one_absurd_loss_leaves_the_others_their_charts(grades):
+    def honest_rows(*reports):
+        (board,) = standings(reports).boards
+        rows = [row for row in board.rows if row.report.entry.user_name == "ada"]
+        return [(scales(board).whisker(row.result), scales(board).sparkline(row.result)) for row in rows]
+
+    honest = [grades.graded(loss=8.5), grades.graded(entry="b", loss=9.5)]
+    first, second = honest_rows(*honest, grades.graded(user="eve", loss=1e38))
+    assert second[0].mean - first[0].mean > 5.0, "a nat is still a visible step"
+    assert honest_rows(*honest)[0][1] == first[1], "its level sparkline stretches nobody's"
+
+
+def test_a_board_of_absurd_losses_only_is_drawn(grades):
+    (board,) = standings([grades.graded(loss=1e38)]).boards
+    whisker = scales(board).whisker(board.rows[0].result)
+    assert 0 <= whisker.low <= whisker.mean <= whisker.high <= WIDTH
+
+
 def test_a_sparkline_of_equal_losses_is_level(grades):
     (board,) = standings([grades.graded()]).boards
     result = replace(board.rows[0].result, loss_by_frame=(9.0,) * 15)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from harness.cli import leaderboard as command
 from harness.cli.console import Console
+from harness.cli.grade_view import show_report
+from harness.errors import Blame, StoreFailed
+from harness.protocol.regimes import Regime
 from harness.results.store import Store
 
 
@@ -29,16 +33,39 @@ def run(tmp_path, capsys, monkeypatch):
         args.run(args, Console())
         return capsys.readouterr()
 
+    run.capsys = capsys
     return run
 
 
 def test_the_ranking_is_on_stdout_and_the_page_is_named_on_stderr(run, grades):
     shown = run(reports=[grades.graded(loss=9.5), grades.graded(user="bob", loss=9.0), grades.failed()])
-    assert re.search(r"1  bob/first +9\.0000 +8\.949 to 9\.049 +0\.0320 +9\.3000 +\u2013", shown.out)
+    assert re.search(r"1  bob/first +9\.0000 +8\.9488 to 9\.0488 +0\.0320 +9\.3000 +\u2013", shown.out)
     assert re.search(r"2  ada/first +9\.5000", shown.out)
     assert max(map(len, shown.out.splitlines())) <= 80
     assert "index.html" in shown.err.replace("\n", "")
-    assert "1 failed" in shown.err
+    assert "1 grade(s) stopped by their entry" in shown.err
+    assert "another reason" not in shown.err
+
+
+def test_the_organiser_hears_of_what_the_page_does_not_say(run, grades):
+    sent = [{"email_sha256": "1" * 64}, {"email_sha256": "2" * 64}]
+    taken = grades.graded(facts=sent[1])
+    failures = [grades.failed(blame=blame) for blame in (Blame.OPERATOR, Blame.USAGE, Blame.BUG)]
+    shown = run(reports=[grades.graded(facts=sent[0]), taken, *failures])
+    assert f"ada/first (grade {taken.grade_id}) came from another e-mail address" in shown.err
+    assert "3 grade(s) stopped for another reason" in shown.err
+    assert "by their entry" not in shown.err
+
+
+def test_an_interval_is_what_grade_says_it_is(run, grades):
+    """8.41447 is 8.4145, whichever command prints it."""
+    report = grades.graded()
+    ranked = Regime.TEMPORALLY_TEACHER_FORCED
+    exact = replace(report.regimes[ranked], loss_ci=(8.41447, 9.04096))
+    report = replace(report, regimes={**report.regimes, ranked: exact})
+    assert "8.4145 to 9.0410" in run(reports=[report]).out
+    show_report(report, Console(), as_json=False)
+    assert "8.4145 to 9.0410" in run.capsys.readouterr().out
 
 
 def test_markup_and_escapes_in_a_name_are_shown_not_obeyed(run, grades):
@@ -52,8 +79,19 @@ def test_json_is_what_the_file_holds(run, grades, tmp_path):
     assert json.loads(shown.out) == json.loads((tmp_path / "site" / "leaderboard.json").read_text())
 
 
-def test_an_empty_store_says_what_to_do_next(run, tmp_path):
-    shown = run()
+def test_a_store_that_is_not_there_leaves_the_page_alone(run, grades, tmp_path):
+    run(reports=[grades.graded()])
+    before = (tmp_path / "site" / "index.html").read_bytes()
+    (tmp_path / "store").rename(tmp_path / "elsewhere")
+    with pytest.raises(StoreFailed) as caught:
+        run()
+    assert caught.value.code == "store.missing"
+    assert not (tmp_path / "store").exists()
+    assert (tmp_path / "site" / "index.html").read_bytes() == before
+
+
+def test_an_empty_store_says_what_to_do_next(run, grades, tmp_path):
+    shown = run(reports=[grades.failed(blame=Blame.OPERATOR)])
     assert shown.out == ""
     assert "wmc grade" in shown.err
     assert (tmp_path / "site" / "index.html").exists()

@@ -10,6 +10,7 @@ import pytest
 
 from harness.protocol.regimes import Regime
 from leaderboard.exports import to_csv, to_json
+from leaderboard.publish import publish
 from leaderboard.standings import standings
 
 FORMULAS = [
@@ -72,9 +73,18 @@ def test_the_object_is_json_without_nan_and_holds_every_regime(grades):
     assert board["rows"][0]["regimes"]["fully_teacher_forced"] is None
     assert board["rows"][0]["marks"] == []
     assert set(shown["failed"][0]) == {
-        "grade_id", "finished_at", "user", "entry", "submission_sha256", "code", "blame",
+        "grade_id", "finished_at", "user", "entry", "submission_sha256", "code",
     }  # fmt: skip
     assert "SECRET" not in text
+
+
+def test_the_senders_address_is_in_no_file(grades, tmp_path):
+    digest = "5e" * 32
+    sent = [grades.graded(facts={"email_sha256": digest}), grades.graded(facts={"email_sha256": "6f" * 32})]
+    publish([*sent, grades.failed()], tmp_path)
+    for path in tmp_path.iterdir():
+        assert digest not in path.read_text("utf-8")
+        assert "email" not in path.read_text("utf-8")
 
 
 def test_the_hosts_own_policy_is_not_published(grades):

@@ -18,6 +18,8 @@ def test_seconds_have_two_figures_and_no_exponent(value, shown):
 
 def test_losses_have_four_decimals():
     assert figures.loss(9.43126) == "9.4313"
+    assert figures.loss(25.0) == "25.0000"
+    assert figures.loss(25.1) == figures.loss(1e300) == ">25"
     assert figures.loss(None) == figures.NOTHING
     assert figures.rounded(9.43126) == 9.4313
 

@@ -7,8 +7,7 @@ import os
 
 import pytest
 
-from harness.errors import StoreFailed
-from leaderboard import publish as module
+from harness.errors import OutputFailed
 from leaderboard.exports import to_csv, to_json
 from leaderboard.publish import publish
 from leaderboard.render import render
@@ -49,8 +48,8 @@ def test_a_page_that_cannot_be_finished_leaves_the_old_one(grades, tmp_path, mon
     def no_space(_descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "fsync", no_space)
-    with pytest.raises(StoreFailed, match="No space left"):
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(OutputFailed, match="No space left"):
         publish([grades.graded(user="b")], tmp_path)
     monkeypatch.undo()
     assert {name: contents(tmp_path)[name] for name in FILES} == before
@@ -58,7 +57,7 @@ def test_a_page_that_cannot_be_finished_leaves_the_old_one(grades, tmp_path, mon
 
 def test_a_folder_that_cannot_be_made_is_the_operators_to_fix(grades, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreFailed) as caught:
+    with pytest.raises(OutputFailed) as caught:
         publish([grades.graded()], tmp_path / "file" / "site")
     assert caught.value.code == "leaderboard.unwritable"
 

@@ -195,13 +195,24 @@ def test_badges_stand_at_the_rows_they_belong_to(full):
     assert sorted(marked) == [[], [], ["carried_state"], ["order_leaks"], ["self_run"]]
 
 
-def test_published_rows_have_no_rank_and_say_where_they_are_from(full):
-    assert full.count("Published by 1X on val_v1.1. Not graded here, not ranked.") == 3
-    published = re.findall(r'<tbody role="rowgroup" class="published">.*?</tbody>', full, re.DOTALL)
-    for body in published:
-        text = re.sub(r"<[^>]+>", " ", body)
-        assert re.search(r"ref\s+1X\s+GENIE_138M\s+8\.79\s+0\.0320\s+0\.207\s+0\.075", text)
-        assert re.search(r"ref\s+1X\s+GENIE_35M\s+8\.99\s+0\.0301\s+0\.217\s+0\.030", text)
+def test_what_was_published_elsewhere_stands_once_and_apart(full):
+    (section,) = re.findall(r'<section id="published".*?</section>', full, re.DOTALL)
+    text = " ".join(re.sub(r"<[^>]+>", " ", section).split())
+    assert "val_v1.1" in text
+    assert "not comparable with a table of other data" in text
+    assert "1X GENIE_138M val_v1.1 8.79 0.0320 0.207 0.075" in text
+    assert "1X GENIE_35M val_v1.1 8.99 0.0301 0.217 0.030" in text
+    assert full.count("GENIE_138M</a>") == 1
+
+
+def test_the_prize_line_says_where_the_prize_is_won(full):
+    assert full.count("wins on the private held-out set only") == 3
+
+
+def test_an_absurd_loss_is_called_large(grades):
+    html = render(standings([grades.graded(loss=9.0), grades.graded(user="b", loss=1e38)]))
+    assert "<strong>&gt;25</strong>" in html
+    assert not re.search(r"\d{20}\.", html)
 
 
 def test_an_empty_store_gives_a_friendly_page(grades):

@@ -72,7 +72,51 @@ def test_a_clip_that_was_renamed_is_still_the_same_data(grades):
 def test_a_failure_does_not_take_an_earlier_grade_away(grades):
     shown = standings([grades.graded(), grades.failed(blame=Blame.OPERATOR, code="sandbox.failed")])
     assert len(shown.boards[0].rows) == 1
-    assert [(failed.code, failed.blame) for failed in shown.failed] == [("sandbox.failed", Blame.OPERATOR)]
+    assert shown.boards[0].rows[0].report.entry.entry_name == "first"
+
+
+@pytest.mark.parametrize("blame", list(Blame))
+def test_only_what_an_entry_did_is_on_the_page(grades, blame):
+    shown = standings([grades.failed(blame=blame)])
+    charged = blame is Blame.ENTRY
+    assert (len(shown.failed), shown.not_charged) == ((1, 0) if charged else (0, 1))
+    assert (shown.latest is not None) is charged
+
+
+def sent_from(digit):
+    return {"email_sha256": digit * 64}
+
+
+def test_another_address_replaces_nobodys_row_and_is_marked(grades):
+    reports = [grades.graded(loss=8.5, facts=sent_from("1")), grades.graded(loss=12.0, facts=sent_from("2"))]
+    (board,) = standings(reports).boards
+    assert [(row.result.loss, row.marks) for row in board.rows] == [(8.5, ()), (12.0, (Mark.OTHER_SENDER,))]
+
+
+def test_a_user_name_is_taken_with_every_entry_name_and_spelling(grades):
+    reports = [
+        grades.graded(facts=sent_from("1")),
+        grades.graded(user="Ada", entry="better", loss=8.0, facts=sent_from("2")),
+        grades.graded(user="bob", facts=sent_from("2")),
+    ]
+    (board,) = standings(reports).boards
+    marked = {row.report.entry.user_name: row.marks for row in board.rows}
+    assert marked == {"ada": (), "Ada": (Mark.OTHER_SENDER,), "bob": ()}
+
+
+def test_a_grade_from_before_addresses_were_kept_is_its_owners(grades):
+    (board,) = standings([grades.graded(loss=9.0), grades.graded(loss=8.5, facts=sent_from("1"))]).boards
+    assert [(row.result.loss, row.marks) for row in board.rows] == [(8.5, ())]
+
+
+def test_a_grade_without_a_sandbox_never_replaces_one_in_a_sandbox(grades):
+    alone = {"sandbox": "process"}
+    docker, process = grades.graded(loss=9.0), grades.graded(loss=8.0, provenance=alone)
+    for reports in ([docker, process], [process, docker]):
+        (board,) = standings(reports).boards
+        assert [row.report.provenance.sandbox for row in board.rows] == ["docker"]
+    newer = grades.graded(loss=8.2, provenance=alone)
+    assert standings([process, newer]).boards[0].rows[0].result.loss == 8.2
 
 
 def test_failures_are_listed_latest_first_without_their_messages(grades):
