@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import BuildFailed
 from harness.progress import Progress
 from harness.sandbox import built as builds
-from harness.sandbox import failures, flags, lifecycle, logs, volume
+from harness.sandbox import failures, flags, lifecycle, logs, network, volume
 from harness.sandbox.contract import BuiltEntry
 from harness.sandbox.network import BuildNetwork
 from harness.sandbox.volume import Watch, Workshop
@@ -37,7 +37,6 @@ class _Job:
     record: Path
     log: Path
     progress: Progress
-    network: BuildNetwork
 
 
 def build_entry(
@@ -47,7 +46,6 @@ def build_entry(
     entry_sha256: str,
     cache: Path,
     claims: builds.Claims,
-    network: BuildNetwork,
     log: Path,
     progress: Progress,
 ) -> BuiltEntry:
@@ -64,7 +62,6 @@ def build_entry(
         record=cache / "docker" / f"{name}.json",
         log=log,
         progress=progress,
-        network=network,
     )
     with builds.locked(job.record):
         claims.add(job.record)
@@ -109,8 +106,11 @@ def _build(job: _Job) -> BuiltEntry:
     try:
         with job.progress.step("copying the entry into its volume"):
             volume.fill(job.shop, job.volume, job.files)
+        connection = network.build_network(job.shop.client, job.shop.policy)
+        if connection.warning:
+            job.progress.note(connection.warning)
         with job.progress.step("running ./build.sh"):
-            build_seconds = _run_build_script(job)
+            build_seconds = _run_build_script(job, connection)
         with job.progress.step("hashing what was built"):
             measured = volume.measure(job.shop, job.volume)
     except BaseException:
@@ -122,15 +122,16 @@ def _build(job: _Job) -> BuiltEntry:
         **measured._asdict(),
         base_image=job.shop.engine.base_id,
         build_seconds=build_seconds,
+        network=connection.description,
     )
 
 
-def _run_build_script(job: _Job) -> float:
+def _run_build_script(job: _Job, connection: BuildNetwork) -> float:
     policy = job.shop.policy
     settings = {
         **flags.hardened(policy, policy.build, job.shop.engine, grade=job.shop.grade),
         **flags.runtime(policy),
-        **job.network.settings,
+        **connection.settings,
         "mounts": [flags.entry_mount(job.volume, read_only=False)],
         "working_dir": flags.ENTRY_FOLDER,
         "entrypoint": ["./build.sh"],

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import SandboxFailed
 from harness.progress import Progress
 from harness.sandbox import built as builds
-from harness.sandbox import cgroup, clean, engine, flags, guest_module, lifecycle, network, page_cache, volume
+from harness.sandbox import cgroup, clean, engine, flags, guest_module, lifecycle, page_cache, volume
 from harness.sandbox.build import build_entry
 from harness.sandbox.contract import BuiltEntry
 from harness.sandbox.policy import GIB, SandboxPolicy, seccomp_sha256
@@ -104,20 +104,17 @@ class DockerSandbox:
         Raises: BuildFailed, SandboxUnavailable, SandboxFailed.
         """
         with engine.connected() as client:
-            connection = network.build_network(client, self.policy)
-            if connection.warning:
-                progress.note(connection.warning)
-            self._build_network = connection.description
-            return build_entry(
+            built = build_entry(
                 Workshop(client=client, engine=self.facts, policy=self.policy, grade=grade_id),
                 files,
                 entry_sha256=entry_sha256,
                 cache=self._cache,
                 claims=self._claims,
-                network=connection,
                 log=log,
                 progress=progress,
             )
+        self._build_network = built.network
+        return built
 
     @contextmanager
     def run(self, built: BuiltEntry, *, grade_id: str, gate: Path, log: Path) -> Iterator[DockerGuest]:

@@ -21,6 +21,7 @@ class BuiltEntry:
         size_bytes, num_files: of that tree, what build.sh added included.
         base_image: digest of the image it was built from, None without one.
         build_seconds: of the run of build.sh that made it (kept when found again).
+        network: what that run of build.sh could reach.
     """
 
     handle: str
@@ -30,6 +31,7 @@ class BuiltEntry:
     num_files: int
     base_image: str | None
     build_seconds: float
+    network: str
 
 
 class Guest(Protocol):

@@ -139,6 +139,7 @@ class ProcessSandbox:
             **measured._asdict(),
             base_image=None,
             build_seconds=build_seconds,
+            network="this machine's own",
         )
 
     def _run_build_script(self, place: Path, *, grade_id: str, log: Path) -> None:

@@ -17,6 +17,7 @@ BUILT = BuiltEntry(
     num_files=2,
     base_image="sha256:c",
     build_seconds=3.5,
+    network="none",
 )
 
 

@@ -52,13 +52,15 @@ def test_a_bomb_is_stopped(tmp_path):
     """Every child starts another before it ends, so that killing one by one never gets to the end."""
     mark = uuid.uuid4().hex
     hop = tmp_path / "hop"
-    hop.write_text('#!/bin/sh\nsleep .01\n"$0" &\n')
+    hops = tmp_path / "hops"
+    hop.write_text(f'#!/bin/sh\necho >> {hops}\nsleep .01\n"$0" &\n')
     hop.chmod(0o755)
     root = start(f"{hop} & {hop} & sleep 600", **{descendants.MARK: mark})
-    time.sleep(0.5)
     try:
+        while not hops.exists() or hops.stat().st_size < 20:
+            time.sleep(0.01)
         assert descendants.kill_family(root.pid, mark=mark) == frozenset()
-        time.sleep(0.2)
-        assert descendants.family(root.pid, mark=mark) == frozenset()
+        for _ in range(20):
+            assert descendants.family(root.pid, mark=mark) == frozenset()
     finally:
         root.wait()

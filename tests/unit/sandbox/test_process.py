@@ -1,9 +1,13 @@
 """The process sandbox keeps the contract, isolation apart."""
 
+import errno
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import pytest
 
 from harness.errors import BuildFailed, SandboxFailed
 from harness.progress import Silent
+from harness.sandbox import logs, source
 from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.process import ProcessSandbox
 
@@ -24,6 +29,7 @@ class Bench:
         self.sandbox = ProcessSandbox(
             policy=replace(SandboxPolicy(), log_bytes=4096, **policy), cache=folder / "cache"
         )
+        self.folder = folder
         self.log = folder / "log"
         self.files = folder / "files"
         self.files.mkdir()
@@ -258,3 +264,91 @@ def test_the_record_says_that_there_was_no_isolation(bench):
     assert bench.sandbox.name == "process"
     assert bench.sandbox.details["isolation"] == "none"
     assert os.environ.get("WMC_GRADE") is None
+
+
+def test_a_folder_nobody_may_write_to_is_built_over(bench):
+    """As root too, but there it would be no trouble in the first place."""
+    script = "#!/bin/sh\nmkdir -p shut/inner; echo x > shut/inner/file; chmod 555 shut/inner shut\n"
+    first = bench.build(script)
+    forged = Path(first.handle) / "build.sh"
+    forged.write_text("#!/bin/sh\nforged\n")
+    with without_rights_over(bench.folder):
+        assert bench.build().tree_sha256 == first.tree_sha256
+
+
+@contextmanager
+def without_rights_over(folder):
+    """Root's power to write anywhere is given up meanwhile; `folder` belongs to who is left."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, 65_000, 65_000, follow_symlinks=False)
+    for path in folder.parents:
+        path.chmod(path.stat().st_mode | 0o001)
+    os.seteuid(65_000)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+def no_space(*_arguments, **_named):
+    raise FULL
+
+
+@pytest.mark.parametrize(("module", "function"), [(source, "copy"), (shutil, "copyfile"), (os, "fsync")])
+def test_a_full_disk_of_the_host_is_the_operators(bench, monkeypatch, module, function):
+    monkeypatch.setattr(module, function, no_space)
+    with pytest.raises(SandboxFailed) as caught:
+        bench.build("#!/bin/sh\n")
+    assert caught.value.code == "sandbox.cache"
+    assert "No space left" in caught.value.message
+
+
+def test_a_log_that_cannot_be_written_is_not_the_entrys_and_does_not_end_it(bench, monkeypatch):
+    """The entry writes on, far beyond what a pipe holds, and finishes its work."""
+    built = bench.build("#!/bin/sh\n")
+    done = bench.folder / "done"
+    monkeypatch.setattr(logs, "save", no_space)
+    (Path(built.handle) / "evaluate.py").write_text(
+        f"#!/usr/bin/env python3\nprint('x' * 10**6, flush=True)\nprint(open({str(done)!r}, 'w').write('1'))\n"
+    )
+    ends = []
+
+    def grade():
+        with bench.sandbox.run(built, grade_id="g", gate=bench.gate, log=bench.log) as guest:
+            while (ended := guest.how_it_ended()) is None:
+                time.sleep(0.01)
+            ends.append(ended)
+
+    with pytest.raises(SandboxFailed) as caught:
+        grade()
+    assert ends == ["exited with status 0"]
+    assert (caught.value.code, done.read_text()) == ("sandbox.log", "1")
+
+
+def test_an_interruption_just_after_the_start_leaves_nothing(bench, monkeypatch, tmp_path):
+    """The child runs, and nobody has been told of it yet."""
+    note = tmp_path / "pid"
+    built = bench.build("#!/bin/sh\n")
+    (Path(built.handle) / "evaluate.py").write_text(f"#!/bin/sh\necho $$ > {note}\nexec sleep 600\n")
+    honest = subprocess.Popen
+    started = []
+
+    def interrupted(*arguments, **named):
+        started.append(honest(*arguments, **named))
+        wait_for(note)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        bench.sandbox.run(built, grade_id="g", gate=bench.gate, log=bench.log),
+    ):
+        pytest.fail("it was interrupted before")
+    with started[0] as process:
+        assert process.wait() == -signal.SIGKILL
