@@ -17,11 +17,11 @@ from harness.data.clips import clip_sha256
 from harness.data.windows import Schedule
 from harness.errors import GuestFailed, UsageError
 from harness.exam import Exam, Result, examine, set_exam
-from harness.intake.archive import open_archive
+from harness.intake.archive import Entry, open_archive
 from harness.intake.manifest import EntryManifest
 from harness.progress import Progress
 from harness.protocol.conversation import GATE_VERSION, Conversation, Limits
-from harness.protocol.gate import open_gate
+from harness.protocol.gate import Gate, open_gate
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.record import Record
 from harness.results.report import EntryFacts, GradeReport, Provenance, RegimeReport
@@ -61,47 +61,14 @@ def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Pr
     Raises: an interruption, a bug of ours (both recorded first), and StoreFailed when the record cannot be kept.
     """
     record = Record(provenance=_provenance(request, sandbox))
-    logs = store.grade_folder(record.grade_id)
+    stages = _Stages(request=request, sandbox=sandbox, store=store, progress=progress, record=record)
     with record.kept_in(store), tempfile.TemporaryDirectory(prefix="wmc-") as scratch:
-        with progress.step(f"checking {request.data}"), record.timed("data"):
-            exam = set_exam(request.data, request.schedule, request.seed, max_windows=request.max_windows)
-            record.learn(data_name=request.data.resolve().name, data_sha256=clip_sha256(exam.clip))
-            record.learn(order_leaks=exam.order_leaks)
-        with progress.step(f"opening {request.submission}"), record.timed("intake"):
-            entry = open_archive(request.submission, Path(scratch) / "entry")
-            record.learn(submission_sha256=entry.sha256)
-            record.entry = _facts(entry.manifest)
-            regimes = _regimes(request, entry.manifest)
-        with record.timed("build"):
-            built = sandbox.build(
-                entry.folder,
-                entry_sha256=entry.sha256,
-                grade_id=record.grade_id,
-                log=logs / "build.log",
-                progress=progress,
-            )
-            record.learn(
-                entry_tree_sha256=built.tree_sha256,
-                entry_bytes=built.size_bytes,
-                entry_files=built.num_files,
-                build_s=built.build_seconds,
-                base_image=built.base_image,
-            )
-        for regime in regimes:
-            with record.timed(regime.value):
-                result = _run(
-                    regime,
-                    exam,
-                    built,
-                    request.limits,
-                    sandbox,
-                    record.grade_id,
-                    logs / f"{regime.value}.log",
-                    progress,
-                )
-                _note_causal_mismatch(result, entry.manifest, progress)
-                record.regimes[regime] = _keep(result, exam, store, record.grade_id)
-                record.learn(sandbox_details=sandbox.details)
+        exam = stages.open_data()
+        entry = stages.open_submission(Path(scratch) / "entry")
+        built = stages.build(entry)
+        for regime in stages.regimes(entry.manifest):
+            result = stages.run(regime, exam, built)
+            stages.keep(result, exam)
     return record.report
 
 
@@ -120,6 +87,110 @@ def _provenance(request: GradeRequest, sandbox: Sandbox) -> Provenance:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Stages:
+    """The stages of one grade. Each returns its value and tells the record what it learned."""
+
+    request: GradeRequest
+    sandbox: Sandbox
+    store: Store
+    progress: Progress
+    record: Record
+
+    def open_data(self) -> Exam:
+        request = self.request
+        with self.progress.step(f"checking {request.data}"), self.record.timed("data"):
+            exam = set_exam(request.data, request.schedule, request.seed, max_windows=request.max_windows)
+            self.record.learn(
+                data_name=request.data.resolve().name,
+                data_sha256=clip_sha256(exam.clip),
+                order_leaks=exam.order_leaks,
+            )
+        return exam
+
+    def open_submission(self, folder: Path) -> Entry:
+        submission = self.request.submission
+        with self.progress.step(f"opening {submission}"), self.record.timed("intake"):
+            entry = open_archive(submission, folder)
+        self.record.learn(submission_sha256=entry.sha256)
+        self.record.entry = _facts(entry.manifest)
+        return entry
+
+    def regimes(self, manifest: EntryManifest) -> list[Regime]:
+        """The asked-for regimes, least disclosing first."""
+        asked = self.request.regimes
+        if Regime.FULLY_TEACHER_FORCED in asked and not manifest.causal:
+            raise UsageError(
+                "the entry cannot be graded token by token: its wmc.toml does not declare causal = true",
+                code="usage.not_causal",
+                fix="leave that --regime out, or grade an entry that declares it",
+            )
+        possible = [
+            regime
+            for regime in DISCLOSURE_ORDER
+            if manifest.causal or regime is not Regime.FULLY_TEACHER_FORCED
+        ]
+        return [regime for regime in possible if not asked or regime in asked]
+
+    def build(self, entry: Entry) -> BuiltEntry:
+        with self.record.timed("build"):
+            built = self.sandbox.build(
+                entry.folder,
+                entry_sha256=entry.sha256,
+                grade_id=self.record.grade_id,
+                log=self._log("build"),
+                progress=self.progress,
+            )
+        self.record.learn(
+            entry_tree_sha256=built.tree_sha256,
+            entry_bytes=built.size_bytes,
+            entry_files=built.num_files,
+            build_s=built.build_seconds,
+            base_image=built.base_image,
+        )
+        return built
+
+    def run(self, regime: Regime, exam: Exam, built: BuiltEntry) -> Result:
+        """One regime, in a sandbox and with a gate of its own."""
+        log = self._log(regime.value)
+        try:
+            with self.record.timed(regime.value), open_gate(exam.gate_metadata(regime)) as gate:
+                ready_by = time.monotonic() + self.request.limits.start_s
+                with self.sandbox.run(
+                    built, grade_id=self.record.grade_id, gate=gate.folder, log=log
+                ) as guest:
+                    return self._examine(regime, exam, gate, guest, ready_by)
+        except GuestFailed as error:
+            _append_words(error, log)
+            raise
+        finally:
+            self.record.learn(sandbox_details=self.sandbox.details)
+
+    def keep(self, result: Result, exam: Exam) -> None:
+        """The regime's numbers in the record, its tokens and nats beside it."""
+        tokens_file, tokens_sha256 = self.store.save_tokens(
+            self.record.grade_id,
+            result.regime.value,
+            nats_BTHW=result.sheet.nats_BTHW,
+            tokens_BTHW=result.sheet.tokens_BTHW,
+            starts_B=exam.truth.starts,
+        )
+        self.record.regimes[result.regime] = _regime_report(result, tokens_file, tokens_sha256)
+        if result.terms.causal and not self.record.entry.causal:
+            self.progress.note("the predictor is causal, wmc.toml does not say so: not graded token by token")
+
+    def _examine(self, regime: Regime, exam: Exam, gate: Gate, guest: Guest, ready_by: float) -> Result:
+        try:
+            with gate.accept(ready_by=ready_by, how_it_ended=guest.how_it_ended) as channel:
+                conversation = Conversation(channel=channel, regime=regime, limits=self.request.limits)
+                return examine(conversation, exam, ready_by=ready_by, progress=self.progress)
+        except GuestFailed as error:
+            raise _with_its_end(error, guest, regime) from error
+
+    def _log(self, name: str) -> Path:
+        return self.store.grade_folder(self.record.grade_id) / f"{name}.log"
+
+
 def _facts(manifest: EntryManifest) -> EntryFacts:
     """What the record repeats of a manifest; the e-mail address stays in the zip."""
     return EntryFacts(
@@ -134,76 +205,7 @@ def _facts(manifest: EntryManifest) -> EntryFacts:
     )
 
 
-def _regimes(request: GradeRequest, manifest: EntryManifest) -> list[Regime]:
-    """The asked-for regimes, least disclosing first."""
-    possible = [
-        regime for regime in DISCLOSURE_ORDER if manifest.causal or regime is not Regime.FULLY_TEACHER_FORCED
-    ]
-    if impossible := set(request.regimes) - set(possible):
-        raise UsageError(
-            f"the entry cannot be graded {impossible.pop().value}: its wmc.toml does not declare causal = true",
-            code="usage.not_causal",
-            fix="leave that --regime out, or grade an entry that predicts token by token",
-        )
-    return [regime for regime in possible if not request.regimes or regime in request.regimes]
-
-
-def _run(
-    regime: Regime,
-    exam: Exam,
-    built: BuiltEntry,
-    limits: Limits,
-    sandbox: Sandbox,
-    grade_id: str,
-    log: Path,
-    progress: Progress,
-) -> Result:
-    """One regime in a sandbox of its own."""
-    ready_by = time.monotonic() + limits.start_s
-    try:
-        with (
-            open_gate(exam.gate_metadata(regime)) as gate,
-            sandbox.run(built, grade_id=grade_id, gate=gate.folder, log=log) as guest,
-        ):
-            try:
-                with gate.accept(ready_by=ready_by, how_it_ended=guest.how_it_ended) as channel:
-                    conversation = Conversation(channel=channel, regime=regime, limits=limits)
-                    return examine(conversation, exam, ready_by=ready_by, progress=progress)
-            except GuestFailed as error:
-                raise _with_its_end(error, guest, regime) from error
-    except GuestFailed as error:
-        if error.guest_words:
-            with log.open("a", encoding="utf-8") as file:
-                file.write(f"\n[wmc] the entry reported: {error.guest_words}\n")
-        raise
-
-
-def _note_causal_mismatch(result: Result, manifest: EntryManifest, progress: Progress) -> None:
-    if result.terms.causal and not manifest.causal:
-        progress.note("the predictor says causal = True, wmc.toml does not: it is not graded token by token")
-
-
-def _with_its_end(error: GuestFailed, guest: Guest, regime: Regime) -> GuestFailed:
-    """The same error, once the guest has had time to print why; a gate that was closed also says how it ended."""
-    if error.code not in {"guest.closed", "guest.exception"}:
-        return error
-    patience_ends = time.monotonic() + _END_PATIENCE_S
-    while (ended := guest.how_it_ended()) is None and time.monotonic() < patience_ends:
-        time.sleep(_POLL_S)
-    if ended is None or error.code == "guest.exception":
-        return error
-    return GuestFailed(f"evaluate.py {ended} during {regime.value}", code=error.code, fix=error.fix)
-
-
-def _keep(result: Result, exam: Exam, store: Store, grade_id: str) -> RegimeReport:
-    """The regime's numbers, its tokens and nats kept beside them."""
-    tokens_file, tokens_sha256 = store.save_tokens(
-        grade_id,
-        result.regime.value,
-        nats_BTHW=result.sheet.nats_BTHW,
-        tokens_BTHW=result.sheet.tokens_BTHW,
-        starts_B=exam.truth.starts,
-    )
+def _regime_report(result: Result, tokens_file: str, tokens_sha256: str) -> RegimeReport:
     median_s, p95_s = np.quantile(result.timing.replies_s, [0.5, 0.95]).tolist()
     return RegimeReport(
         loss=result.scores.loss,
@@ -221,3 +223,22 @@ def _keep(result: Result, exam: Exam, store: Store, grade_id: str) -> RegimeRepo
         tokens_file=tokens_file,
         tokens_sha256=tokens_sha256,
     )
+
+
+def _with_its_end(error: GuestFailed, guest: Guest, regime: Regime) -> GuestFailed:
+    """The same error, once the guest has had time to print why; a gate that was closed also says how it ended."""
+    if error.code not in {"guest.closed", "guest.exception"}:
+        return error
+    patience_ends = time.monotonic() + _END_PATIENCE_S
+    while (ended := guest.how_it_ended()) is None and time.monotonic() < patience_ends:
+        time.sleep(_POLL_S)
+    if ended is None or error.code == "guest.exception":
+        return error
+    return GuestFailed(f"evaluate.py {ended} during {regime.value}", code=error.code, fix=error.fix)
+
+
+def _append_words(error: GuestFailed, log: Path) -> None:
+    """What the entry said of its failure, where only its entrant and the organiser read it."""
+    if error.guest_words:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"\n[wmc] the entry reported: {error.guest_words}\n")

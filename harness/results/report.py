@@ -85,12 +85,14 @@ class Provenance:
 
     Attributes:
         submission_sha256: of the zip.
-        entry_tree_sha256, entry_bytes: of `/entry` after its build.
+        entry_tree_sha256, entry_bytes, entry_files: of `/entry` after its build.
+        build_s: what its build.sh took when it ran; a built entry is found again, so `durations_s` may say less.
         base_image: digest of the image it ran in, None in the process sandbox.
         data_sha256: of the graded clip, `data_name` its folder's name.
         schedule: which windows; `order_leaks` says that their order breaks the reveal rule (comparison only).
         sandbox: docker or process; `sandbox_details` its policy.
         limits: the gate's, in seconds and windows.
+        max_windows: only the first so many windows were graded; None for all.
         durations_s: wall time per stage.
     """
 
@@ -103,9 +105,12 @@ class Provenance:
     sandbox: str
     sandbox_details: Mapping[str, str]
     limits: Mapping[str, float]
+    max_windows: int | None = None
     submission_sha256: str | None = None
     entry_tree_sha256: str | None = None
     entry_bytes: int | None = None
+    entry_files: int | None = None
+    build_s: float | None = None
     base_image: str | None = None
     data_name: str | None = None
     data_sha256: str | None = None

@@ -113,7 +113,7 @@ SERVE = "from wmc_guest import serve\nfrom predictor import Predictor\n"
         (
             SERVE + "Predictor.predict = lambda self: __import__('time').sleep(60)\nserve(Predictor)",
             "guest.timeout",
-            "in time",
+            "within 2 s, the limit for its reply",
         ),
     ],
     ids=["exits 0", "exits 7", "sleeps", "import error", "exception", "dies in mid-run", "hangs"],
@@ -171,4 +171,4 @@ def test_missing_data_is_the_operators_problem(tmp_path: Path) -> None:
     request = GradeRequest(submission=tmp_path / "entry.zip", data=tmp_path / "nowhere")
     report = grade(request, sandbox=ProcessSandbox(cache=tmp_path / "c"), store=store, progress=Silent())
     assert report.failure is not None
-    assert (report.failure.code, report.failure.blame) == ("data.file_missing", Blame.OPERATOR)
+    assert (report.failure.code, report.failure.blame) == ("data.folder_missing", Blame.OPERATOR)
