@@ -1,18 +1,24 @@
 """Volumes that nobody needs are removed; those in use, or somebody else's, stay."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from harness.data.clips import ACTION_WIDTHS, write_clip
 from harness.sandbox import volume
 from harness.sandbox.clean import clean_docker
 from harness.sandbox.container import DockerSandbox
 
 pytestmark = [pytest.mark.docker]
 
+TEMPLATE = Path(__file__).parents[2] / "submissions_template"
 KILLED_IN_THE_BUILD = """
 import pathlib, sys
 from harness.progress import Silent
@@ -55,6 +61,36 @@ def test_a_volume_carries_the_grade_it_was_made_for(bench):
     built = bench.build(bench.entry())
     labels = bench.client.volumes.get(built.handle).attrs["Labels"]
     assert labels["wmc.grade"] == "grade-under-test"
+
+
+def clip(folder):
+    """One window of nothing."""
+    write_clip(
+        folder / "clip",
+        tokens_NHW=np.zeros((226, 16, 16), np.uint32),
+        segment_ids_N=np.zeros(226, np.int32),
+        actions={name: np.zeros((226, width), np.float32) for name, width in ACTION_WIDTHS.items()},
+        tokenizer_ckpt="none",
+    )
+    return folder / "clip"
+
+
+@pytest.mark.parametrize(("build", "code"), [("#!/bin/sh\n", 0), ("#!/bin/sh\nexit 3\n", 1)])
+def test_a_check_leaves_no_volume(bench, base_image, build, code):
+    entry = shutil.copytree(TEMPLATE, bench.folder / "entry", ignore=shutil.ignore_patterns("__pycache__"))
+    (entry / "build.sh").write_text(build)
+    command = [sys.executable, "-m", "harness", "check", str(entry), "--data", str(clip(bench.folder))]
+    before = {found.name for found in bench.client.volumes.list()}
+    done = subprocess.run(
+        [*command, "--windows", "1", "--json", "--base-image", base_image],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    made_for = json.loads(done.stdout)["grade_id"]
+    left = {found.name: found for found in bench.client.volumes.list()}
+    assert [name for name in set(left) - before if left[name].attrs["Labels"]["wmc.grade"] == made_for] == []
 
 
 def test_an_orphan_of_a_killed_harness_goes_whatever_cache_it_was_for(bench, base_image):

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from harness.progress import Silent
+from harness.sandbox.process import ProcessSandbox
+
 
 @pytest.fixture
 def wmc(tmp_path, monkeypatch):
@@ -44,3 +47,25 @@ def test_building_without_an_engine_is_the_operators_error(wmc):
 
 def test_an_action_is_needed(wmc):
     assert wmc().returncode == 2
+
+
+def test_cleaning_removes_what_was_built_and_says_so(wmc, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "build.sh").write_text("#!/bin/sh\n")
+    (files / "build.sh").chmod(0o755)
+    ProcessSandbox().build(
+        files, entry_sha256="ab" * 32, grade_id="g", log=tmp_path / "log", progress=Silent()
+    )
+    assert wmc("clean", "--days", "1").stdout == "process: 0 built folders removed, 0 in use\n"
+    done = wmc("clean")
+    assert done.stdout == "process: 1 built folders removed, 0 in use\n"
+    assert "Docker's volumes stay as they are" in done.stderr
+    assert list((tmp_path / "cache" / "wmc" / "process").iterdir()) == []
+
+
+def test_days_that_are_no_number_are_told_in_words(wmc):
+    done = wmc("clean", "--days=-1")
+    assert done.returncode == 2
+    assert "'-1' is not a number of days of at least 0" in done.stderr

@@ -1,0 +1,92 @@
+"""The options of `wmc grade` and `wmc check`, and the sandbox they name."""
+
+import argparse
+
+import pytest
+
+from harness.cli.grade_options import add_grade_options, pick_sandbox
+from harness.errors import SandboxUnavailable, UsageError
+from harness.sandbox import choose
+
+
+class Listener:
+    """A console that keeps its warnings."""
+
+    def __init__(self) -> None:
+        self.warnings = []
+
+    def warn(self, text):
+        self.warnings.append(text)
+
+
+@pytest.fixture
+def options():
+    parser = argparse.ArgumentParser()
+    add_grade_options(parser)
+    return lambda *words: parser.parse_args(["--data", "somewhere", *words])
+
+
+@pytest.fixture
+def policy_of(monkeypatch, options):
+    """The policy that a Docker sandbox would be opened with."""
+
+    def policy_of(*words):
+        opened = []
+        monkeypatch.setattr(choose, "DockerSandbox", lambda *, policy, cache: opened.append(policy))
+        pick_sandbox(options(*words), Listener())
+        return opened[0]
+
+    return policy_of
+
+
+def test_gpus_and_a_runtime_are_passed_on(policy_of):
+    policy = policy_of("--gpu", "0", "--gpu", "GPU-1", "--runtime", "runsc", "--base-image", "mine")
+    assert (policy.gpu_device_ids, policy.runtime, policy.base_image) == (("0", "GPU-1"), "runsc", "mine")
+
+
+def test_by_default_there_is_no_gpu_and_no_private_network(policy_of):
+    policy = policy_of()
+    assert (policy.gpu_device_ids, policy.runtime, policy.block_private_networks) == ((), None, True)
+
+
+def test_private_networks_are_reached_only_if_asked_for(policy_of):
+    assert not policy_of("--build-network", "open").block_private_networks
+
+
+def test_without_isolation_there_is_one_warning(options, tmp_path):
+    listener = Listener()
+    assert pick_sandbox(options("--sandbox", "process"), listener, cache=tmp_path).name == "process"
+    assert listener.warnings == [choose.NO_ISOLATION]
+
+
+@pytest.mark.parametrize("words", [("--gpu", "0"), ("--runtime", "runsc"), ("--base-image", "mine")])
+def test_what_the_process_sandbox_cannot_keep_is_refused(options, words):
+    """A promise of isolation that is dropped without a word would be worse than none."""
+    with pytest.raises(UsageError) as caught:
+        pick_sandbox(options("--sandbox", "process", *words), Listener())
+    assert words[0] in caught.value.message
+
+
+def test_without_an_engine_the_process_sandbox_is_never_taken_instead(options, monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    with pytest.raises(SandboxUnavailable):
+        pick_sandbox(options(), Listener())
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--seed", "-1"), "'-1' is not a whole number of at least 0"),
+        (("--seed", "1.5"), "'1.5' is not a whole number of at least 0"),
+        (("--windows", "0"), "'0' is not a whole number of at least 1"),
+        (("--windows", "²"), "'²' is not a whole number of at least 1"),
+        (("--reply-timeout", "soon"), "'soon' is not a number of seconds above 0"),
+        (("--start-timeout", "nan"), "'nan' is not a number of seconds above 0"),
+        (("--regime-timeout", "inf"), "'inf' is not a number of seconds above 0"),
+    ],
+)
+def test_a_number_that_is_none_is_told_in_words(options, capsys, words, complaint):
+    with pytest.raises(SystemExit) as caught:
+        options(f"{words[0]}={words[1]}")
+    assert caught.value.code == 2
+    assert complaint in capsys.readouterr().err
