@@ -14,6 +14,7 @@ class Mark(str, Enum):
     ORDER_LEAKS = "order_leaks"
     CARRIED_STATE = "carried_state"
     BATCH_DEPENDENT = "batch_dependent"
+    PROBE_UNFINISHED = "probe_unfinished"
     OTHER_SENDER = "other_sender"
 
     @property
@@ -24,6 +25,7 @@ class Mark(str, Enum):
             Mark.ORDER_LEAKS: "order leaks",
             Mark.CARRIED_STATE: "carried state",
             Mark.BATCH_DEPENDENT: "batch-dependent",
+            Mark.PROBE_UNFINISHED: "probe not finished",
             Mark.OTHER_SENDER: "another sender",
         }[self]
 
@@ -37,6 +39,8 @@ class Mark(str, Enum):
             Mark.CARRIED_STATE: "Windows served a second time scored better than chance allows: the program "
             "remembered revealed frames.",
             Mark.BATCH_DEPENDENT: "A window's loss changed with the other windows in its batch.",
+            Mark.PROBE_UNFINISHED: "The program failed while some windows were served a second time, after all were "
+            "scored: whether it carries state is not known.",
             Mark.OTHER_SENDER: "Sent from another e-mail address than the first entry under this user name, and not "
             "known to be by the same person.",
         }[self]
@@ -50,6 +54,7 @@ def marks_of(report: GradeReport, *, other_sender: bool) -> tuple[Mark, ...]:
         Mark.ORDER_LEAKS: bool(report.provenance.order_leaks),
         Mark.CARRIED_STATE: any(probe.carried_state for probe in probes),
         Mark.BATCH_DEPENDENT: any(probe.depends_on_neighbours for probe in probes),
+        Mark.PROBE_UNFINISHED: any(probe.failure for probe in probes),
         Mark.OTHER_SENDER: other_sender,
     }
     return tuple(mark for mark in Mark if holds[mark])

@@ -79,9 +79,14 @@ def _show_warnings(report: GradeReport, console: Console) -> None:
     if report.provenance.order_leaks:
         console.warn("order leaks: these windows interleave, so the numbers are for comparison only")
     for regime, result in report.regimes.items():
-        if result and result.state_probe.carried_state:
+        if result is None:
+            continue
+        name, probe = regime.in_words, result.state_probe
+        if probe.carried_state:
+            console.warn(f"{name}: windows served twice got better; the entry carries state between batches")
+        if probe.depends_on_neighbours:
+            console.warn(f"{name}: a window's loss changes with its batch neighbours")
+        if probe.failure:
             console.warn(
-                f"{regime.value}: windows served twice got better; the entry carries state between batches"
+                f"{name}: the entry failed ({probe.failure}) while windows were served a second time"
             )
-        if result and result.state_probe.depends_on_neighbours:
-            console.warn(f"{regime.in_words}: a window's loss changes with its batch neighbours")

@@ -23,6 +23,7 @@ def regime_report(
     seconds_per_frame: float = 0.0753,
     carried_state: bool = False,
     depends_on_neighbours: bool | None = False,
+    probe_failure: str | None = None,
 ) -> RegimeReport:
     """A regime's numbers around `loss`."""
     frames = len(regime.targets())
@@ -44,6 +45,7 @@ def regime_report(
             largest_change=0.5 if carried_state else 0.0,
             carried_state=carried_state,
             depends_on_neighbours=depends_on_neighbours,
+            failure=probe_failure,
         ),
         tokens_file=f"grades/x/{regime.value}.npz",
         tokens_sha256="ab" * 32,

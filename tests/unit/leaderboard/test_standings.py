@@ -147,6 +147,7 @@ def test_the_lines_stand_at_their_places(grades):
         ({"provenance": {"sandbox": "process"}}, (Mark.SELF_RUN,)),
         ({"provenance": {"order_leaks": True}}, (Mark.ORDER_LEAKS,)),
         ({"carried_state": True}, (Mark.CARRIED_STATE,)),
+        ({"probe_failure": "guest.closed"}, (Mark.PROBE_UNFINISHED,)),
         ({"depends_on_neighbours": True}, (Mark.BATCH_DEPENDENT,)),
         ({"depends_on_neighbours": None}, ()),
     ],
