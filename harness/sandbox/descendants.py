@@ -15,18 +15,21 @@ MARK = "WMC_GRADE"
 """Environment variable that everything started for a run inherits."""
 
 
+_MAX_LOOKS = 50
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Process:
     pid: int
     parent: int
     session: int
-    state: str
+    is_marked: bool
 
 
 def family(root: int, *, mark: str) -> frozenset[int]:
     """`root`'s session, its descendants, and whoever carries `mark` in the environment; not this process."""
-    running = [process for process in _running() if process.state not in "ZX"]
-    found = {process.pid for process in running if process.session == root or _carries(process.pid, mark)}
+    running = list(_running(mark))
+    found = {process.pid for process in running if process.session == root or process.is_marked}
     found |= {root}
     while children := {process.pid for process in running if process.parent in found} - found:
         found |= children
@@ -59,19 +62,40 @@ def _signal(members: frozenset[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def _running() -> Iterator[_Process]:
-    for folder in _PROC.glob("[0-9]*"):
-        try:
-            # The name in brackets may hold anything, brackets and blanks included.
-            state, parent, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
-        except (OSError, ValueError):
-            continue
-        yield _Process(pid=int(folder.name), parent=int(parent), session=int(session), state=state)
+def _running(mark: str) -> Iterator[_Process]:
+    """Every process, also those that start while we look.
+
+    One that ends before it is read may have left a child that the list did not hold, so the list is made again until
+    it holds nobody new.
+    """
+    known: set[str] = set()
+    for _ in range(_MAX_LOOKS):
+        new = {name for name in os.listdir(_PROC) if name.isdecimal()} - known
+        if not new:
+            return
+        known |= new
+        for name in new:
+            if (process := _read(_PROC / name, mark)) is not None:
+                yield process
 
 
-def _carries(pid: int, mark: str) -> bool:
+def _read(folder: Path, mark: str) -> _Process | None:
+    """The process behind a folder of /proc; None when it has ended."""
     try:
-        environment = (_PROC / str(pid) / "environ").read_bytes()
+        # The name in brackets may hold anything, brackets and blanks included.
+        state, parent, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+    except (OSError, ValueError):
+        return None
+    if state in "ZX":
+        return None
+    return _Process(
+        pid=int(folder.name), parent=int(parent), session=int(session), is_marked=_carries(folder, mark)
+    )
+
+
+def _carries(folder: Path, mark: str) -> bool:
+    try:
+        environment = (folder / "environ").read_bytes()
     except OSError:
         return False
     return f"{MARK}={mark}".encode() in environment.split(b"\0")
