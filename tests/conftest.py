@@ -1,4 +1,4 @@
-"""Tests that need Docker, a browser or torch: skipped with a clear line where it is missing, failures where required."""
+"""Tests that need Docker, a browser or torch: skipped with a clear line without it, failures where required."""
 
 from __future__ import annotations
 

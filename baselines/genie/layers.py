@@ -54,7 +54,10 @@ class Attention(nn.Module):
 
     def normed(self, heads_XE: Tensor) -> Tensor:
         """Queries or keys [...,E], normalised in float32 if the config says so."""
-        return heads_XE if self.norm is None else self.norm(heads_XE.float()).to(heads_XE.dtype)
+        if self.norm is None:
+            return heads_XE
+        normed_XE: Tensor = self.norm(heads_XE.float())
+        return normed_XE.to(heads_XE.dtype)
 
     @property
     def dropout(self) -> float:
@@ -73,7 +76,8 @@ class SpatialAttention(Attention):
         mixed = functional.scaled_dot_product_attention(
             self.normed(query), self.normed(key), value, dropout_p=self.dropout, scale=self.scale
         )
-        return self.proj(mixed.transpose(1, 2).reshape(batch, frames, positions, width))
+        out_BTND: Tensor = self.proj(mixed.transpose(1, 2).reshape(batch, frames, positions, width))
+        return out_BTND
 
 
 class TemporalAttention(Attention):
@@ -97,7 +101,8 @@ class TemporalAttention(Attention):
         else:
             key, value = past.extended(key, value)
             mixed_BTME = self._attend(query, key, value, past.visible_TK, is_causal=False)
-        return self.proj(mixed_BTME.reshape(batch, frames, positions, width))
+        out_BTND: Tensor = self.proj(mixed_BTME.reshape(batch, frames, positions, width))
+        return out_BTND
 
     def _attend(
         self,
@@ -148,7 +153,9 @@ class Mlp(nn.Module):
 
     def forward(self, x_BTND: Tensor) -> Tensor:
         """[B,T,N,D]."""
-        return self.drop(self.fc2(self.drop(functional.gelu(self.fc1(x_BTND)))))
+        inner: Tensor = self.drop(functional.gelu(self.fc1(x_BTND)))
+        out_BTND: Tensor = self.drop(self.fc2(inner))
+        return out_BTND
 
 
 class Block(nn.Module):
@@ -166,4 +173,5 @@ class Block(nn.Module):
         """[B,T,N,D]."""
         x_BTND = x_BTND + self.spatial_attn(self.norm1(x_BTND))
         x_BTND = x_BTND + self.temporal_attn(x_BTND, past)
-        return x_BTND + self.mlp(self.norm2(x_BTND))
+        x_BTND = x_BTND + self.mlp(self.norm2(x_BTND))
+        return x_BTND

@@ -49,10 +49,10 @@ def fill(
         raise ValueError(f"{steps} MaskGIT steps; at least one is needed")
     side = config.side
     frame_XN = torch.full((*shape, config.S), config.mask_id, dtype=torch.int64, device=device)
-    first = None
+    first = logits = logits_of(frame_XN.view(*shape, side, side))
     for step in range(steps):
-        logits = logits_of(frame_XN.unflatten(-1, (side, side)))
-        first = logits if first is None else first
+        if step:
+            logits = logits_of(frame_XN.view(*shape, side, side))
         drawn_XN, confidence_XN = _draw(logits.flatten(-4, -3), config, temperature, generator)
         is_masked_XN = frame_XN == config.mask_id
         filled_XN = torch.where(is_masked_XN, drawn_XN, frame_XN)
@@ -60,7 +60,7 @@ def fill(
         rank_XN = rank_XN.masked_fill(~is_masked_XN, torch.inf)  # what is settled stays
         again_XR = rank_XN.argsort(-1)[..., : num_masked(step, steps, config.S)]
         frame_XN = filled_XN.scatter(-1, again_XR, config.mask_id)
-    return frame_XN.unflatten(-1, (side, side)), first
+    return frame_XN.view(*shape, side, side), first
 
 
 def _draw(

@@ -6,6 +6,7 @@ significant first), V values of a factor. Modules are named so that a state dict
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -104,25 +105,23 @@ class Genie(nn.Module):
             raise ValueError(
                 f"frame {max(times)} is asked for; this Genie knows windows of {self.config.T} frames"
             )
-        position_TND = self.pos_embed_TSC[0, list(times)]
-        return self.token_embed(tokens_BTHW.flatten(2)) + position_TND
+        embedded_BTND: Tensor = self.token_embed(tokens_BTHW.flatten(2))
+        return embedded_BTND + self.pos_embed_TSC[0, list(times)]
 
     def _read(self, x_BTND: Tensor) -> Tensor:
         side, base = self.config.side, self.config.factored_vocab_size
         with torch.autocast(x_BTND.device.type, enabled=False):  # logits are float32 whatever the rest is
-            logits = self.out_x_proj(x_BTND.float() * self.config.readout_scale)
-        return logits.unflatten(-1, (-1, base)).unflatten(2, (side, side))
+            logits: Tensor = self.out_x_proj(x_BTND.float() * self.config.readout_scale)
+        return logits.view(*logits.shape[:2], side, side, -1, base)
 
     def _initialise(self, module: nn.Module) -> None:
         """Normal weights, zero biases; with muP, matrices from width to width shrink as the width grows."""
         if isinstance(module, nn.Linear):
             is_hidden = self.config.use_mup and module is not self.out_x_proj
-            nn.init.normal_(module.weight, std=INITIAL_STD * (self._shrink if is_hidden else 1.0))
+            nn.init.normal_(
+                module.weight, std=INITIAL_STD * (math.sqrt(self.config.readout_scale) if is_hidden else 1.0)
+            )
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=INITIAL_STD)
-
-    @property
-    def _shrink(self) -> float:
-        return self.config.readout_scale**0.5

@@ -100,7 +100,11 @@ def in_one_process(call_s: float, logits_dtype: str, *, score: bool) -> float:
                 target_BHW = truth.tokens_at(windows_B, t)
                 sheet.record(
                     Prediction(
-                        windows_B=windows_B, t=t, target_BHW=target_BHW, logits_BHWFV=logits, tokens_BHW=tokens
+                        windows_B=windows_B,
+                        t=t,
+                        target_BHW=target_BHW,
+                        logits_BHWFV=logits,
+                        tokens_BHW=tokens,
                     )
                 )
     return time.monotonic() - begin

@@ -37,7 +37,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokens_NHW[0] = rng.integers(1 << 18, size=(16, 16))
     for frame in range(1, frames):
         flips = (rng.random((18, 16, 16)) < 0.01).astype(np.uint32)
-        tokens_NHW[frame] = tokens_NHW[frame - 1] ^ np.bitwise_or.reduce(flips << np.arange(18)[:, None, None])
+        tokens_NHW[frame] = tokens_NHW[frame - 1] ^ np.bitwise_or.reduce(
+            flips << np.arange(18)[:, None, None]
+        )
     folder = tmp_path_factory.mktemp("data") / "clip"
     write_clip(
         folder,
@@ -92,4 +94,6 @@ def test_docker_and_process_agree(
             assert one.token_accuracy == other.token_accuracy
     best = boxed.regimes[Regime.TEMPORALLY_TEACHER_FORCED]
     assert best is not None
-    assert best.loss < CHALLENGE.uniform_loss, "the entry predicts something, so the agreement means something"
+    assert best.loss < CHALLENGE.uniform_loss, (
+        "the entry predicts something, so the agreement means something"
+    )

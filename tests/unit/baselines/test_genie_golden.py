@@ -39,9 +39,9 @@ def tokens_BTHW(torch, vectors):
 
 
 def agrees(logits_BTHWFV, golden_BVFTHW) -> None:
-    """Within 1e-4, of the logits' own size where they are large."""
+    """Within 1e-4, though logits reach 150."""
     found_BVFTHW = logits_BTHWFV.permute(0, 5, 4, 1, 2, 3).numpy()
-    np.testing.assert_allclose(found_BVFTHW, golden_BVFTHW, rtol=TOLERANCE, atol=TOLERANCE)
+    np.testing.assert_allclose(found_BVFTHW, golden_BVFTHW, rtol=0, atol=TOLERANCE)
 
 
 def scores(genie, model, logits_BTHWFV, target_BTHW, masked_BTHW=None) -> tuple[float, float]:
@@ -60,7 +60,7 @@ def test_logits_loss_and_accuracy_of_masked_windows(torch, genie, model, vectors
     is_masked_BTHW = masked_BTHW == model.config.mask_id
     is_masked_BTHW[:, 0] = False
     loss, accuracy = scores(genie, model, logits_BTHWFV, tokens_BTHW, is_masked_BTHW)
-    assert loss == pytest.approx(float(vectors["masked_loss"]), rel=TOLERANCE)
+    assert loss == pytest.approx(float(vectors["masked_loss"]), abs=TOLERANCE)
     assert accuracy == pytest.approx(float(vectors["masked_acc"]), abs=TOLERANCE)
 
 
@@ -73,7 +73,7 @@ def test_all_frames_side_by_side(torch, genie, model, vectors, tokens_BTHW):
     np.testing.assert_array_equal(found_BTHW.numpy(), vectors["ttf_tokens"])
     agrees(logits_BTHWFV[:, [0, 7, 14]], vectors["ttf_logits_t_1_8_15"])
     loss, accuracy = scores(genie, model, logits_BTHWFV, tokens_BTHW[:, 1:])
-    assert loss == pytest.approx(float(vectors["ttf_loss"]), rel=TOLERANCE)
+    assert loss == pytest.approx(float(vectors["ttf_loss"]), abs=TOLERANCE)
     assert accuracy == pytest.approx(float(vectors["ttf_acc"]), abs=TOLERANCE)
 
 
@@ -97,9 +97,7 @@ def test_the_most_confident_first(torch, genie, model, vectors, tokens_BTHW, ste
         for t in range(8):
             shown.show(tokens_BTHW[:, t])
         found_BHW, _ = shown.predict()
-        together_BTHW, _ = rollout.teacher_forced(
-            model, tokens_BTHW, sampling=rollout.Sampling(steps=steps)
-        )
+        together_BTHW, _ = rollout.teacher_forced(model, tokens_BTHW, sampling=rollout.Sampling(steps=steps))
     np.testing.assert_array_equal(found_BHW.numpy(), vectors[f"maskgit{steps}_greedy_t8_tokens"])
     np.testing.assert_array_equal(together_BTHW[:, 7].numpy(), vectors[f"maskgit{steps}_greedy_t8_tokens"])
 
