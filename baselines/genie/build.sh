@@ -9,7 +9,8 @@ for file in config.json model.safetensors; do
     fi
 done
 # Where the image brings torch, that one is used.
-if ! python3 -c 'import numpy, safetensors, torch' 2>/dev/null; then
+have='import sys; from importlib.util import find_spec; sys.exit(not all(map(find_spec, sys.argv[1:])))'
+if ! python3 -c "$have" numpy safetensors torch; then
     python3 -m pip install --quiet --no-cache-dir --target vendor --requirement requirements.txt
 fi
 PYTHONPATH=vendor python3 -c 'from checkpoint import load; load(".")'  # a bad checkpoint is found here, not when graded

@@ -173,5 +173,5 @@ class Block(nn.Module):
         """[B,T,N,D]."""
         x_BTND = x_BTND + self.spatial_attn(self.norm1(x_BTND))
         x_BTND = x_BTND + self.temporal_attn(x_BTND, past)
-        x_BTND = x_BTND + self.mlp(self.norm2(x_BTND))
-        return x_BTND
+        change_BTND: Tensor = self.mlp(self.norm2(x_BTND))
+        return x_BTND + change_BTND

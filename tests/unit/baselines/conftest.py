@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,6 +58,22 @@ def torch() -> Iterator[ModuleType]:
 def genie(torch, entry_module) -> Callable[[str], ModuleType]:
     """A module of baselines/genie by its name."""
     return lambda name: entry_module(ROOT / "baselines" / "genie", name)
+
+
+@pytest.fixture
+def make_genie(torch, genie) -> Callable[..., Any]:
+    """A model with random weights, small enough for a test; words change its config."""
+
+    def make(*, seed: int = 0, **words: Any) -> Any:
+        shape = {"num_layers": 2, "num_heads": 2, "d_model": 16, "S": 16, "T": 16} | words
+        model = genie("model").Genie(genie("config").GenieConfig(**shape)).eval()
+        dice = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.normal_(std=0.2, generator=dice)
+        return model
+
+    return make
 
 
 def synthetic_clip(rng: np.random.Generator, *, frames: int, flip: float) -> np.ndarray:
