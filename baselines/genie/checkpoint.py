@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -37,6 +38,9 @@ def save(model: Genie, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".checkpoint-", dir=folder) as made:
         save_file(state, Path(made) / WEIGHTS_NAME, metadata={"format": "pt"})
         (Path(made) / CONFIG_NAME).write_text(model.config.to_json(), encoding="utf-8")
+        shutil.copymode(
+            Path(made) / CONFIG_NAME, Path(made) / WEIGHTS_NAME
+        )  # safetensors lets only us read it
         for name in (WEIGHTS_NAME, CONFIG_NAME):
             os.replace(Path(made) / name, folder / name)
 

@@ -55,6 +55,7 @@ def test_a_round_trip_changes_nothing(torch, checkpoint, folder, tmp_path):
     assert not model.training
     checkpoint.save(model, tmp_path / "copy")
     assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["config.json", "model.safetensors"]
+    assert len({path.stat().st_mode for path in (tmp_path / "copy").iterdir()}) == 1
     assert json.loads((tmp_path / "copy/config.json").read_text()) == json.loads(
         (folder / "config.json").read_text()
     )
