@@ -7,6 +7,7 @@ E width of a head.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from config import GenieConfig
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 FEW_QUERIES = 2
-"""Up to here, on a CPU, products and sums beat the attention kernel, which pays for each of M tiny problems."""
+"""Up to here products and sums beat the attention kernel on a CPU: it pays for each of M tiny problems."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +115,7 @@ class TemporalAttention(Attention):
         is_causal: bool,
     ) -> Tensor:
         few = query_BTME.shape[1] <= FEW_QUERIES and query_BTME.device.type == "cpu" and not is_causal
-        if few and not self.dropout:
+        if few and not torch.is_grad_enabled():
             return attend_by_products(query_BTME * self.scale, key_BKME, value_BKME, visible_TK)
         return functional.scaled_dot_product_attention(
             query_BTME.transpose(1, 2),
@@ -130,15 +131,15 @@ class TemporalAttention(Attention):
 def attend_by_products(
     query_BTME: Tensor, key_BKME: Tensor, value_BKME: Tensor, visible_TK: Tensor | None
 ) -> Tensor:
-    """Attention [B,T,M,E] over K, one query frame at a time, as products along memory."""
-    mixed = []
-    for t in range(query_BTME.shape[1]):
-        score_BKM = (query_BTME[:, t, None] * key_BKME).sum(-1)
+    """Attention [B,T,M,E] over K as products, one query of one window at a time: what they make fits a cache."""
+    mixed_BTME = torch.empty_like(query_BTME, dtype=value_BKME.dtype)
+    for b, t in product(range(query_BTME.shape[0]), range(query_BTME.shape[1])):
+        score_KM = (query_BTME[b, t] * key_BKME[b]).sum(-1)
         if visible_TK is not None:
-            score_BKM = score_BKM.masked_fill(~visible_TK[t, :, None], -torch.inf)
-        weight_BKM = score_BKM.softmax(1, dtype=torch.float32).to(value_BKME.dtype)
-        mixed.append((weight_BKM[..., None] * value_BKME).sum(1))
-    return torch.stack(mixed, 1)
+            score_KM = score_KM.masked_fill(~visible_TK[t, :, None], -torch.inf)
+        weight_KM = score_KM.softmax(0, dtype=torch.float32).to(value_BKME.dtype)
+        mixed_BTME[b, t] = (weight_KM[..., None] * value_BKME[b]).sum(0)
+    return mixed_BTME
 
 
 class Mlp(nn.Module):
