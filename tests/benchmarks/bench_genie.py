@@ -16,9 +16,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import genie_straightforward
 import numpy as np
-import torch
+
+try:
+    import torch
+except ImportError:
+    print("skipped: there is no torch in this Python; pip install -c constraints.txt -e '.[genie]'")
+    sys.exit()
+
+import genie_straightforward
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "baselines" / "genie"))
 
