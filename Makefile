@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WMC := $(BIN)/wmc
 DEMO := demo
+EXTRAS ?= dev
 ENTRIES := submissions_template baselines/copy_last baselines/unigram baselines/ngram
 
 .PHONY: demo test check bench clean
@@ -33,6 +34,12 @@ check: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@if $(BIN)/python -c 'import safetensors, torch' 2>/dev/null; then \
+	  cd baselines/genie && $(abspath $(BIN))/mypy --config-file ../../pyproject.toml \
+	    --cache-dir ../../.mypy_cache/genie --explicit-package-bases .; \
+	else \
+	  echo "baselines/genie was not type-checked: that needs pip install -c constraints.txt -e '.[genie]'"; \
+	fi
 
 bench: $(VENV)/ready
 	@set -e; for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
@@ -43,5 +50,5 @@ clean:
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "wmc needs Python 3.10 or later: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@

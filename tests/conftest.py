@@ -1,7 +1,8 @@
-"""Tests that need Docker or a browser: skipped with a clear line where it is missing, failures where required."""
+"""Tests that need Docker, a browser or torch: skipped with a clear line without it, failures where required."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Generator
@@ -40,6 +41,13 @@ def browser_obstacle() -> str | None:
     return None if shutil.which("chromium") else "there is no chromium on the PATH"
 
 
+@cache
+def torch_obstacle() -> str | None:
+    """What keeps the tests of torch from running here; None if nothing does."""
+    missing = [name for name in ("torch", "safetensors") if importlib.util.find_spec(name) is None]
+    return f"there is no {' and no '.join(missing)} in this Python" if missing else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Need:
     """Something tests with `marker` cannot do without; `variable` set to 1 makes its absence a failure."""
@@ -69,6 +77,13 @@ NEEDS = (
         variable="WMC_REQUIRE_BROWSER",
         obstacle=browser_obstacle,
         remedy="install chromium (Debian: apt-get install chromium)",
+    ),
+    Need(
+        marker="torch",
+        title="torch",
+        variable="WMC_REQUIRE_TORCH",
+        obstacle=torch_obstacle,
+        remedy="pip install -c constraints.txt -e '.[genie]'",
     ),
 )
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,20 +19,62 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def load_predictor(monkeypatch) -> Iterator[Callable[[Path], type]]:
-    """Imports `predictor` from an entry's folder, as its evaluate.py does, and forgets it afterwards."""
-    before = set(sys.modules)
+def entry_module(monkeypatch) -> Iterator[Callable[[Path, str], ModuleType]]:
+    """Imports a module of an entry's folder as its evaluate.py would, and forgets the whole folder afterwards."""
+    folders: list[Path] = []
 
-    def load(folder: Path) -> type:
-        for name in ("predictor", "tables"):
-            sys.modules.pop(name, None)
-        monkeypatch.syspath_prepend(str(folder))
-        return importlib.import_module("predictor").Predictor
+    def forget() -> None:
+        for folder in folders:
+            for source in folder.glob("*.py"):
+                sys.modules.pop(source.stem, None)
+
+    def load(folder: Path, name: str) -> ModuleType:
+        if folders[-1:] != [folder]:  # another entry may have modules of the same names
+            forget()
+            folders.append(folder)
+            monkeypatch.syspath_prepend(str(folder))
+        return importlib.import_module(name)
 
     yield load
-    for name in set(sys.modules) - before:
-        if name in {"predictor", "tables"}:
-            del sys.modules[name]
+    forget()
+
+
+@pytest.fixture
+def load_predictor(entry_module) -> Callable[[Path], type]:
+    """The class `Predictor` of an entry's folder."""
+    return lambda folder: entry_module(folder, "predictor").Predictor
+
+
+@pytest.fixture
+def torch() -> Iterator[ModuleType]:
+    """The library, on one thread: other tests are running."""
+    library = importlib.import_module("torch")
+    threads = library.get_num_threads()
+    library.set_num_threads(1)
+    yield library
+    library.set_num_threads(threads)
+
+
+@pytest.fixture
+def genie(torch, entry_module) -> Callable[[str], ModuleType]:
+    """A module of baselines/genie by its name."""
+    return lambda name: entry_module(ROOT / "baselines" / "genie", name)
+
+
+@pytest.fixture
+def make_genie(torch, genie) -> Callable[..., Any]:
+    """A model with random weights, small enough for a test; words change its config."""
+
+    def make(*, seed: int = 0, **words: Any) -> Any:
+        shape = {"num_layers": 2, "num_heads": 2, "d_model": 16, "S": 16, "T": 16} | words
+        model = genie("model").Genie(genie("config").GenieConfig(**shape)).eval()
+        dice = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.normal_(std=0.2, generator=dice)
+        return model
+
+    return make
 
 
 def synthetic_clip(rng: np.random.Generator, *, frames: int, flip: float) -> np.ndarray:
