@@ -93,8 +93,8 @@ def test_a_bug_is_called_ours(
 
 @pytest.fixture
 def kept_signals() -> Iterator[None]:
-    """What the tests' own process does on a signal is as before afterwards."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    """The tests' own process does nothing special on a signal, even under nohup; afterwards it is as before."""
+    kept = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in kept.items():
         signal.signal(number, handler)
