@@ -136,7 +136,7 @@ def through_a_bare_socket(reply_bytes: int, calls: int) -> float:
 def _pour(theirs: socket.socket, ours: socket.socket, reply_bytes: int, calls: int) -> None:
     ours.close()
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, guest.SEND_BUFFER_BYTES)
-    reply = memoryview(bytes(reply_bytes))
+    reply = memoryview(b"x" * reply_bytes)  # written: untouched zeros would all be one page
     for _ in range(calls):
         theirs.recv(1)
         theirs.sendall(reply)
