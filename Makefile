@@ -1,4 +1,4 @@
-# Everything here makes what it needs. `make demo` and `make test` are the two to know.
+# Everything here makes what it needs. `make demo` and `make test` are the two to know; `make genie` trains on the demo.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ DEMO := demo
 EXTRAS ?= dev
 ENTRIES := submissions_template baselines/copy_last baselines/unigram baselines/ngram
 
-.PHONY: demo test check bench clean
+.PHONY: demo genie test check bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready $(DEMO)/data/train/metadata.json
@@ -23,6 +23,19 @@ demo: $(VENV)/ready $(DEMO)/data/train/metadata.json
 	  done; \
 	done
 	$(WMC) leaderboard --store $(DEMO)/store -o site
+	@echo "Next: make genie (torch, a quarter of an hour) trains the reference entrant on this data and adds it to the page."
+
+genie: $(VENV)/ready $(DEMO)/data/train/metadata.json
+	$(BIN)/python -c 'import safetensors, torch' 2>/dev/null || \
+	  $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS),genie]'
+	rm -rf $(DEMO)/genie
+	$(WMC) train-baseline genie --train $(DEMO)/data/train --val $(DEMO)/data/val --out $(DEMO)/genie-run \
+	  --eval-every 100 --save-every 100 --export $(DEMO)/genie
+	$(WMC) submit $(DEMO)/genie -o $(DEMO)/genie.zip
+	@set -e; for split in val heldout; do \
+	  $(WMC) grade $(DEMO)/genie.zip --data $(DEMO)/data/$$split --store $(DEMO)/store --sandbox process; \
+	done
+	$(WMC) leaderboard --store $(DEMO)/store -o site
 
 $(DEMO)/data/train/metadata.json: | $(VENV)/ready
 	$(WMC) data demo $(DEMO)/data
@@ -35,10 +48,12 @@ check: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@if $(BIN)/python -c 'import safetensors, torch' 2>/dev/null; then \
-	  cd baselines/genie && $(abspath $(BIN))/mypy --config-file ../../pyproject.toml \
-	    --cache-dir ../../.mypy_cache/genie --explicit-package-bases .; \
+	  set -e; for entry in genie causal_lm; do \
+	    (cd baselines/$$entry && MYPYPATH=../.. $(abspath $(BIN))/mypy --config-file ../../pyproject.toml \
+	      --cache-dir ../../.mypy_cache/$$entry --explicit-package-bases .); \
+	  done; \
 	else \
-	  echo "baselines/genie was not type-checked: that needs pip install -c constraints.txt -e '.[genie]'"; \
+	  echo "baselines/genie and causal_lm were not type-checked: that needs pip install -c constraints.txt -e '.[genie]'"; \
 	fi
 
 bench: $(VENV)/ready

@@ -105,6 +105,13 @@ class DataInvalid(WmcError):
     default_code = "data.invalid"
 
 
+class CheckpointInvalid(WmcError):
+    """A model's files are not there, are damaged, or belong to a model of another shape."""
+
+    blame = Blame.OPERATOR
+    default_code = "checkpoint.invalid"
+
+
 class SandboxUnavailable(WmcError):
     """No engine, no base image, or no right to use them."""
 
@@ -145,6 +152,13 @@ class DownloadFailed(WmcError):
 
     blame = Blame.OPERATOR
     default_code = "download.failed"
+
+
+class TrainingFailed(WmcError):
+    """A training run cannot go on: the numbers ran away, or the memory is too small."""
+
+    blame = Blame.OPERATOR
+    default_code = "training.failed"
 
 
 class UsageError(WmcError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.clips import Clip, open_clip
-from harness.data.reveal import first_leak
+from harness.data.reveal import Leak, first_leak
 from harness.data.truth import ClipTruth, RandomTruth
 from harness.data.windows import Schedule, Segments, find_segments, serving_order, window_starts
 from harness.errors import DataInvalid, GuestFailed
@@ -27,13 +27,17 @@ from harness.spec import CHALLENGE
 
 @dataclass(frozen=True, kw_only=True)
 class Exam:
-    """The questions: the graded windows of a held-out clip, and the seed that orders them."""
+    """The questions: the graded windows of a held-out clip, and the seed that orders them.
+
+    `samples` says how often the fully autoregressive regime is asked; it shows no more than its prompts.
+    """
 
     clip: Clip
     segments: Segments
     truth: ClipTruth
     schedule: Schedule
     seed: int
+    samples: int = 1
 
     @property
     def num_windows(self) -> int:
@@ -43,16 +47,33 @@ class Exam:
     @property
     def order_leaks(self) -> bool:
         """Whether the order breaks the reveal rule; such a grade is for comparison with published numbers only."""
-        batches = self.batches(self.num_windows, self.rng(DISCLOSURE_ORDER[0]))
-        return first_leak(self.truth.starts, batches, self.segments) is not None
+        once = Regime.TEMPORALLY_TEACHER_FORCED
+        if self._first_leak(once, shown=None) is not None:
+            return True
+        drawn = Regime.FULLY_AUTOREGRESSIVE
+        return self.draws(drawn) > 1 and self._first_leak(drawn, shown=drawn.first_target()) is not None
 
-    def batches(self, max_batch: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    def draws(self, regime: Regime) -> int:
+        """How often this regime's windows are served for their scores."""
+        return self.samples if regime is Regime.FULLY_AUTOREGRESSIVE else 1
+
+    def served(self, regime: Regime) -> ClipTruth:
+        """The windows of every draw, one draw after the other; `batches` are indices into them."""
+        return replace(self.truth, starts=np.tile(self.truth.starts, self.draws(regime)))
+
+    def batches(self, regime: Regime, max_batch: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         """The windows in serving order, by index."""
-        return serving_order(self.truth.starts, self.segments, max_batch=max_batch, rng=rng)
+        return serving_order(
+            self.truth.starts, self.segments, max_batch=max_batch, rng=rng, draws=self.draws(regime)
+        )
 
     def rng(self, regime: Regime) -> np.random.Generator:
         """A generator of its own for each regime, so that grading fewer regimes changes no number."""
         return np.random.default_rng([self.seed, DISCLOSURE_ORDER.index(regime)])
+
+    def _first_leak(self, regime: Regime, *, shown: int | None) -> Leak | None:
+        batches = self.batches(regime, self.num_windows, self.rng(regime))
+        return first_leak(self.served(regime).starts, batches, self.segments, shown=shown)
 
     def gate_metadata(self, regime: Regime) -> dict[str, Any]:
         """What the guest reads in `metadata.json`: the clip's own keys and the gate's."""
@@ -62,18 +83,20 @@ class Exam:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The outcome of one regime."""
+    """The outcome of one regime; `sheets` has one for each draw, and `scores` are the first one's."""
 
     regime: Regime
     scores: Scores
-    sheet: ScoreSheet
+    sheets: tuple[ScoreSheet, ...]
     timing: Timing
     terms: Terms
     batch: int
     state_probe: StateProbe
 
 
-def set_exam(data: Path, schedule: Schedule, seed: int, *, max_windows: int | None = None) -> Exam:
+def set_exam(
+    data: Path, schedule: Schedule, seed: int, *, max_windows: int | None = None, samples: int = 1
+) -> Exam:
     """The exam over a clip.
 
     Raises: DataInvalid, also when no window fits into any segment.
@@ -88,7 +111,12 @@ def set_exam(data: Path, schedule: Schedule, seed: int, *, max_windows: int | No
             fix="grade on a clip with longer segments, such as val_v1.1",
         )
     return Exam(
-        clip=clip, segments=segments, truth=ClipTruth(clip=clip, starts=starts), schedule=schedule, seed=seed
+        clip=clip,
+        segments=segments,
+        truth=ClipTruth(clip=clip, starts=starts),
+        schedule=schedule,
+        seed=seed,
+        samples=samples,
     )
 
 
@@ -101,15 +129,15 @@ def examine(conversation: Conversation, exam: Exam, *, ready_by: float, progress
     with progress.step(f"{regime.in_words}: loading and warming up"):
         terms = conversation.greet(exam.clip.action_widths, ready_by=ready_by)
         batch = min(terms.max_batch, conversation.limits.max_batch)
-        batches = exam.batches(batch, rng)
+        batches = exam.batches(regime, batch, rng)
         _warm_up(conversation, exam, batches[0], rng)
-    sheet, timing = _ask(conversation, exam, batches, progress)
+    sheets, timing = _ask(conversation, exam, batches, progress)
     with progress.step(f"{regime.in_words}: asking some again"):
-        probe = _probe_state(conversation, exam, sheet, batch, rng)
+        probe = _probe_state(conversation, exam, sheets[0], batch, rng)
     return Result(
         regime=regime,
-        scores=sheet.total(rng),
-        sheet=sheet,
+        scores=sheets[0].total(rng),
+        sheets=sheets,
         timing=timing,
         terms=terms,
         batch=max(map(len, batches)),
@@ -128,20 +156,21 @@ def _warm_up(
 
 def _ask(
     conversation: Conversation, exam: Exam, batches: list[NDArray[np.int64]], progress: Progress
-) -> tuple[ScoreSheet, Timing]:
-    """Everything, once; this is what counts."""
-    targets = conversation.regime.targets()
-    sheet = ScoreSheet(num_windows=exam.num_windows, targets=targets)
-    title = f"{conversation.regime.in_words}, frames"
-    with progress.step(title, total=exam.num_windows * len(targets)) as advance:
+) -> tuple[tuple[ScoreSheet, ...], Timing]:
+    """Everything, as often as it is asked; this is what counts."""
+    regime = conversation.regime
+    targets, draws = regime.targets(), exam.draws(regime)
+    sheet = ScoreSheet(num_windows=draws * exam.num_windows, targets=targets)
+    title = f"{regime.in_words}, frames"
+    with progress.step(title, total=sheet.num_windows * len(targets)) as advance:
 
         def record(prediction: Prediction) -> None:
             sheet.record(prediction)
             advance(len(prediction.windows_B))
 
-        conversation.begin()
-        timing = play(conversation, exam.truth, batches, record)
-    return sheet, timing
+        conversation.begin(servings=draws)
+        timing = play(conversation, exam.served(regime), batches, record)
+    return sheet.split(draws), timing
 
 
 def _probe_state(

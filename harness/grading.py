@@ -9,22 +9,25 @@ import hashlib
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from harness.data.clips import clip_sha256
+from harness.data.published import lpips_folder
 from harness.data.windows import Schedule
 from harness.errors import GuestFailed, UsageError
 from harness.exam import Exam, Result, examine, set_exam
 from harness.intake.archive import Entry, open_archive
 from harness.intake.manifest import EntryManifest
+from harness.looking import PictureStage
+from harness.pictures import open_viewer
 from harness.progress import Progress
 from harness.protocol.conversation import GATE_VERSION, Conversation, Limits
 from harness.protocol.gate import Gate, open_gate
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
+from harness.reporting import regime_report
 from harness.results.record import Record
-from harness.results.report import EntryFacts, GradeReport, Provenance, RegimeReport
+from harness.results.report import EntryFacts, GradeReport, Provenance
 from harness.results.store import Store
 from harness.results.version import git_commit, harness_version
 from harness.sandbox.contract import BuiltEntry, Guest, Sandbox
@@ -44,6 +47,10 @@ class GradeRequest:
         regimes: empty for every regime the entry can be graded in.
         seed: orders the windows, draws warm-up, probe and bootstrap.
         max_windows: grade only the first so many, for a quick check; None for all.
+        samples: how often the fully autoregressive regime is asked.
+        pictures: whether predictions are decoded and compared with decoded truth.
+        codec: path of the codec that decodes; None for the one the data names.
+        lpips_weights: the folder of the weights of LPIPS.
     """
 
     submission: Path
@@ -53,22 +60,32 @@ class GradeRequest:
     seed: int = 0
     limits: Limits = field(default_factory=Limits)
     max_windows: int | None = None
+    samples: int = 1
+    pictures: bool = True
+    codec: str | None = None
+    lpips_weights: Path = field(default_factory=lpips_folder)
 
 
 def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Progress) -> GradeReport:
     """Grade one submission; its record, scored or failed, is in the store when this returns or raises.
 
-    Raises: an interruption, a bug of ours (both recorded first), and StoreFailed when the record cannot be kept.
+    Raises: an interruption, a bug of ours (both recorded first), and StoreFailed when the record cannot be kept. An
+    interruption while pictures are looked at costs the pictures alone.
     """
     record = Record(provenance=_provenance(request, sandbox))
     stages = _Stages(request=request, sandbox=sandbox, store=store, progress=progress, record=record)
+    interruption = None
     with record.kept_in(store), tempfile.TemporaryDirectory(prefix="wmc-") as scratch:
         exam = stages.open_data()
         entry = stages.open_submission(Path(scratch) / "entry")
         built = stages.build(entry)
+        results = []
         for regime in stages.regimes(entry.manifest):
-            result = stages.run(regime, exam, built)
+            results.append(result := stages.run(regime, exam, built))
             stages.keep(result, exam)
+        interruption = stages.picture_stage().look(results, exam)
+    if interruption:
+        raise interruption
     return record.report
 
 
@@ -84,6 +101,7 @@ def _provenance(request: GradeRequest, sandbox: Sandbox) -> Provenance:
         sandbox_details=sandbox.details,
         limits=asdict(request.limits),
         max_windows=request.max_windows,
+        samples=request.samples,
     )
 
 
@@ -100,12 +118,19 @@ class _Stages:
     def open_data(self) -> Exam:
         request = self.request
         with self.progress.step(f"checking {request.data}"), self.record.timed("data"):
-            exam = set_exam(request.data, request.schedule, request.seed, max_windows=request.max_windows)
+            exam = set_exam(
+                request.data,
+                request.schedule,
+                request.seed,
+                max_windows=request.max_windows,
+                samples=request.samples,
+            )
             self.record.learn(
                 data_name=request.data.resolve().name,
                 data_sha256=clip_sha256(exam.clip),
                 order_leaks=exam.order_leaks,
             )
+            self.picture_stage().expect(asked_for=self.request.codec is not None)
         return exam
 
     def open_submission(self, folder: Path) -> Entry:
@@ -167,17 +192,37 @@ class _Stages:
             self.record.learn(sandbox_details=self.sandbox.details)
 
     def keep(self, result: Result, exam: Exam) -> None:
-        """The regime's numbers in the record, its tokens and nats beside it."""
-        tokens_file, tokens_sha256 = self.store.save_tokens(
-            self.record.grade_id,
-            result.regime.value,
-            nats_BTHW=result.sheet.nats_BTHW,
-            tokens_BTHW=result.sheet.tokens_BTHW,
-            starts_B=exam.truth.starts,
-        )
-        self.record.regimes[result.regime] = _regime_report(result, tokens_file, tokens_sha256)
+        """The regime's numbers in the record, the tokens and nats of every draw beside it."""
+        kept = [
+            self.store.save_tokens(
+                self.record.grade_id,
+                f"{result.regime.value}.draw{draw}" if draw > 1 else result.regime.value,
+                nats_BTHW=sheet.nats_BTHW,
+                tokens_BTHW=sheet.tokens_BTHW,
+                starts_B=exam.truth.starts,
+            )
+            for draw, sheet in enumerate(result.sheets, start=1)
+        ]
+        self.record.regimes[result.regime] = regime_report(result, kept)
         if result.terms.causal and not self.record.entry.causal:
             self.progress.note("the predictor is causal, wmc.toml does not say so: not graded token by token")
+
+    def picture_stage(self) -> PictureStage:
+        """What comes when the guests are gone."""
+        request = self.request
+        opened = partial(
+            open_viewer,
+            request.data,
+            codec=request.codec,
+            lpips_weights=request.lpips_weights,
+            decoded=self.store.decoded_folder,
+        )
+        return PictureStage(
+            open_viewer=opened if request.pictures else None,
+            store=self.store,
+            record=self.record,
+            progress=self.progress,
+        )
 
     def _examine(self, regime: Regime, exam: Exam, gate: Gate, guest: Guest, ready_by: float) -> Result:
         try:
@@ -202,26 +247,6 @@ def _facts(manifest: EntryManifest) -> EntryFacts:
         claimed_val_loss=manifest.claimed_val_loss,
         causal=manifest.causal,
         email_sha256=hashlib.sha256(manifest.email.lower().encode()).hexdigest(),
-    )
-
-
-def _regime_report(result: Result, tokens_file: str, tokens_sha256: str) -> RegimeReport:
-    median_s, p95_s = np.quantile(result.timing.replies_s, [0.5, 0.95]).tolist()
-    return RegimeReport(
-        loss=result.scores.loss,
-        loss_ci=result.scores.loss_ci,
-        token_accuracy=result.scores.token_accuracy,
-        loss_by_frame=result.scores.loss_by_frame,
-        first_frame=result.regime.first_target(),
-        windows=result.scores.windows,
-        seconds_per_frame=result.timing.seconds_per_frame,
-        reply_s_median=median_s,
-        reply_s_p95=p95_s,
-        batch=result.batch,
-        logits_dtype=result.terms.logits_dtype,
-        state_probe=result.state_probe,
-        tokens_file=tokens_file,
-        tokens_sha256=tokens_sha256,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,11 @@ class ChallengeSpec:
     def uniform_loss(self) -> float:
         """Nats per token of a predictor that knows nothing."""
         return self.factors * math.log(self.factor_vocab)
+
+    @property
+    def at_window_rate(self) -> ChallengeSpec:
+        """The same windows in clips that hold nothing between their frames: 2 Hz, stride 1."""
+        return replace(self, raw_hz=self.raw_hz // self.stride, stride=1)
 
 
 CHALLENGE = ChallengeSpec()

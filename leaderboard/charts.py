@@ -8,6 +8,7 @@ from harness.results.report import RegimeReport
 from harness.spec import CHALLENGE
 from leaderboard.figures import LARGEST
 from leaderboard.references import PRIZE
+from leaderboard.sampling import SamplingBoard, SamplingRow
 from leaderboard.standings import Board
 
 WIDTH = 100.0
@@ -27,7 +28,7 @@ class Scale:
     def along(self, loss: float, length: float) -> float:
         """Where `loss` lies on an axis of `length`, the smallest at 0."""
         share = (loss - self.low) / (self.high - self.low) if self.high > self.low else 0.5
-        return round(_PADDING + min(1.0, max(0.0, share)) * (length - 2 * _PADDING), 2)
+        return round(_PADDING + min(1.0, max(0.0, share)) * (length - 2 * _PADDING), 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +65,14 @@ class BoardScales:
     def sparkline(self, result: RegimeReport) -> str:
         """The points of an SVG polyline in a `WIDTH` by `HEIGHT` box: frames to the right, larger losses higher."""
         frames = CHALLENGE.window - 1
-        losses = _shown(result)
+        losses = result.loss_by_frame
         middle = (min(losses) + max(losses)) / 2
         axis = Scale(low=middle - self.by_frame_span / 2, high=middle + self.by_frame_span / 2)
         points = []
         for index, loss in enumerate(losses):
             along = (result.first_frame + index - 1) / max(1, frames - 1)
             x = _PADDING + along * (WIDTH - 2 * _PADDING)
-            points.append(f"{x:.1f},{HEIGHT - axis.along(loss, HEIGHT):.1f}")
+            points.append(_point(x, HEIGHT - axis.along(loss, HEIGHT)))
         return " ".join(points)
 
 
@@ -83,10 +84,46 @@ def scales(board: Board) -> BoardScales:
     spare = max(0.0, _LEAST_SPAN - (high - low)) / 2
     return BoardScales(
         interval=Scale(low=low - spare, high=high + spare),
-        by_frame_span=max(max(_shown(result)) - min(_shown(result)) for result in results),
+        by_frame_span=max(max(result.loss_by_frame) - min(result.loss_by_frame) for result in results),
     )
 
 
-def _shown(result: RegimeReport) -> list[float]:
-    """The losses by frame, none beyond the largest that is shown."""
-    return [min(LARGEST, loss) for loss in result.loss_by_frame]
+@dataclass(frozen=True, kw_only=True)
+class SamplingScales:
+    """The axes of a board of the sampling track: LPIPS from its smallest to its largest."""
+
+    interval: Scale
+    by_frame: Scale
+
+    def whisker(self, row: SamplingRow) -> Whisker | None:
+        """The interval of one row."""
+        if row.lpips is None:
+            return None
+        low, mean, high = (
+            self.interval.along(value, WIDTH) for value in (row.lpips.ci[0], row.lpips.mean, row.lpips.ci[1])
+        )
+        return Whisker(low=low, mean=mean, high=high, prize=None)
+
+    def sparkline(self, row: SamplingRow) -> str:
+        """The points of an SVG polyline in a `WIDTH` by `HEIGHT` box: frames to the right, larger LPIPS higher."""
+        values = row.lpips.by_frame if row.lpips else ()
+        across = Scale(low=0, high=len(values) - 1)
+        return " ".join(
+            _point(across.along(index, WIDTH), HEIGHT - self.by_frame.along(value, HEIGHT))
+            for index, value in enumerate(values)
+        )
+
+
+def sampling_scales(board: SamplingBoard) -> SamplingScales:
+    """The axes that hold every row of `board`."""
+    known = [row.lpips for row in board.rows if row.lpips]
+    ends = [end for lpips in known for end in lpips.ci] or [0.0]
+    values = [value for lpips in known for value in lpips.by_frame] or [0.0]
+    return SamplingScales(
+        interval=Scale(low=min(ends), high=max(ends)), by_frame=Scale(low=min(values), high=max(values))
+    )
+
+
+def _point(across: float, up: float) -> str:
+    """A point of a polyline, in as few characters as can be seen: a page has thousands."""
+    return f"{across:.0f},{round(up, 1):g}"

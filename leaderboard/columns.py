@@ -10,12 +10,19 @@ from harness.spec import CHALLENGE
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column's heading, one line on its meaning, and whether it holds figures (right-aligned)."""
+    """A column's heading and one line on its meaning.
+
+    Attributes:
+        figures: whether it holds figures, right-aligned.
+        sorts: whether rows can be sorted by it, and `descends` whether the largest comes first then.
+    """
 
     name: str
     title: str
     meaning: str
     figures: bool = False
+    sorts: bool = True
+    descends: bool = False
 
 
 _PREDICTED = CHALLENGE.window - 1
@@ -61,6 +68,7 @@ COLUMNS = (
     Column(
         name="by-frame",
         title="By frame",
+        sorts=False,
         meaning=f"The same loss for each predicted frame, 1 to {_PREDICTED} from left to right. Every row "
         "has its own middle and the same height per nat.",
     ),
@@ -68,14 +76,15 @@ COLUMNS = (
         name="accuracy",
         title="Accuracy",
         figures=True,
+        descends=True,
         meaning="Share of tokens predicted exactly (both factors right), in the same regime.",
     ),
     Column(
         name="lpips",
         title="LPIPS",
         figures=True,
-        meaning="Perceptual distance of the decoded prediction to the decoded truth; lower is better. "
-        "Empty until grades decode frames.",
+        meaning="Perceptual distance (AlexNet) of the decoded prediction to the decoded truth, in the same regime, "
+        "as 1X publishes it; lower is better. Empty where it was not measured.",
     ),
     Column(
         name="seconds",
@@ -102,5 +111,79 @@ COLUMNS = (
         meaning="The entrant's own figure for the public validation set. Not checked here.",
     ),
     Column(name="sandbox", title="Sandbox", meaning="What the entry ran in: docker, or a plain process."),
-    Column(name="date", title="Date", meaning="When the grade ended (UTC)."),
+    Column(name="date", title="Date", descends=True, meaning="When the grade ended (UTC)."),
 )
+
+_IMAGINED = (
+    f"frames {CHALLENGE.prompt_frames} to {_PREDICTED}, each predicted from {CHALLENGE.prompt_frames} true frames and "
+    "the entry's own"
+)
+
+SAMPLING_COLUMNS = (
+    Column(
+        name="rank",
+        title="Rank",
+        figures=True,
+        meaning="By LPIPS, lowest first; equal published values share a rank. Only what the same codec decoded and the "
+        "same weights compared is ranked together. Without LPIPS there is no rank: PSNR and SSIM prefer a blurred "
+        "guess to a sharp one, so nothing is ranked by them.",
+    ),
+    Column(name="user", title="User", meaning="Who sent the entry."),
+    Column(name="entry", title="Entry", meaning="What its entrant calls it; leads to its page."),
+    Column(
+        name="lpips",
+        title="LPIPS",
+        figures=True,
+        meaning=f"Fully autoregressive: of {_IMAGINED} predictions. Perceptual distance (AlexNet) to the decoded "
+        "truth, mean over windows and frames, and over draws where an entry was asked several times; lower is "
+        "better. Below it the 95% bootstrap interval over windows.",
+    ),
+    Column(
+        name="horizon",
+        title="By horizon",
+        sorts=False,
+        meaning=f"The same for each of these frames, {CHALLENGE.prompt_frames} to {_PREDICTED} from left to right, on "
+        "one scale for the whole table: higher is worse.",
+    ),
+    Column(
+        name="best",
+        title="Best of k",
+        figures=True,
+        meaning="Of an entry that was asked k times, the same figure for the best draw of each window. It flatters the "
+        "more, the larger k, and ranks nothing.",
+    ),
+    Column(
+        name="forced",
+        title="TF LPIPS",
+        figures=True,
+        meaning="Temporally teacher-forced: of every frame predicted from true ones, as 1X publishes it.",
+    ),
+    Column(
+        name="psnr",
+        title="PSNR",
+        figures=True,
+        descends=True,
+        meaning="Peak signal-to-noise ratio of the same frames in decibels; higher is better.",
+    ),
+    Column(
+        name="ssim",
+        title="SSIM",
+        figures=True,
+        descends=True,
+        meaning="Structural similarity of the same frames, at most 1; higher is better.",
+    ),
+    Column(
+        name="autoregressive",
+        title="AR loss",
+        figures=True,
+        meaning="Nats per token of the same frames.",
+    ),
+    Column(
+        name="seconds",
+        title="s/frame",
+        figures=True,
+        meaning="Seconds per predicted frame of the same regime, on the host's clock.",
+    ),
+    Column(name="date", title="Date", descends=True, meaning="When the grade ended (UTC)."),
+)
+"""Of the sampling track."""

@@ -10,8 +10,12 @@ from typing import Any
 
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
+from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE
+from leaderboard.grade_pages import GradePage
+from leaderboard.measured import Measured, measured
 from leaderboard.references import PUBLISHED, Reference
+from leaderboard.sampling import SamplingBoard, SamplingRow
 from leaderboard.standings import Board, Row, Standings
 
 FORMAT = 1
@@ -39,9 +43,32 @@ def to_json(standings: Standings) -> dict[str, Any]:
         },
         "latest_grade": standings.latest,
         "boards": [_board(board) for board in standings.boards],
+        "sampling": [_sampling_board(board) for board in standings.sampling],
+        "without_pictures": [asdict(each) for each in standings.unseen],
         "published": [asdict(reference) for reference in PUBLISHED],
         "failed": [asdict(failed) for failed in standings.failed],
         "not_ranked": standings.not_ranked,
+    }
+
+
+def grade_to_json(page: GradePage) -> dict[str, Any]:
+    """One grade as its page shows it; losses in nats per token."""
+    record = page.report.to_json()
+    del record["entry"]["email_sha256"]
+    for name in ("limits", "durations_s"):
+        del record["provenance"][name]
+    for result in filter(None, record["regimes"].values()):
+        del result["strips"]
+    return {
+        "format": FORMAT,
+        **record,
+        "marks": [mark.value for mark in page.marks],
+        "places": [asdict(place) for place in page.places],
+        "loss_by_position": {regime.value: drawn.losses_HW for regime, drawn in page.maps.items()},
+        "pictures": [
+            {"regime": sample.regime.value, "window": sample.window, "file": sample.path}
+            for sample in page.samples
+        ],
     }
 
 
@@ -87,12 +114,50 @@ def _row(row: Row) -> dict[str, Any]:
     }
 
 
+def _sampling_board(board: SamplingBoard) -> dict[str, Any]:
+    return {
+        "data_name": board.data_name,
+        **asdict(board.contest),
+        "codec": board.codec,
+        "ranked_by": Metric.LPIPS.value if board.is_ranked else None,
+        "why_unranked": list(board.why_unranked),
+        "rows": [_sampling_row(row) for row in board.rows],
+    }
+
+
+def _sampling_row(row: SamplingRow) -> dict[str, Any]:
+    report = row.report
+    figures = {metric.value: measured(row.result, metric) for metric in Metric}
+    return {
+        "rank": row.rank,
+        "user": report.entry.user_name,
+        "entry": report.entry.entry_name,
+        "marks": [mark.value for mark in row.marks],
+        "finished_at": report.finished_at,
+        "grade_id": report.grade_id,
+        "first_frame": row.result.first_frame,
+        "draws": row.result.samples.draws if row.result.samples else 1,
+        **{name: found and _measured(found) for name, found in figures.items()},
+        "temporally_teacher_forced_lpips": row.lpips_forced and row.lpips_forced.mean,
+    }
+
+
+def _measured(found: Measured) -> dict[str, Any]:
+    return {
+        "mean": found.mean,
+        "ci": list(found.ci),
+        "by_frame": list(found.by_frame),
+        "best_of_k": found.best_of_k,
+        "best_of_k_ci": found.best_of_k_ci and list(found.best_of_k_ci),
+    }
+
+
 def _result(result: RegimeReport) -> dict[str, Any]:
     return {
         "loss": result.loss,
         "loss_ci": list(result.loss_ci),
         "token_accuracy": result.token_accuracy,
-        "lpips": None,
+        **{metric.value: getattr(result, metric.value) for metric in Metric},
         "loss_by_frame": list(result.loss_by_frame),
         "first_frame": result.first_frame,
         "windows": result.windows,
@@ -135,6 +200,7 @@ def _flat(board: Board, row: Row) -> dict[str, object]:
         "loss_low": result.loss_ci[0],
         "loss_high": result.loss_ci[1],
         "token_accuracy": result.token_accuracy,
+        "lpips": result.lpips,
         "seconds_per_frame": result.seconds_per_frame,
         "fully_autoregressive_loss": _loss(report, Regime.FULLY_AUTOREGRESSIVE),
         "fully_teacher_forced_loss": _loss(report, Regime.FULLY_TEACHER_FORCED),

@@ -1,37 +1,53 @@
-"""Writes the site: the page and its two exports, each complete or not at all."""
+"""Writes the site: the rankings, a page for every grade and their exports, each file complete or not at all."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from harness.errors import OutputFailed
+from harness.errors import OutputFailed, StoreFailed
 from harness.results.report import GradeReport
-from harness.results.whole_file import whole_file
-from leaderboard.exports import to_csv, to_json
-from leaderboard.render import render
+from leaderboard.exports import grade_to_json, to_csv, to_json
+from leaderboard.grade_pages import GradePage, grade_pages
+from leaderboard.render import GRADES, render, render_grade
+from leaderboard.samples import Gallery, Sample, copy_samples, remove_other_samples
+from leaderboard.site_files import put
 from leaderboard.standings import Standings, standings
 
+_GRADE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
-def publish(reports: Iterable[GradeReport], site: Path) -> Standings:
-    """Write `index.html`, `leaderboard.json` and `leaderboard.csv` into `site`; returns what they show.
 
-    Nothing in them depends on the clock: the same reports (oldest first) give the same bytes.
+def publish(
+    reports: Iterable[GradeReport],
+    site: Path,
+    gallery: Gallery | None = None,
+    *,
+    store: Path | None = None,
+) -> Standings:
+    """Write `index.html`, `leaderboard.json`, `leaderboard.csv` and a page and a JSON object for every grade.
 
-    Raises: OutputFailed when `site` cannot be written.
+    The pictures that are in `gallery` are copied beside them, any others in the site are removed; maps of losses come
+    from `store`, the folder of the records, for data that the gallery shows. Nothing depends on the clock: the same
+    reports (oldest first) and store give the same bytes. Returns what the rankings show.
+
+    Raises: OutputFailed when `site` cannot be written; StoreFailed when a record or picture cannot be published.
     """
-    shown = standings(reports)
-    files = {
-        "leaderboard.json": json.dumps(to_json(shown), indent=2, allow_nan=False, ensure_ascii=False) + "\n",
-        "leaderboard.csv": to_csv(shown),
-        "index.html": render(shown),  # last: it names the other two
-    }
+    every = list(reports)
+    shown = standings(every)
+    samples: list[Sample] = []
     try:
-        site.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            with whole_file(site / name) as file:
-                file.write(text.encode("utf-8"))
+        (site / GRADES).mkdir(parents=True, exist_ok=True)
+        for page in grade_pages(every, shown, gallery=gallery, store=store):
+            copy_samples(page.samples, site)
+            samples += page.samples
+            _write_grade(page, site)
+        put(site / "leaderboard.json", _as_text(to_json(shown), indent=2).encode())
+        put(site / "leaderboard.csv", to_csv(shown).encode())
+        put(site / "index.html", render(shown).encode())  # last: it names all others
+        remove_other_samples(samples, site)
     except OSError as error:
         raise OutputFailed(
             f"{site} cannot be written: {error.strerror}",
@@ -39,3 +55,19 @@ def publish(reports: Iterable[GradeReport], site: Path) -> Standings:
             fix="name a folder that can be written, with free space, in -o",
         ) from error
     return shown
+
+
+def _write_grade(page: GradePage, site: Path) -> None:
+    grade_id = page.report.grade_id
+    if not _GRADE_ID.fullmatch(grade_id):
+        raise StoreFailed(
+            f"the record {grade_id!r} cannot have a page: its id is no name of a file",
+            code="store.bad_record",
+            fix="wmc writes no such ids: look at who wrote into the store",
+        )
+    put(site / GRADES / f"{grade_id}.json", _as_text(grade_to_json(page), indent=None).encode())
+    put(site / GRADES / f"{grade_id}.html", render_grade(page).encode())
+
+
+def _as_text(value: dict[str, Any], *, indent: int | None) -> str:
+    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False) + "\n"

@@ -1,30 +1,65 @@
-"""A grade as strangers may see it: text without tricks, figures rounded."""
+"""A grade as strangers may see it: text without tricks, figures rounded, nothing of the host but its policy."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from harness.results.report import EntryFacts, GradeReport, RegimeReport
-from leaderboard.figures import rounded, two_figures
+from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, SamplesReport
+from harness.scoring.perceptual import Metric
+from harness.scoring.perceptual_scores import SampledScore
+from leaderboard.figures import METRIC_DECIMALS, rounded, rounded_frame, two_figures
 from leaderboard.plain_text import one_line, paragraphs
 
 NAME_LIMIT = 64
 DESCRIPTION_LIMIT = 2000
 SOURCE_LIMIT = 300
+REASON_LIMIT = 400
+
+POLICY = {
+    "isolation": "Isolation",
+    "engine": "Engine",
+    "runtime": "Runtime",
+    "seccomp": "Seccomp profile, sha256",
+    "memory": "Memory",
+    "cpus": "CPU cores",
+    "pids": "Processes and threads",
+    "gpus": "GPUs",
+    "build_network": "Network of build.sh",
+    "build_volume": "Built entry",
+    "page_cache": "Page cache between runs",
+    "survivors": "Surviving processes",
+    "python": "Python",
+}
+"""What is said of a sandbox; whatever else a record knows of its host stays in the store."""
+
+_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^/\s:;,'\"]+/)+")
 
 
 def publishable(report: GradeReport) -> GradeReport:
-    """The same grade as a page may show it: text cleaned, figures rounded, the sender's address gone."""
-    regimes = {regime: result and _rounded(result) for regime, result in report.regimes.items()}
-    provenance = replace(
-        report.provenance, data_name=one_line(report.provenance.data_name, limit=NAME_LIMIT) or "unnamed"
+    """The same grade as a page may show it: text cleaned, figures rounded, the sender's address gone.
+
+    Its pictures are gone too: who may see those is decided elsewhere.
+    """
+    return replace(
+        report,
+        entry=_cleaned(report.entry),
+        regimes={regime: result and _rounded(result) for regime, result in report.regimes.items()},
+        failure=report.failure and _without_words(report.failure),
+        provenance=_public(report.provenance),
     )
-    return replace(report, entry=_cleaned(report.entry), regimes=regimes, provenance=provenance)
 
 
 def shown_name(name: str | None) -> str:
     """A user's or an entry's name as it is shown."""
     return one_line(name, limit=NAME_LIMIT) or "unnamed"
+
+
+def without_folders(text: str) -> str:
+    """One line of our own text, files named without the folders of this host."""
+    return one_line(_FOLDERS.sub("", text), limit=REASON_LIMIT)
 
 
 def _cleaned(entry: EntryFacts) -> EntryFacts:
@@ -39,15 +74,79 @@ def _cleaned(entry: EntryFacts) -> EntryFacts:
     )
 
 
+def _without_words(failure: Failure) -> Failure:
+    """The message stays in the store, for it may repeat what a stranger wrote; the next step is our own text."""
+    return replace(failure, message="", fix=without_folders(failure.fix))
+
+
+def _public(provenance: Provenance) -> Provenance:
+    details = {
+        name: provenance.sandbox_details[name] for name in POLICY if name in provenance.sandbox_details
+    }
+    if gpus := details.get("gpus"):
+        details["gpus"] = gpus if gpus == "none" else str(len(gpus.split(",")))
+    return replace(
+        provenance,
+        data_name=one_line(provenance.data_name, limit=NAME_LIMIT) or "unnamed",
+        codec=provenance.codec and one_line(provenance.codec, limit=NAME_LIMIT),
+        sandbox_details={name: one_line(text, limit=REASON_LIMIT) for name, text in details.items()},
+        limits={},
+        durations_s={},
+    )
+
+
 def _rounded(result: RegimeReport) -> RegimeReport:
     low, high = result.loss_ci
+    probe = result.state_probe
+    metrics: dict[str, Any] = {}
+    for metric in Metric:
+        metrics |= _rounded_metric(result, metric)
     return replace(
         result,
         loss=rounded(result.loss),
         loss_ci=(rounded(low), rounded(high)),
         token_accuracy=rounded(result.token_accuracy),
-        loss_by_frame=tuple(rounded(value) for value in result.loss_by_frame),
+        loss_by_frame=tuple(rounded_frame(value) for value in result.loss_by_frame),
         seconds_per_frame=two_figures(result.seconds_per_frame),
         reply_s_median=two_figures(result.reply_s_median),
         reply_s_p95=two_figures(result.reply_s_p95),
+        state_probe=replace(
+            probe, mean_gain=rounded(probe.mean_gain), largest_change=rounded(probe.largest_change)
+        ),
+        missing_metrics=_reasons(result.missing_metrics),
+        samples=result.samples and _rounded_samples(result.samples),
+        strips=(),
+        **metrics,
     )
+
+
+def _rounded_metric(result: RegimeReport, metric: Metric) -> dict[str, Any]:
+    fields = (metric.value, f"{metric.value}_ci", f"{metric.value}_by_frame")
+    return {name: _to(METRIC_DECIMALS[metric], getattr(result, name)) for name in fields}
+
+
+def _rounded_samples(samples: SamplesReport) -> SamplesReport:
+    scores: dict[str, SampledScore | None] = {}
+    for metric in Metric:
+        score: SampledScore | None = getattr(samples, metric.value)
+        values = {} if score is None else vars(score)
+        figures = {name: _to(METRIC_DECIMALS[metric], value) for name, value in values.items()}
+        scores[metric.value] = score and replace(score, **figures)
+    return replace(
+        samples,
+        loss_mean=rounded(samples.loss_mean),
+        token_accuracy_mean=rounded(samples.token_accuracy_mean),
+        lpips=scores["lpips"],
+        psnr=scores["psnr"],
+        ssim=scores["ssim"],
+    )
+
+
+def _to(decimals: int, value: float | tuple[float, ...] | None) -> Any:
+    if isinstance(value, tuple):
+        return tuple(round(each, decimals) for each in value)
+    return None if value is None else round(value, decimals)
+
+
+def _reasons(missing: Mapping[str, str]) -> dict[str, str]:
+    return {metric: without_folders(reason) for metric, reason in missing.items()}

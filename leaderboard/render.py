@@ -1,47 +1,50 @@
-"""The page: one self-contained HTML document that asks the network for nothing."""
+"""The pages: self-contained HTML documents that ask the network for nothing but pictures of the same site."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import math
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.protocol.regimes import DISCLOSURE_ORDER
+from harness.results.report import GradeReport
+from harness.scoring.perceptual import Metric, by_reason
 from harness.spec import CHALLENGE
-from leaderboard import charts, figures
-from leaderboard.columns import COLUMNS, REGIME_COLUMNS
+from leaderboard import charts, curves, figures
+from leaderboard.columns import COLUMNS, REGIME_COLUMNS, SAMPLING_COLUMNS
+from leaderboard.grade_pages import GradePage
 from leaderboard.marks import Mark
+from leaderboard.measured import measured
+from leaderboard.positions import SHADES, shading
+from leaderboard.publishable import POLICY
 from leaderboard.references import PRIZE, PUBLISHED, Line
+from leaderboard.rivals import TITLES
+from leaderboard.sampling import IMAGINED
 from leaderboard.standings import RANKED_BY, Standings
+
+GRADES = "grades"
+"""The site's folder of a page and a JSON object for each grade."""
 
 _HERE = Path(__file__).parent
 
 
 def render(standings: Standings) -> str:
-    """The page as HTML; the same standings give the same bytes."""
-    style = (_HERE / "static" / "style.css").read_text("utf-8")
-    return (
-        _environment()
-        .get_template("index.html")
-        .render(
-            standings=standings,
-            style=style,
-            style_hash=_csp_hash(style),
-            columns=COLUMNS,
-            regime_columns=REGIME_COLUMNS,
-            marks=Mark,
-            published=PUBLISHED,
-            prize=PRIZE,
-            challenge=CHALLENGE,
-            regimes=sorted(DISCLOSURE_ORDER, key=lambda regime: regime is not RANKED_BY),
-            ranked_by=RANKED_BY,
-            chart=charts,
-        )
-    )
+    """The page of all rankings as HTML; the same standings give the same bytes."""
+    return _environment().get_template("index.html").render(script=_static("board.js"), standings=standings)
 
 
+def render_grade(page: GradePage) -> str:
+    """The page of one grade as HTML, to lie in the folder `GRADES`."""
+    return _environment().get_template("grade.html").render(script="", page=page)
+
+
+@cache
 def _environment() -> Environment:
     """Escapes everything but what a template marks as our own, and refuses names it does not know."""
     environment = Environment(
@@ -50,17 +53,64 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     environment.filters |= {
         "loss": figures.loss,
+        "signed": figures.signed,
+        "signed_frame": figures.signed_frame,
         "short_loss": figures.short_loss,
+        "of_metric": figures.of_metric,
         "seconds": figures.seconds,
         "power_of_ten": figures.power_of_ten,
+        "source_hash": _source_hash,
+        "page": lambda grade_id: f"{GRADES}/{grade_id}.html",
     }
     environment.tests["line"] = lambda item: isinstance(item, Line)
+    environment.globals |= {**_OURS, "style": _static("style.css")}
     return environment
 
 
-def _csp_hash(style: str) -> str:
-    """The style sheet's source expression for the page's Content-Security-Policy."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+def _reasons(report: GradeReport) -> list[tuple[str, list[str]]]:
+    """Why a metric is missing, and which ones are for this reason."""
+    results = [result for result in report.regimes.values() if result]
+    missing = (item for result in results for item in result.missing_metrics.items())
+    return list(by_reason((TITLES[Metric(metric)], reason) for metric, reason in missing).items())
+
+
+_OURS: Mapping[str, Any] = {
+    "columns": COLUMNS,
+    "regime_columns": REGIME_COLUMNS,
+    "sampling_columns": SAMPLING_COLUMNS,
+    "marks": Mark,
+    "metric": Metric,
+    "titles": TITLES,
+    "published": PUBLISHED,
+    "prize": PRIZE,
+    "challenge": CHALLENGE,
+    "regimes": sorted(DISCLOSURE_ORDER, key=lambda regime: regime is not RANKED_BY),
+    "ranked_by": RANKED_BY,
+    "imagined_by": IMAGINED,
+    "chart": charts,
+    "plot": curves,
+    "measured": measured,
+    "policy": POLICY,
+    "reasons": _reasons,
+    "shading": shading,
+    "shades": SHADES,
+    "largest": figures.LARGEST,
+    "frame_decimals": figures.FRAME_DECIMALS,
+    "metric_decimals": figures.METRIC_DECIMALS,
+    "ln2": math.log(2),
+}
+
+
+@cache
+def _static(name: str) -> str:
+    return (_HERE / "static" / name).read_text("utf-8")
+
+
+@cache
+def _source_hash(source: str) -> str:
+    """The source expression of a style sheet or script for the page's Content-Security-Policy."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()

@@ -1,21 +1,19 @@
-"""Who stands where: grades of the same windows are ranked together, the latest grade of each entry counts.
-
-A grade without a sandbox never takes the place of one in a sandbox.
-"""
+"""Who stands where: grades of the same windows are ranked together, the latest grade of each entry counts."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.errors import Blame
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
-from leaderboard.marks import Mark, is_self_run, marks_of
+from leaderboard.counting import counting, ranks
+from leaderboard.marks import Mark, marks_of
 from leaderboard.publishable import publishable, shown_name
 from leaderboard.references import LINES, Line
-from leaderboard.senders import EntryKey, Senders
+from leaderboard.sampling import SamplingBoard, Unseen, sampling_boards
+from leaderboard.senders import Senders
 
 RANKED_BY = Regime.TEMPORALLY_TEACHER_FORCED
 
@@ -80,7 +78,8 @@ class Standings:
     """Everything the page shows.
 
     Attributes:
-        boards: the one with the most entries first.
+        boards: of the compression track, the one with the most entries first.
+        sampling: the boards of the sampling track; `unseen` says what keeps entries off them.
         failed: the latest first.
         not_ranked: grades that finished without the regime that ranks.
         not_charged: grades that stopped through no fault of their entry; nobody's business but the organiser's.
@@ -88,6 +87,8 @@ class Standings:
     """
 
     boards: tuple[Board, ...]
+    sampling: tuple[SamplingBoard, ...]
+    unseen: tuple[Unseen, ...]
     failed: tuple[Failed, ...]
     not_ranked: int
     not_charged: int
@@ -101,26 +102,20 @@ def standings(reports: Iterable[GradeReport]) -> Standings:
     finished = [report for report in every if not report.failure]
     ranked = [report for report in finished if report.regimes.get(RANKED_BY)]
     senders = Senders(finished)
-    boards = [_board(contest, counting, senders) for contest, counting in _counting(ranked, senders).items()]
+    boards = [
+        _board(contest, those, senders) for contest, those in counting(ranked, senders, _contest).items()
+    ]
     boards.sort(key=lambda board: (len(board.rows), board.contest.windows, board.latest), reverse=True)
+    sampling, unseen = sampling_boards(finished, senders)
     return Standings(
         boards=tuple(boards),
+        sampling=sampling,
+        unseen=unseen,
         failed=tuple(_failed(report) for report in reversed(charged) if report.failure),
         not_ranked=len(finished) - len(ranked),
         not_charged=len(every) - len(charged),
         latest=max((report.finished_at for report in charged), default=None),
     )
-
-
-def _counting(ranked: Iterable[GradeReport], senders: Senders) -> dict[Contest, list[GradeReport]]:
-    """The grade of each entry that counts, for every contest."""
-    counting: dict[Contest, dict[EntryKey, GradeReport]] = defaultdict(dict)
-    for report in ranked:
-        of_entry, key = counting[_contest(report)], senders.key(report)
-        earlier = of_entry.get(key)
-        if not (earlier and is_self_run(report) and not is_self_run(earlier)):
-            of_entry[key] = report
-    return {contest: list(of_entry.values()) for contest, of_entry in counting.items()}
 
 
 def _ranking_result(report: GradeReport) -> RegimeReport:
@@ -146,12 +141,11 @@ def _board(contest: Contest, reports: list[GradeReport], senders: Senders) -> Bo
     in_order = sorted(
         reports, key=lambda report: (_ranking_result(report).loss, report.finished_at, report.grade_id)
     )
-    rank, shown_loss = 0, None
-    for place, exact in enumerate(in_order, start=1):
-        report = publishable(exact)
-        if _ranking_result(report).loss != shown_loss:
-            rank, shown_loss = place, _ranking_result(report).loss
-        row = Row(rank=rank, report=report, marks=marks_of(report, other_sender=senders.is_other(exact)))
+    public = [publishable(report) for report in in_order]
+    places = ranks([_ranking_result(report).loss for report in public])
+    for place, (exact, report) in enumerate(zip(in_order, public, strict=True)):
+        marks = marks_of(report, other_sender=senders.is_other(exact))
+        row = Row(rank=places[place], report=report, marks=marks)
         placed.append((_ranking_result(exact).loss, f"{place:09}", row))
     placed.sort(key=lambda item: item[:2])  # a line before the rows that only reach it
     return Board(

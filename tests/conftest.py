@@ -76,7 +76,7 @@ NEEDS = (
         title="browser",
         variable="WMC_REQUIRE_BROWSER",
         obstacle=browser_obstacle,
-        remedy="install chromium (Debian: apt-get install chromium)",
+        remedy="install chromium and its driver (Debian: apt-get install chromium chromium-driver)",
     ),
     Need(
         marker="torch",

@@ -26,7 +26,7 @@ def load(where: Path | str, *, revision: str | None = None) -> Genie:
     state = _read_weights(folder / WEIGHTS_NAME)
     with torch.device("meta"):
         model = Genie(config)
-    _check(state, model.state_dict(), folder / WEIGHTS_NAME)
+    check_fit(state, model.state_dict(), folder / WEIGHTS_NAME)
     model.load_state_dict(state, assign=True)
     return model.eval()
 
@@ -38,18 +38,27 @@ def save(model: Genie, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".checkpoint-", dir=folder) as made:
         save_file(state, Path(made) / WEIGHTS_NAME, metadata={"format": "pt"})
         (Path(made) / CONFIG_NAME).write_text(model.config.to_json(), encoding="utf-8")
-        shutil.copymode(
-            Path(made) / CONFIG_NAME, Path(made) / WEIGHTS_NAME
-        )  # safetensors lets only us read it
+        # safetensors lets only us read what it writes
+        shutil.copymode(Path(made) / CONFIG_NAME, Path(made) / WEIGHTS_NAME)
         for name in (WEIGHTS_NAME, CONFIG_NAME):
             os.replace(Path(made) / name, folder / name)
+
+
+def is_hub_id(where: Path | str) -> bool:
+    """Whether it names no folder here, but could be the Hub's OWNER/NAME."""
+    return (
+        isinstance(where, str)
+        and not Path(where).is_dir()
+        and where.count("/") == 1
+        and not where.startswith(("/", "."))
+    )
 
 
 def _folder(where: Path | str, revision: str | None) -> Path:
     """Where the files lie on this machine, downloaded if they have to be."""
     if Path(where).is_dir():
         return Path(where)
-    if isinstance(where, Path) or where.count("/") != 1 or where.startswith(("/", ".")):
+    if not is_hub_id(where):
         raise CheckpointError(
             f"{where} is no folder", fix="name a checkpoint's folder, or a Hub id: OWNER/NAME"
         )
@@ -61,7 +70,7 @@ def _folder(where: Path | str, revision: str | None) -> Path:
             f"{where} is no folder, and the Hub needs huggingface_hub", fix="pip install 'wmc[hub]'"
         ) from error
     try:
-        paths = [hf_hub_download(where, name, revision=revision) for name in (CONFIG_NAME, WEIGHTS_NAME)]
+        paths = [hf_hub_download(str(where), name, revision=revision) for name in (CONFIG_NAME, WEIGHTS_NAME)]
     except (HfHubHTTPError, LocalEntryNotFoundError, ValueError, OSError) as error:
         raise CheckpointError(
             f"{where} is no folder, and the Hub did not give it: {error}",
@@ -79,7 +88,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} cannot be read: {error}", fix="copy or download it again") from error
 
 
-def _check(state: dict[str, Tensor], expected: dict[str, Tensor], path: Path) -> None:
+def check_fit(state: dict[str, Tensor], expected: dict[str, Tensor], path: Path) -> None:
     """CheckpointError that names what the file lacks, what it has too much, or which shapes differ."""
     missing = sorted(expected.keys() - state.keys())
     unknown = sorted(state.keys() - expected.keys())

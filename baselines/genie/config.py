@@ -12,6 +12,11 @@ FILE_NAME = "config.json"
 PUBLISHED_MUP_WIDTH = 256
 """The width at which muP changes nothing: 1X tuned there."""
 
+CHALLENGE_VOCAB = 2**18
+CHALLENGE_POSITIONS = 256
+CHALLENGE_FRAMES = 16
+_FIX = "correct it; for weights you were given, take the config.json that came with them"
+
 
 class CheckpointError(Exception):
     """A checkpoint that cannot be used: what is wrong with it, and what to do."""
@@ -35,6 +40,8 @@ class GenieConfig:
         qk_norm: one LayerNorm over each head's queries and keys instead of two over the width.
         mlp_ratio: inner width of the MLP over D.
         num_prompt_frames, max_corrupt_rate, non_mlm_ratio: see masking.py.
+        action_width: columns of the actions it is told; 0, as in all of 1X's, for none. In the file only if there are
+            some.
     """
 
     num_layers: int
@@ -56,12 +63,11 @@ class GenieConfig:
     mlp_ratio: float = 4.0
     mlp_drop: float = 0.0
     mlp_bias: bool = True
+    action_width: int = 0
 
     def __post_init__(self) -> None:
         for mistake in _mistakes(self):
-            raise CheckpointError(
-                f"{FILE_NAME}: {mistake}", fix="correct it, or take the checkpoint's own file"
-            )
+            raise CheckpointError(mistake, fix=_FIX)
 
     @property
     def side(self) -> int:
@@ -90,7 +96,10 @@ class GenieConfig:
 
     def to_json(self) -> str:
         """The text of `config.json`, keys in 1X's order."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True)
+        values = asdict(self)
+        if not self.action_width:
+            del values["action_width"]
+        return json.dumps(values, indent=2, sort_keys=True)
 
 
 def read_config(path: Path) -> GenieConfig:
@@ -100,9 +109,9 @@ def read_config(path: Path) -> GenieConfig:
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} is missing", fix="it belongs beside model.safetensors") from error
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ones
-        raise CheckpointError(f"{path} is not JSON: {error}", fix="take the checkpoint's own file") from error
+        raise CheckpointError(f"{path} is not JSON: {error}", fix=_FIX) from error
     if not isinstance(values, dict):
-        raise CheckpointError(f"{path} holds no table", fix="take the checkpoint's own file")
+        raise CheckpointError(f"{path} holds no table", fix=_FIX)
     known = {field.name: field for field in fields(GenieConfig)}
     missing = [name for name, field in known.items() if field.default is MISSING and name not in values]
     unknown = sorted(set(values) - set(known))
@@ -111,9 +120,27 @@ def read_config(path: Path) -> GenieConfig:
     if unknown:
         raise CheckpointError(
             f"{path} has keys of no Genie known here: {', '.join(unknown)}",
-            fix="a checkpoint that needs them cannot be run by this code",
+            fix="is this the config of a Genie? One that needs such keys, or another model, cannot be run by this code",
         )
-    return GenieConfig(**values)
+    try:
+        return GenieConfig(**values)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error.message}", fix=error.fix) from error
+
+
+def check_challenge(config: GenieConfig) -> None:
+    """CheckpointError if this Genie speaks of other frames than the challenge's, or of too few."""
+    if (config.image_vocab_size, config.S) != (CHALLENGE_VOCAB, CHALLENGE_POSITIONS):
+        raise CheckpointError(
+            f"the Genie is for frames of {config.S} tokens out of {config.image_vocab_size}; "
+            f"the challenge's have {CHALLENGE_POSITIONS} out of {CHALLENGE_VOCAB}",
+            fix="take one for the challenge's data",
+        )
+    if config.T < CHALLENGE_FRAMES:
+        raise CheckpointError(
+            f"the Genie knows windows of {config.T} frames; the challenge's have {CHALLENGE_FRAMES}",
+            fix="take one for the challenge's data",
+        )
 
 
 def _mistakes(config: GenieConfig) -> list[str]:
@@ -132,6 +159,8 @@ def _mistakes(config: GenieConfig) -> list[str]:
     ]
     if found:
         return found
+    if config.action_width < 0:
+        found.append(f"action_width is {config.action_width}, it must not be negative")
     if config.d_model % config.num_heads:
         found.append(f"d_model {config.d_model} is no multiple of num_heads {config.num_heads}")
     if config.side**2 != config.S:
@@ -142,7 +171,11 @@ def _mistakes(config: GenieConfig) -> list[str]:
             f"{config.factored_vocab_size}; two factors must make up a token, as 512 * 512 = 262144"
         )
     if not 0 < config.num_prompt_frames < config.T:
-        found.append(f"num_prompt_frames is {config.num_prompt_frames} of {config.T} frames")
+        found.append(
+            f"num_prompt_frames is {config.num_prompt_frames} of {config.T} frames, it must be 1 to {config.T - 1}"
+        )
+    if config.d_model * config.mlp_ratio < 1:
+        found.append(f"mlp_ratio is {config.mlp_ratio}: of a d_model of {config.d_model} it leaves nothing")
     return found
 
 

@@ -20,7 +20,6 @@ import torch
 from config import GenieConfig
 from model import factors, joined
 from torch import Tensor
-from torch.nn import functional
 
 LEAST_KEPT = 0.25
 """The lowest share of right values in the first masked frame of a rollout-like batch."""
@@ -36,69 +35,73 @@ class Puzzle:
         input_BTHW: int64, tokens with corrupted values and, where masked, the mask's id.
         target_BTHW: int64, the tokens as they were.
         masked_BTHW: bool, where the loss is taken; never in frame 0, and somewhere at least once.
+        own_from: scalar, the first frame that stands for one of the model's own predictions; T if none does.
     """
 
     input_BTHW: Tensor
     target_BTHW: Tensor
     masked_BTHW: Tensor
+    own_from: Tensor
 
 
 def puzzle(tokens_BTHW: Tensor, config: GenieConfig, generator: torch.Generator) -> Puzzle:
     """The tokens of a batch, corrupted and masked; `generator` must be one of the tokens' device."""
-    draw = _Dice(generator)
+    draw = Dice(generator)
     frames = tokens_BTHW.shape[1]
     is_rollout = draw() < config.non_mlm_ratio
     first = _first_masked_frame(frames, is_rollout, config, draw)
     wrong_T = _share_of_wrong_values(frames, first, is_rollout, config, draw)
-    masked_BTHW = _masked(tokens_BTHW, first, draw)
+    probability_BT = torch.cos(math.pi / 2 * draw(*tokens_BTHW.shape[:2]))
+    is_closed_T = torch.arange(frames, device=first.device) < first
+    masked_BTHW = masked(tokens_BTHW.shape, probability_BT.masked_fill(is_closed_T, -torch.inf), draw)
 
-    right_BTHWF = factors(tokens_BTHW, config)
-    random_BTHWF = torch.randint(
-        config.factored_vocab_size, right_BTHWF.shape, generator=generator, device=tokens_BTHW.device
-    )
-    is_wrong_BTHWF = draw(*right_BTHWF.shape) < wrong_T[:, None, None, None]
-    corrupted_BTHW = joined(torch.where(is_wrong_BTHWF, random_BTHWF, right_BTHWF), config)
+    corrupted_BTHW = corrupted(tokens_BTHW, wrong_T, config, generator)
     return Puzzle(
         input_BTHW=corrupted_BTHW.masked_fill(masked_BTHW, config.mask_id),
         target_BTHW=tokens_BTHW,
         masked_BTHW=masked_BTHW,
+        own_from=torch.where(is_rollout, first, frames),
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scores:
-    """Scalars: `loss` in nats per token, summed over the factors; `accuracy`, the share with both factors right."""
-
-    loss: Tensor
-    accuracy: Tensor
-
-
-def masked_scores(
-    logits_BTHWFV: Tensor, target_BTHW: Tensor, masked_BTHW: Tensor, config: GenieConfig
-) -> Scores:
-    """Loss and accuracy over the masked positions."""
-    target_XF = factors(target_BTHW[masked_BTHW], config)
-    logits_XFV = logits_BTHWFV[masked_BTHW]
-    loss = (
-        functional.cross_entropy(logits_XFV.flatten(0, 1), target_XF.flatten()) * config.num_factored_vocabs
+def corrupted(
+    tokens_BTHW: Tensor, wrong_T: Tensor, config: GenieConfig, generator: torch.Generator
+) -> Tensor:
+    """The tokens with factor values replaced by uniform ones, at each frame's rate."""
+    right_BTHWF = factors(tokens_BTHW, config)
+    random_BTHWF = torch.randint(
+        config.factored_vocab_size, right_BTHWF.shape, generator=generator, device=tokens_BTHW.device
     )
-    return Scores(loss=loss, accuracy=(logits_XFV.argmax(-1) == target_XF).all(-1).float().mean())
+    is_wrong_BTHWF = Dice(generator)(*right_BTHWF.shape) < wrong_T[:, None, None, None]
+    return joined(torch.where(is_wrong_BTHWF, random_BTHWF, right_BTHWF), config)
 
 
-class _Dice:
+def masked(shape: tuple[int, ...], probability_BT: Tensor, draw: Dice) -> Tensor:
+    """Which positions are masked, each with its frame's probability: bool [B,T,H,W].
+
+    At least one is, of those whose probability is the highest above the number they drew: a batch without a mask would
+    teach nothing.
+    """
+    margin_BTHW = probability_BT[..., None, None] - draw(*shape)
+    return (margin_BTHW > 0) | (margin_BTHW == margin_BTHW.max())
+
+
+class Dice:
     """Uniform numbers in [0, 1) from one generator."""
 
     def __init__(self, generator: torch.Generator) -> None:
         self.generator = generator
 
     def __call__(self, *shape: int) -> Tensor:
+        """So many."""
         return torch.rand(shape, generator=self.generator, device=self.generator.device)
 
     def between(self, low: float, high: float, *shape: int) -> Tensor:
+        """So many in [low, high)."""
         return low + (high - low) * self(*shape)
 
 
-def _first_masked_frame(frames: int, is_rollout: Tensor, config: GenieConfig, draw: _Dice) -> Tensor:
+def _first_masked_frame(frames: int, is_rollout: Tensor, config: GenieConfig, draw: Dice) -> Tensor:
     """A scalar: 1, or where a rollout-like batch begins to be masked."""
     span = frames - config.num_prompt_frames
     late = config.num_prompt_frames + (draw() * span).long().clamp(max=span - 1)
@@ -106,7 +109,7 @@ def _first_masked_frame(frames: int, is_rollout: Tensor, config: GenieConfig, dr
 
 
 def _share_of_wrong_values(
-    frames: int, first: Tensor, is_rollout: Tensor, config: GenieConfig, draw: _Dice
+    frames: int, first: Tensor, is_rollout: Tensor, config: GenieConfig, draw: Dice
 ) -> Tensor:
     """How likely each frame's factor values are replaced: [T]."""
     everywhere = config.max_corrupt_rate * draw()
@@ -114,14 +117,3 @@ def _share_of_wrong_values(
     step_T = torch.where(is_later_T, draw.between(LEAST_KEPT_PER_FRAME, 1, frames), 1.0)
     kept_T = torch.where(is_later_T, draw.between(LEAST_KEPT, 1) * step_T.cumprod(0), 1.0)
     return 1 - (1 - everywhere) * kept_T
-
-
-def _masked(tokens_BTHW: Tensor, first: Tensor, draw: _Dice) -> Tensor:
-    """Which positions are masked: bool [B,T,H,W]. At least one is, for a batch without a mask teaches nothing."""
-    batch, frames = tokens_BTHW.shape[:2]
-    is_closed_T = torch.arange(frames, device=first.device) < first
-    probability_BT = torch.cos(math.pi / 2 * draw(batch, frames))
-    # How far below its probability a position's number lies: masked if that is positive.
-    margin_BTHW = probability_BT[..., None, None] - draw(*tokens_BTHW.shape)
-    margin_BTHW = margin_BTHW.masked_fill(is_closed_T[:, None, None], -torch.inf)
-    return (margin_BTHW > 0) | (margin_BTHW == margin_BTHW.max())

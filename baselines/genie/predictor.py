@@ -7,22 +7,20 @@ columns.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from cache import bytes_per_window
+from actions import RAW_ROWS
+from cache import windows_that_fit
 from checkpoint import load
-from config import CheckpointError, GenieConfig
+from config import check_challenge
+from model import Genie
 from rollout import Rollout, Sampling, order_noise
 
 FOLDER = Path(__file__).parent
 STEPS = 2  # MaskGIT steps; 1X published its numbers with two
 SEED = 0  # of the order in which positions are settled
-CHALLENGE_VOCAB = 2**18
-CHALLENGE_POSITIONS = 256
-LARGEST_BATCH = 64
-CPU_BATCH = 4  # a CPU is busy with less than that; more only takes memory
-CACHE_SHARE = 0.5  # of the GPU's free memory
 
 
 class Predictor:
@@ -36,16 +34,19 @@ class Predictor:
         by_confidence: bool = False,
         device: str | None = None,
         precision: torch.dtype = torch.float32,
+        compiled: bool = False,
     ) -> None:
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._precision = precision
         self._model = load(checkpoint).to(self._device)
+        if compiled:
+            compile_blocks(self._model)
         config = self._model.config
-        _check_challenge(config)
+        check_challenge(config)
         noise_TKN = None if by_confidence else order_noise(config, steps, seed=SEED)
         self._sampling = Sampling(steps=steps, noise_TKN=noise_TKN)
         self._rollout: Rollout | None = None
-        self.max_batch = _largest_batch(config, self._device, precision)
+        self.max_batch = windows_that_fit(config, capacity=config.T, device=self._device, dtype=precision)
 
     @torch.inference_mode()
     def reset(self, batch: int) -> None:
@@ -55,9 +56,15 @@ class Predictor:
             self._rollout = Rollout(self._model, batch=batch, sampling=self._sampling, dtype=self._precision)
         self._rollout.clear()
 
-    def observe(self, frame_BHW: np.ndarray, actions_BSA: np.ndarray) -> None:  # noqa: ARG002 - blind to actions
-        """Take the frame as context."""
-        self._begun().show(torch.from_numpy(frame_BHW.astype(np.int64)))
+    def observe(self, frame_BHW: np.ndarray, actions_BSA: np.ndarray) -> None:
+        """Take the frame as context, and the actions if this Genie was trained with such."""
+        width = self._model.config.action_width
+        if width and actions_BSA.shape[1:] != (RAW_ROWS, width):
+            raise RuntimeError(
+                f"the actions are {list(actions_BSA.shape[1:])} a frame; this Genie knows [{RAW_ROWS}, {width}]"
+            )
+        actions = torch.from_numpy(actions_BSA.astype(np.float32)) if width else None
+        self._begun().show(torch.from_numpy(frame_BHW.astype(np.int64)), actions)
 
     @torch.inference_mode()
     def predict(self) -> tuple[np.ndarray, np.ndarray]:
@@ -73,20 +80,10 @@ class Predictor:
         return self._rollout
 
 
-def _check_challenge(config: GenieConfig) -> None:
-    """CheckpointError if this Genie speaks of other frames than the challenge's."""
-    if (config.image_vocab_size, config.S) != (CHALLENGE_VOCAB, CHALLENGE_POSITIONS):
-        raise CheckpointError(
-            f"the checkpoint is for frames of {config.S} tokens out of {config.image_vocab_size}; "
-            f"the challenge's have {CHALLENGE_POSITIONS} out of {CHALLENGE_VOCAB}",
-            fix="take a checkpoint that was trained on the challenge's data",
-        )
+def compile_blocks(model: Genie, backend: Any = "inductor") -> None:
+    """Have torch compile the model's blocks when they are first used: one graph for all of them, however long the past.
 
-
-def _largest_batch(config: GenieConfig, device: torch.device, precision: torch.dtype) -> int:
-    """How many windows at once the cache has room for."""
-    if device.type != "cuda":
-        return CPU_BATCH
-    free_bytes, _ = torch.cuda.mem_get_info(device)
-    needed = bytes_per_window(config, capacity=config.T, bytes_per_number=precision.itemsize)
-    return max(1, min(LARGEST_BATCH, int(free_bytes * CACHE_SHARE / needed)))
+    It takes a minute or so and pays where many small kernels wait for each other, on a GPU.
+    """
+    for layer in model.decoder.layers:
+        layer.compile(dynamic=True, backend=backend)

@@ -14,18 +14,35 @@ from typing import NoReturn
 from harness.cli import (
     check,
     data,
+    generate,
     grade,
     host,
     inspect,
     leaderboard,
     sandbox,
     submit,
+    tokenize,
+    train_baseline,
+    visualize,
 )
 from harness.cli.console import Console
 from harness.cli.grade_view import without_record
 from harness.errors import Blame, OutputFailed, WmcError
 
-_COMMANDS = (submit, check, grade, leaderboard, data, sandbox, inspect, host)
+_COMMANDS = (
+    submit,
+    check,
+    grade,
+    leaderboard,
+    data,
+    sandbox,
+    inspect,
+    host,
+    generate,
+    train_baseline,
+    tokenize,
+    visualize,
+)
 _GRADING = ("grade", "check")
 _INTERRUPTED = 130
 

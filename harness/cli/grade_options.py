@@ -51,12 +51,25 @@ def add_grade_options(parser: argparse.ArgumentParser) -> None:
         "--regime-timeout", type=_seconds, default=Limits.regime_s, metavar="S", help="for one regime"
     )
     parser.add_argument("--json", action="store_true", help="print the record as one JSON object")
+    _add_picture_options(parser)
     _add_sandbox_options(parser)
 
 
 def grade_request(args: argparse.Namespace, submission: Path) -> GradeRequest:
-    """What the options ask for."""
+    """What the options ask for.
+
+    Raises: UsageError for options that contradict each other.
+    """
+    from harness.data.published import lpips_folder
     from harness.grading import GradeRequest
+
+    drawn = Regime.FULLY_AUTOREGRESSIVE
+    if args.samples > 1 and args.regime and drawn.value not in args.regime:
+        raise UsageError(
+            f"--samples {args.samples} asks for several draws of a regime that is not graded ({drawn.value})",
+            code="usage.samples",
+            fix=f"add --regime {drawn.value}, or leave --samples out",
+        )
 
     return GradeRequest(
         submission=submission,
@@ -66,6 +79,10 @@ def grade_request(args: argparse.Namespace, submission: Path) -> GradeRequest:
         seed=args.seed,
         limits=Limits(start_s=args.start_timeout, reply_s=args.reply_timeout, regime_s=args.regime_timeout),
         max_windows=args.windows,
+        samples=args.samples,
+        pictures=not args.no_pictures,
+        codec=args.codec,
+        lpips_weights=args.lpips or lpips_folder(),
     )
 
 
@@ -87,6 +104,28 @@ def pick_sandbox(args: argparse.Namespace, console: Console, *, cache: Path | No
         block_private_networks=args.build_network == "public",
     )
     return open_sandbox(args.sandbox, policy, cache=cache)
+
+
+def _add_picture_options(parser: argparse.ArgumentParser) -> None:
+    options = parser.add_argument_group(
+        "pictures", "predictions are decoded and compared with the decoded truth: LPIPS, PSNR, SSIM"
+    )
+    options.add_argument("--codec", metavar="PATH", help="what decodes (default: the codec the data names)")
+    options.add_argument(
+        "--lpips",
+        type=Path,
+        metavar="DIR",
+        help="where `wmc data pull --lpips` put the weights of LPIPS (default: where it does unless told otherwise)",
+    )
+    options.add_argument("--no-pictures", action="store_true", help="decode nothing, measure tokens alone")
+    options.add_argument(
+        "--samples",
+        type=_positive,
+        default=1,
+        metavar="K",
+        help="ask the fully autoregressive regime K times, for entries that draw at random: the mean over draws and "
+        "the best of them (default: 1)",
+    )
 
 
 def _add_sandbox_options(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.console import Console
+from harness.cli.picture_view import picture_table, why_missing
 from harness.cli.tables import number_table
 from harness.protocol.regimes import Regime
 from harness.spec import CHALLENGE
@@ -25,7 +26,11 @@ def show_report(report: GradeReport, console: Console, *, as_json: bool, logs: P
         console.json(report.to_json())
     elif not report.failure:
         console.show(_regime_table(report))
+        if pictures := picture_table(report):
+            console.show(pictures)
     if not report.failure:
+        for line in why_missing(report):
+            console.note(line)
         _show_warnings(report, console)
         return 0
     console.failure(report.failure.code, report.failure.message, report.failure.fix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from harness.text import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from leaderboard.disclosure import Disclosure
+    from leaderboard.samples import Gallery
+    from leaderboard.sampling import SamplingBoard, SamplingRow
     from leaderboard.standings import Board, Row, Standings
 
 
@@ -31,24 +35,42 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="folder of the page (default: site)",
     )
     parser.add_argument("--json", action="store_true", help="print what leaderboard.json holds")
+    parser.add_argument(
+        "--publish-samples",
+        nargs="*",
+        metavar="SPLIT",
+        help="publish predicted pictures and maps of losses of grades on these splits, and of no others; a split is "
+        "the name of the folder that was graded on, or NAME@SHA256 with at least 8 digits of its data's digest where "
+        "several had this name (default: val and val_v1.1; none named: nothing of the kind)",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write the site; show its tables on stdout and where it lies on stderr."""
+    from harness.data.published import PUBLIC_VAL
     from harness.results.store import Store
+    from leaderboard.disclosure import disclose
     from leaderboard.exports import to_json
     from leaderboard.publish import publish
+    from leaderboard.samples import open_gallery
 
-    standings = publish(Store(args.store).reports(), args.output)
+    reports = Store(args.store).reports()
+    splits = PUBLIC_VAL if args.publish_samples is None else tuple(args.publish_samples)
+    gallery = open_gallery(reports, args.store, disclose(reports, splits))
+    standings = publish(reports, args.output, gallery, store=args.store)
     if args.json:
         console.json(to_json(standings))
     else:
         for board in standings.boards:
             console.show(_table(board))
+        for sampled in standings.sampling:
+            console.show(_sampling_table(sampled))
         if not standings.boards:
             console.note(f"No ranked grade in {args.store} yet: `wmc grade ZIP --data DIR` makes the first.")
     _tell_organiser(standings, console)
+    _tell_of_data(gallery.disclosure, console, asked=args.publish_samples or ())
+    _tell_of_pictures(gallery, console)
     console.note(f"page: {args.output / 'index.html'}")
 
 
@@ -69,6 +91,35 @@ def _tell_organiser(standings: Standings, console: Console) -> None:
         console.warn(
             f"{entry.user_name}/{entry.entry_name} (grade {row.report.grade_id}) came from another e-mail address "
             f"than the first entry of {entry.user_name}: it stands apart, marked; ask who sent it"
+        )
+
+
+def _tell_of_data(disclosure: Disclosure, console: Console, *, asked: Sequence[str]) -> None:
+    """Of which data pictures and maps are public now, of which they are not, and what is to be decided."""
+    for split, digests in disclosure.ambiguous.items():
+        choices = " or ".join(digest[:12] or "none" for digest in digests)
+        console.warn(
+            f"{printable(split)} stands for {len(digests)} different data sets, of none of which anything is shown: "
+            f"name the right one with --publish-samples NAME@SHA256, sha256 {choices}"
+        )
+    for data in sorted(disclosure.shown):
+        console.note(f"pictures and maps of {printable(data.name)} (sha256 {data.sha256[:12]}) are public")
+    for data in disclosure.withheld:
+        console.note(
+            f"pictures and maps of {printable(data.name)} (sha256 {data.sha256[:12] or 'unknown'}) stay in the store: "
+            "--publish-samples names the splits that are shown"
+        )
+    for split in disclosure.unknown:
+        if split in asked:
+            console.warn(f"--publish-samples: no grade is of a split {printable(split)}")
+
+
+def _tell_of_pictures(gallery: Gallery, console: Console) -> None:
+    """What cannot be published."""
+    if gallery.lost:
+        console.warn(
+            f"{len(gallery.lost)} picture(s) left out: the store does not hold them as they were recorded, "
+            f"first {printable(gallery.lost[0])}"
         )
 
 
@@ -100,4 +151,36 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{figures.loss(low)} to {figures.loss(high)}",
         figures.loss(result.token_accuracy),
         *(figures.loss(other.loss if other else None) for other in others),
+    )
+
+
+def _sampling_table(board: SamplingBoard) -> Table:
+    from rich.markup import escape
+
+    contest = board.contest
+    ranked = "" if board.is_ranked else ", no LPIPS: not ranked"
+    table = number_table(
+        printable(f"pictures of {board.data_name}: {contest.windows} windows{ranked}"),
+        first=" #  user/entry",
+        numbers=("LPIPS", "95% interval", "TF LPIPS", "PSNR", "SSIM"),
+        caption="fully autoregressive, lower LPIPS is better",
+    )
+    for row in board.rows:
+        table.add_row(*(escape(printable(cell)) for cell in _sampling_cells(row)))
+    return table
+
+
+def _sampling_cells(row: SamplingRow) -> tuple[str, ...]:
+    from harness.scoring.perceptual import Metric
+    from leaderboard.figures import NOTHING, of_metric
+
+    entry, lpips = row.report.entry, row.lpips
+    interval = tuple(of_metric(end, Metric.LPIPS) for end in lpips.ci) if lpips else ()
+    return (
+        f"{row.rank or '':2}  {entry.user_name}/{entry.entry_name}",
+        of_metric(lpips.mean if lpips else None, Metric.LPIPS),
+        " to ".join(interval) or NOTHING,
+        of_metric(row.lpips_forced.mean if row.lpips_forced else None, Metric.LPIPS),
+        of_metric(row.psnr.mean if row.psnr else None, Metric.PSNR),
+        of_metric(row.ssim.mean if row.ssim else None, Metric.SSIM),
     )

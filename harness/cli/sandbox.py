@@ -49,14 +49,14 @@ def run_build(args: argparse.Namespace, console: Console) -> None:
 def run_clean(args: argparse.Namespace, console: Console) -> None:
     """Remove built entries and say how many; without an engine the folders of the process sandbox only."""
     from harness.errors import SandboxUnavailable
-    from harness.sandbox.built import default_cache
+    from harness.places import cache_folder
     from harness.sandbox.clean import clean_docker, clean_process
 
     unused_s = args.days * 24 * 3600
-    process = clean_process(default_cache(), unused_s=unused_s)
+    process = clean_process(cache_folder(), unused_s=unused_s)
     console.show(f"process: {process.removed} built folders removed, {process.in_use} in use")
     try:
-        docker = clean_docker(default_cache(), unused_s=unused_s)
+        docker = clean_docker(cache_folder(), unused_s=unused_s)
     except SandboxUnavailable as error:
         console.warn(f"Docker's volumes stay as they are: {error.message}")
         return

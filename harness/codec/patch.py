@@ -17,6 +17,7 @@ K components, L levels (cells) of a component.
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -59,6 +60,21 @@ class PatchCodec:
     shift_K: NDArray[np.int64]
     edges_KL: NDArray[np.float32]
     levels_KL: NDArray[np.float32]
+
+    @property
+    def name(self) -> str:
+        """What records and metadata call it."""
+        return "patch"
+
+    @property
+    def digest(self) -> str:
+        """sha256 of every array with its name, type and shape."""
+        digest = hashlib.sha256(self.name.encode())
+        for field in fields(self):
+            array = getattr(self, field.name)
+            digest.update(f"\0{field.name} {array.dtype.str} {array.shape}\0".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     @staticmethod
     def fit(images_BYXC: NDArray[np.uint8]) -> PatchCodec:

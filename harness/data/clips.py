@@ -28,6 +28,7 @@ ACTION_WIDTHS: Mapping[str, int] = MappingProxyType(
 """Columns of each action file of v1.1, as they are on disk (the data card says 1 for `neck_desired`)."""
 
 _CHECK_CHUNK_FRAMES = 1 << 16
+_ANEW = "download the split again, or write the clip anew if it is one of your own"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,15 +106,21 @@ def write_clip(
     segment_ids_N: NDArray[np.int32],
     actions: Mapping[str, NDArray[np.float32]],
     tokenizer_ckpt: str,
+    spec: ChallengeSpec = CHALLENGE,
+    extra: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Write a clip that `open_clip` accepts; each of `actions` is `[N, k]`, all of v1.1's or none."""
+    """Write a clip that `open_clip` accepts with the same spec.
+
+    Each of `actions` is `[N, k]`, all of v1.1's or none; `extra` are more keys of `metadata.json`, none of the
+    format's own.
+    """
     (folder / "actions").mkdir(parents=True, exist_ok=True)
     np.ascontiguousarray(tokens_NHW, "<u4").tofile(folder / "video.bin")
     np.ascontiguousarray(segment_ids_N, "<i4").tofile(folder / "segment_ids.bin")
     for name, values in actions.items():
         np.ascontiguousarray(values, "<f4").tofile(folder / "actions" / f"{name}.bin")
-    metadata = ClipMetadata(num_images=len(tokens_NHW), tokenizer_ckpt=tokenizer_ckpt)
-    (folder / "metadata.json").write_text(json.dumps(asdict(metadata), indent=2) + "\n")
+    metadata = ClipMetadata(num_images=len(tokens_NHW), hz=spec.raw_hz, tokenizer_ckpt=tokenizer_ckpt)
+    (folder / "metadata.json").write_text(json.dumps({**extra, **asdict(metadata)}, indent=2) + "\n")
 
 
 def clip_sha256(clip: Clip) -> str:
@@ -161,7 +168,7 @@ def _read_metadata(folder: Path, spec: ChallengeSpec) -> ClipMetadata:
         raise DataInvalid(
             f"{path} cannot be read as JSON: {error}",
             code="data.metadata_unreadable",
-            fix="download the split again",
+            fix=_ANEW,
         ) from error
     return _check_metadata(raw, path, spec)
 
@@ -173,7 +180,7 @@ def _check_metadata(raw: Any, path: Path, spec: ChallengeSpec) -> ClipMetadata:
         raise DataInvalid(
             f"{path}: num_images is {frames!r}, not a positive whole number",
             code="data.metadata_unreadable",
-            fix="download the split again",
+            fix=_ANEW,
         )
     expected = {
         "s": spec.width,
@@ -189,7 +196,7 @@ def _check_metadata(raw: Any, path: Path, spec: ChallengeSpec) -> ClipMetadata:
                 code="data.wrong_version",
                 fix=f"use data of version {VERSION.removeprefix('v')}; others are not graded",
             )
-    return ClipMetadata(num_images=frames, tokenizer_ckpt=str(known["tokenizer_ckpt"]))
+    return ClipMetadata(num_images=frames, hz=spec.raw_hz, tokenizer_ckpt=str(known["tokenizer_ckpt"]))
 
 
 def _map(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -200,7 +207,7 @@ def _map(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
         raise DataInvalid(
             f"{path} has {actual:,} bytes; num_images = {shape[0]:,} makes it {expected:,}",
             code="data.size_mismatch",
-            fix="the file or metadata.json is from another split, or the download was cut off: download it again",
+            fix=f"the file or metadata.json is from another split, or was cut off: {_ANEW}",
         )
     try:
         return np.memmap(path, dtype, "r", shape=shape)
@@ -216,9 +223,7 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError as error:
-        raise DataInvalid(
-            f"{path} is missing", code="data.file_missing", fix="download the split again"
-        ) from error
+        raise DataInvalid(f"{path} is missing", code="data.file_missing", fix=_ANEW) from error
 
 
 def _open_actions(folder: Path, frames: int) -> dict[str, NDArray[np.float32]]:
@@ -232,7 +237,7 @@ def _open_actions(folder: Path, frames: int) -> dict[str, NDArray[np.float32]]:
             raise DataInvalid(
                 f"{path} has {_size(path):,} bytes, which {frames:,} rows of float32 do not divide",
                 code="data.actions_size",
-                fix="the file is from another split or was cut off: download it again",
+                fix=f"the file is from another split or was cut off: {_ANEW}",
             )
         actions[path.stem] = _map(path, "<f4", (frames, columns))
         _check_finite(actions[path.stem], path)
@@ -247,7 +252,7 @@ def _check_none_is_missing(names: set[str], folder: Path) -> None:
         raise DataInvalid(
             f"missing, though other actions are there: {files}",
             code="data.file_missing",
-            fix="download the split again, or remove the folder actions/ to grade without actions",
+            fix=f"{_ANEW}, or remove the folder actions/ to grade without actions",
         )
 
 
@@ -258,7 +263,7 @@ def _check_finite(values_NA: NDArray[np.float32], path: Path) -> None:
             raise DataInvalid(
                 f"{path}: row {start + int(np.argmin(finite)):,} is not finite",
                 code="data.actions_not_finite",
-                fix="download the split again",
+                fix=_ANEW,
             )
 
 
@@ -270,7 +275,7 @@ def _check_segments(segment_ids_N: NDArray[np.int32], folder: Path) -> None:
             f"{folder / 'segment_ids.bin'} falls from {segment_ids_N[frame]} to {segment_ids_N[frame + 1]} "
             f"at frame {frame + 1:,}; it must never decrease",
             code="data.segments_decrease",
-            fix="download the split again; clips that were concatenated need their segments renumbered",
+            fix=f"{_ANEW}; clips that were concatenated need their segments renumbered",
         )
 
 
@@ -283,5 +288,5 @@ def _check_tokens(tokens_NHW: NDArray[np.uint32], folder: Path, spec: ChallengeS
                 f"{folder / 'video.bin'}: frame {start + first:,} holds token {frame_max[first]}, "
                 f"ids end at {spec.vocab - 1}",
                 code="data.token_out_of_range",
-                fix="the file is not a v1.1 video.bin, or it was damaged: download it again",
+                fix=f"the file is not a v1.1 video.bin, or it was damaged: {_ANEW}",
             )

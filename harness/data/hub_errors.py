@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import DependencyMissing, DownloadFailed
@@ -35,11 +37,15 @@ def require_hub() -> None:
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Inside, what huggingface_hub and the disk raise becomes a DownloadFailed about `what`."""
+    """Inside, what huggingface_hub and the disk raise becomes a DownloadFailed about `what`.
+
+    What it says of each try that it makes again is not shown, for the error says how they ended.
+    """
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     try:
-        yield
+        with _without_warnings():
+            yield
     except HfHubHTTPError as error:
         raise _refusal(error, what) from error
     except OfflineModeIsEnabled as error:
@@ -53,6 +59,43 @@ def explained(what: str) -> Iterator[None]:
             f"{what}: the Hub cannot be reached: {error}",
             code="download.unreachable",
             fix=f"check the network and proxy (HTTPS_PROXY), {_MIRROR}; then {_CONTINUE}",
+        ) from error
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Inside, huggingface_hub logs errors alone, unless HF_HUB_VERBOSITY or a caller asked for another level."""
+    from huggingface_hub.utils import logging as hub_logging
+
+    usual = hub_logging.get_verbosity()
+    if usual != logging.WARNING:
+        yield
+        return
+    hub_logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        hub_logging.set_verbosity(usual)
+
+
+@contextmanager
+def explained_elsewhere(url: str, target: Path) -> Iterator[None]:
+    """Inside, what a server that is not the Hub refuses becomes a DownloadFailed; use it inside `explained`."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    fix = f"{_CONTINUE}; or put that file at {target} by another way"
+    try:
+        yield
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        raise DownloadFailed(f"{url} answers HTTP {status}", code="download.refused", fix=fix) from error
+    except OSError:
+        raise
+    except transport_error() as error:
+        raise DownloadFailed(
+            f"{url} cannot be reached: {error}",
+            code="download.unreachable",
+            fix=f"check the network and proxy (HTTPS_PROXY); then {fix}",
         ) from error
 
 

@@ -171,7 +171,7 @@ def _check_room(file: HubFile, folder: Path, *, missing: int) -> None:
 
 @contextmanager
 def _sole_writer(part: Path) -> Iterator[BinaryIO]:
-    """`part`, open for appending, by nobody else at the same time."""
+    """`part`, open for appending, by nobody else at the same time; where nothing arrived it is not left behind."""
     with part.open("ab") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -181,7 +181,12 @@ def _sole_writer(part: Path) -> Iterator[BinaryIO]:
                 code="download.in_progress",
                 fix="wait until it has ended",
             ) from error
-        yield stream
+        try:
+            yield stream
+        finally:
+            stream.flush()
+            if not _size(stream):
+                part.unlink(missing_ok=True)
 
 
 def _size(stream: BinaryIO) -> int:

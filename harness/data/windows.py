@@ -73,18 +73,29 @@ def window_frames(starts: NDArray[np.int64], spec: ChallengeSpec = CHALLENGE) ->
 
 
 def serving_order(
-    starts: NDArray[np.int64], segments: Segments, *, max_batch: int, rng: np.random.Generator
+    starts: NDArray[np.int64],
+    segments: Segments,
+    *,
+    max_batch: int,
+    rng: np.random.Generator,
+    draws: int = 1,
 ) -> list[NDArray[np.int64]]:
     """Batches of indices into `starts`, in the order in which they are shown.
 
     The k-th windows of all segments form round k. A round is finished before the next begins, so a batch never
     holds two windows of one segment; order and batches within a round are drawn from `rng`.
+
+    With several draws each round is shown that many times before the next begins, in other batches, for the next
+    one discloses frames of this one's future. Window i of draw d is then d * len(starts) + i, and the first draw's
+    batches are those of one draw alone.
     """
     rounds_B = _rank_within_group(segments.holding(starts))
+    rngs = [rng, *rng.spawn(draws - 1)]
     batches: list[NDArray[np.int64]] = []
     for k in range(int(rounds_B.max(initial=-1)) + 1):
-        members = rng.permutation(np.flatnonzero(rounds_B == k))
-        batches += [members[i : i + max_batch] for i in range(0, len(members), max_batch)]
+        for draw, draw_rng in enumerate(rngs):
+            members = draw_rng.permutation(np.flatnonzero(rounds_B == k)) + draw * len(starts)
+            batches += [members[i : i + max_batch] for i in range(0, len(members), max_batch)]
     return batches
 
 

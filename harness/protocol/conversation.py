@@ -30,7 +30,8 @@ class Limits:
     Attributes:
         start_s: from its start until READY.
         reply_s: for each single answer.
-        regime_s: for all questions that count; warm-up and probe may take as long again, each.
+        regime_s: for all questions that count, as often as they are asked; warm-up and probe may take as long again,
+            each.
         max_batch: windows in one batch, whatever the guest asks for.
     """
 
@@ -56,6 +57,7 @@ class Conversation:
     terms: Terms = field(init=False)
     batch: int = field(init=False, default=0)
     _part_ends: float = field(init=False, default=math.inf)
+    _part_s: float = field(init=False, default=math.inf)
 
     def greet(self, action_widths: Mapping[str, int], *, ready_by: float) -> Terms:
         """Say HELLO and wait for READY until `ready_by`, on the monotonic clock.
@@ -85,9 +87,10 @@ class Conversation:
             )
         return self.terms
 
-    def begin(self) -> None:
-        """A new part of the examination begins: it may take `limits.regime_s`."""
-        self._part_ends = time.monotonic() + self.limits.regime_s
+    def begin(self, *, servings: int = 1) -> None:
+        """A new part of the examination begins: it may take `limits.regime_s` for each serving of the windows."""
+        self._part_s = servings * self.limits.regime_s
+        self._part_ends = time.monotonic() + self._part_s
 
     def send(self, kind: Kind, t: int, *payload: Any) -> None:
         """Send one message of the current batch."""
@@ -134,7 +137,7 @@ class Conversation:
             if error.code != "guest.timeout":
                 raise
             if time.monotonic() >= self._part_ends:
-                raise _late("did not finish", "regime", self.limits.regime_s) from error
+                raise _late("did not finish", "regime", self._part_s) from error
             raise _late("did not answer", "reply", self.limits.reply_s) from error
 
 

@@ -43,7 +43,9 @@ class SocketChannel:
 
     def send(self, kind: Kind, t: int, batch: int, *payload: Any, deadline: float) -> None:
         """Send one message or raise GuestFailed (guest.closed, guest.timeout)."""
-        parts = [memoryview(part).cast("B") for part in payload]
+        # What is empty cannot be cast.
+        views = [view for part in payload if (view := memoryview(part)).nbytes]
+        parts = [view.cast("B") for view in views]
         header = HEADER.pack(MAGIC, kind, t, batch, sum(part.nbytes for part in parts))
         self._send_all(memoryview(b"".join([header, *parts])), deadline)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.errors import Blame, StoreFailed
 from harness.protocol.regimes import Regime
+from harness.scoring.perceptual_scores import SampledScore
 from harness.scoring.state_probe import StateProbe
 
 
@@ -39,6 +40,46 @@ class EntryFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SamplesReport:
+    """One regime, asked several times.
+
+    Attributes:
+        draws: how many times (K).
+        loss_mean, token_accuracy_mean: over draws.
+        tokens_files, tokens_sha256: as `RegimeReport.tokens_file`, of every draw in order.
+        lpips, psnr, ssim: the mean over draws, and the best of K; None where it was not measured.
+    """
+
+    draws: int
+    loss_mean: float
+    token_accuracy_mean: float
+    tokens_files: tuple[str, ...]
+    tokens_sha256: tuple[str, ...]
+    lpips: SampledScore | None = None
+    psnr: SampledScore | None = None
+    ssim: SampledScore | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """A picture of one window: truth above, prediction below.
+
+    Attributes:
+        window: which of the graded windows, counted from 0.
+        first_raw_frame: where in the clip it begins.
+        file, sha256: the artifact, below the store, and its digest.
+        width, height: in pixels.
+    """
+
+    window: int
+    first_raw_frame: int
+    file: str
+    sha256: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RegimeReport:
     """One regime's numbers; losses in nats per token, times in seconds on the host's clock.
 
@@ -51,6 +92,12 @@ class RegimeReport:
         logits_dtype: what the guest sent, "<f4" or "<f2".
         state_probe: see `harness.scoring.state_probe`.
         tokens_file: the artifact with per-token nats and tokens, below the store; its sha256 beside it.
+        lpips, psnr, ssim: decoded predictions against decoded truth, means over windows and frames, each with its
+            interval and its means by frame as the loss has them; None where it was not measured.
+        missing_metrics: for each of the three that was not measured, why; a grade from before they were has nothing.
+        samples: what several draws of this regime gave, None where it was asked once; the figures above are those
+            of the first draw.
+        strips: what a few windows look like, the same ones in every grade on this data; none where nothing decodes.
     """
 
     loss: float
@@ -67,6 +114,18 @@ class RegimeReport:
     state_probe: StateProbe
     tokens_file: str
     tokens_sha256: str
+    lpips: float | None = None
+    lpips_ci: tuple[float, float] | None = None
+    lpips_by_frame: tuple[float, ...] | None = None
+    psnr: float | None = None
+    psnr_ci: tuple[float, float] | None = None
+    psnr_by_frame: tuple[float, ...] | None = None
+    ssim: float | None = None
+    ssim_ci: tuple[float, float] | None = None
+    ssim_by_frame: tuple[float, ...] | None = None
+    missing_metrics: Mapping[str, str] = field(default_factory=dict)
+    samples: SamplesReport | None = None
+    strips: tuple[Strip, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +152,8 @@ class Provenance:
         sandbox: docker or process; `sandbox_details` its policy.
         limits: the gate's, in seconds and windows.
         max_windows: only the first so many windows were graded; None for all.
+        samples: how often the fully autoregressive regime was asked.
+        codec, codec_sha256: what decoded the pictures, None where nothing did; `lpips_sha256` is of LPIPS' weights.
         durations_s: wall time per stage.
     """
 
@@ -115,6 +176,10 @@ class Provenance:
     data_name: str | None = None
     data_sha256: str | None = None
     order_leaks: bool | None = None
+    samples: int = 1
+    codec: str | None = None
+    codec_sha256: str | None = None
+    lpips_sha256: str | None = None
     durations_s: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -52,6 +52,11 @@ class Store:
             raise _unwritable(folder, error) from error
         return folder
 
+    @property
+    def decoded_folder(self) -> Path:
+        """Where decoded truth is kept for later grades; it can be removed, and is made again."""
+        return self.folder / "decoded"
+
     def save_tokens(
         self, grade_id: str, name: str, *, nats_BTHW: NDArray[np.float64], tokens_BTHW: NDArray[np.uint32],
         starts_B: NDArray[np.int64],
@@ -69,6 +74,16 @@ class Store:
         except OSError as error:
             raise _unwritable(path, error) from error
         return str(path.relative_to(self.folder)), digest
+
+    def save_picture(self, grade_id: str, name: str, content: bytes) -> tuple[str, str]:
+        """Keep an image file beside the record; returns (path below the store, sha256)."""
+        path = self.grade_folder(grade_id) / name
+        try:
+            with whole_file(path) as file:
+                file.write(content)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        return str(path.relative_to(self.folder)), hashlib.sha256(content).hexdigest()
 
     def append(self, report: GradeReport) -> None:
         """Commit one record; it is never changed afterwards.

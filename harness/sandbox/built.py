@@ -15,11 +15,6 @@ from harness.errors import SandboxFailed
 from harness.sandbox.contract import BuiltEntry
 
 
-def default_cache() -> Path:
-    """The user's cache folder of wmc."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wmc"
-
-
 def read(path: Path, *, entry_sha256: str) -> BuiltEntry | None:
     """The finished build of exactly this submission, or None.
 

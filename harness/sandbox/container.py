@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import SandboxFailed
+from harness.places import cache_folder
 from harness.progress import Progress
 from harness.sandbox import built as builds
 from harness.sandbox import cgroup, clean, engine, flags, guest_module, lifecycle, page_cache, volume
@@ -67,7 +68,7 @@ class DockerSandbox:
         """
         policy = policy or SandboxPolicy()
         self.policy = replace(policy, base_image=base_image) if base_image else policy
-        self._cache = cache or builds.default_cache()
+        self._cache = cache or cache_folder()
         self._claims = builds.Claims()
         self._build_network = _NOTHING_BUILT
         self._page_cache_is_dropped = page_cache.may_be_dropped()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import BuildFailed, SandboxFailed
+from harness.places import cache_folder
 from harness.progress import Progress
 from harness.sandbox import built as builds
 from harness.sandbox import clean, descendants, failures, force, guest_module, logs, source, tree
@@ -55,7 +56,7 @@ class ProcessSandbox:
 
     def __init__(self, *, policy: SandboxPolicy | None = None, cache: Path | None = None) -> None:
         self.policy = policy or SandboxPolicy()
-        self._cache = cache or builds.default_cache()
+        self._cache = cache or cache_folder()
         self._claims = builds.Claims()
 
     @property

@@ -1,1 +1,1 @@
-"""What a prediction is worth, in nats per token. Pure functions."""
+"""What a prediction is worth: in nats per token, and as a picture."""

@@ -64,6 +64,18 @@ class ScoreSheet:
         self.tokens_BTHW[at] = prediction.tokens_BHW
         self.correct_BTHW[at] = prediction.tokens_BHW == prediction.target_BHW
 
+    def split(self, parts: int) -> tuple[ScoreSheet, ...]:
+        """Sheets of `parts` equal runs of windows; they share this one's arrays."""
+        sheets = []
+        arrays = (self.nats_BTHW, self.tokens_BTHW, self.correct_BTHW)
+        for nats_BTHW, tokens_BTHW, correct_BTHW in zip(
+            *(np.split(array, parts) for array in arrays), strict=True
+        ):
+            sheet = ScoreSheet(num_windows=len(nats_BTHW), targets=self.targets, spec=self.spec)
+            sheet.nats_BTHW, sheet.tokens_BTHW, sheet.correct_BTHW = nats_BTHW, tokens_BTHW, correct_BTHW
+            sheets.append(sheet)
+        return tuple(sheets)
+
     @property
     def window_losses_B(self) -> NDArray[np.float64]:
         """Mean nats per token of each window, NaN for windows that are not complete."""

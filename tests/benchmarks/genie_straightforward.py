@@ -35,11 +35,18 @@ def teacher_forced(
     steps: int,
     noise_TKN: Tensor | None = None,
     frames: Iterable[int] = range(1, 16),
+    **how: Any,
 ) -> tuple[Tensor, Tensor]:
     """Tokens [B,T,H,W] and first logits [B,T,H,W,F,V] of these frames, given the true ones before each."""
     found = [
         predict_frame(
-            model, fill, tokens_BTHW, t, steps=steps, noise_KXN=None if noise_TKN is None else noise_TKN[t]
+            model,
+            fill,
+            tokens_BTHW,
+            t,
+            steps=steps,
+            noise_KXN=None if noise_TKN is None else noise_TKN[t],
+            **how,
         )
         for t in frames
     ]

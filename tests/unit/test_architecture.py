@@ -16,17 +16,20 @@ LAYERS = (
     {"baselines", "submissions_template", "leaderboard"},
     {"wmc_guest"},
     {"harness.grading"},
+    {"harness.looking"},
+    {"harness.reporting"},
+    {"harness.pictures", "harness.strips"},
     {"harness.exam", "harness.results"},
     {"harness.intake", "harness.sandbox", "harness.scoring", "harness.retrieval"},
     {"harness.codec", "harness.protocol"},
     {"harness.data"},
     {"harness.spec"},
-    {"harness.progress"},
+    {"harness.progress", "harness.places"},
     {"harness.errors", "harness.text"},
 )
 """Highest first; members of one set are siblings that never import each other."""
 
-HEAVY = {"torch", "docker", "vizdoom", "PIL", "huggingface_hub"}
+HEAVY = {"torch", "docker", "vizdoom", "PIL", "huggingface_hub", "skimage"}
 """Imported inside the function that needs them, so that `wmc --help` answers without them."""
 
 ENTRIES = ("baselines", "submissions_template")

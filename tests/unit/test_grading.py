@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
 
+from harness import pictures
+from harness.codec.patch import PatchCodec
 from harness.errors import Blame
 from harness.grading import GradeRequest, grade
 from harness.intake.pack import pack
 from harness.progress import Silent
 from harness.protocol.conversation import Limits
 from harness.protocol.regimes import Regime
+from harness.results import decoded
 from harness.results.report import GradeReport, Status
 from harness.results.store import Store
+from harness.results.whole_file import whole_file
 from harness.sandbox.process import ProcessSandbox
+from harness.scoring.perceptual import Metric, Metrics, psnr
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(start_s=30, reply_s=20, regime_s=120)
@@ -27,17 +36,34 @@ LIMITS = Limits(start_s=30, reply_s=20, regime_s=120)
 def grade_folder(make_clip: Callable[..., Path], tmp_path: Path) -> Callable[..., GradeReport]:
     """Packs an entry's folder and grades it on a small clip."""
 
-    def run(folder: Path, *, regimes: tuple[Regime, ...] = (), limits: Limits = LIMITS) -> GradeReport:
-        request = GradeRequest(
+    def run(
+        folder: Path, *, regimes: tuple[Regime, ...] = (), limits: Limits = LIMITS, **request: Any
+    ) -> GradeReport:
+        asked = GradeRequest(
             submission=pack(folder, tmp_path / "entry.zip").path,
             data=make_clip(),
             regimes=regimes,
             limits=limits,
+            **{"lpips_weights": tmp_path / "no-weights", **request},
         )
         sandbox = ProcessSandbox(cache=tmp_path / "cache")
-        return grade(request, sandbox=sandbox, store=Store(tmp_path / "store"), progress=Silent())
+        return grade(asked, sandbox=sandbox, store=Store(tmp_path / "store"), progress=Silent())
 
     return run
+
+
+@pytest.fixture(scope="module")
+def codec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A patch codec in a file."""
+    y, x = np.mgrid[:64, :64]
+    rng = np.random.default_rng(0)
+    waves = [
+        np.sin(x * a + y * b)[..., None] * rng.uniform(20, 100, 3) for a, b in rng.normal(0, 0.2, (40, 2))
+    ]
+    images = np.clip(120 + np.stack(waves) + rng.normal(0, 4, (40, 64, 64, 3)), 0, 255).astype(np.uint8)
+    path = tmp_path_factory.mktemp("codec") / "codec.npz"
+    PatchCodec.fit(images).save(path)
+    return path
 
 
 @pytest.fixture
@@ -76,6 +102,269 @@ def test_the_record_says_where_every_number_came_from(grade_folder: Callable[...
     assert provenance.base_image is None
     assert provenance.order_leaks is False
     assert set(provenance.durations_s) >= {"data", "intake", "build", "temporally_teacher_forced"}
+
+
+def test_pictures_are_in_the_record_and_what_is_missing_is_named(
+    grade_folder: Callable[..., GradeReport], codec: Path, tmp_path: Path
+) -> None:
+    report = grade_folder(ROOT / "submissions_template", codec=str(codec))
+    assert Store(tmp_path / "store").reports() == [report]
+    for regime, frames in ((Regime.FULLY_AUTOREGRESSIVE, 8), (Regime.TEMPORALLY_TEACHER_FORCED, 15)):
+        result = report.regimes[regime]
+        assert result is not None
+        for figure, ci, by_frame in (
+            (result.psnr, result.psnr_ci, result.psnr_by_frame),
+            (result.ssim, result.ssim_ci, result.ssim_by_frame),
+        ):
+            assert figure is not None
+            assert ci is not None
+            assert by_frame is not None
+            assert ci[0] <= figure <= ci[1]
+            assert len(by_frame) == frames
+            assert np.mean(by_frame) == pytest.approx(figure)
+        assert (result.lpips, result.lpips_ci, result.lpips_by_frame) == (None, None, None)
+        assert set(result.missing_metrics) == {"lpips"}
+        assert result.samples is None
+    assert report.provenance.codec == "patch"
+    assert report.provenance.codec_sha256 == PatchCodec.load(codec).digest
+    assert report.provenance.lpips_sha256 is None
+    assert "pictures" in report.provenance.durations_s
+
+
+def test_strips_of_the_same_windows_lie_beside_every_record(
+    grade_folder: Callable[..., GradeReport], codec: Path, tmp_path: Path
+) -> None:
+    regime = Regime.TEMPORALLY_TEACHER_FORCED
+    entries = (ROOT / "submissions_template", ROOT / "baselines" / "copy_last")
+    shown = []
+    for number, folder in enumerate(entries):
+        report = grade_folder(folder, regimes=(regime,), codec=str(codec), seed=number)
+        result = report.regimes[regime]
+        assert result is not None
+        for strip in result.strips:
+            kept = tmp_path / "store" / strip.file
+            assert kept.parent.name == report.grade_id
+            assert hashlib.sha256(kept.read_bytes()).hexdigest() == strip.sha256
+        shown.append([(strip.window, strip.first_raw_frame) for strip in result.strips])
+        assert Store(tmp_path / "store").reports()[-1] == report
+    assert shown[0] == shown[1]
+    assert len(shown[0]) == 3
+
+
+def test_pictures_change_no_figure_of_the_tokens(
+    grade_folder: Callable[..., GradeReport], codec: Path
+) -> None:
+    regime = Regime.TEMPORALLY_TEACHER_FORCED
+    seen, unseen = (
+        grade_folder(ROOT / "submissions_template", regimes=(regime,), codec=str(codec), pictures=pictures)
+        for pictures in (True, False)
+    )
+    one, other = seen.regimes[regime], unseen.regimes[regime]
+    assert one is not None
+    assert other is not None
+    assert (one.loss, one.loss_ci, one.state_probe) == (other.loss, other.loss_ci, other.state_probe)
+    assert one.psnr is not None
+    assert other.psnr is None
+    assert (len(one.strips), other.strips) == (3, ())
+    assert set(other.missing_metrics) == {"lpips", "psnr", "ssim"}
+    assert all("--no-pictures" in reason for reason in other.missing_metrics.values())
+    assert unseen.provenance.codec is None
+
+
+def test_without_its_codec_a_grade_is_whole_but_for_the_pictures(
+    grade_folder: Callable[..., GradeReport], tmp_path: Path
+) -> None:
+    report = grade_folder(ROOT / "submissions_template", regimes=(Regime.TEMPORALLY_TEACHER_FORCED,))
+    result = report.regimes[Regime.TEMPORALLY_TEACHER_FORCED]
+    assert report.status is Status.GRADED
+    assert result is not None
+    assert set(result.missing_metrics) == {"lpips", "psnr", "ssim"}
+    assert all("wmc data pull --codec" in reason for reason in result.missing_metrics.values())
+    assert not (tmp_path / "store" / "decoded").exists()
+
+
+class Listener(Silent):
+    """Keeps the notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def broken_at(images_NYXC: np.ndarray, true_NYXC: np.ndarray) -> np.ndarray:
+    """A metric that is no number for one image of each call."""
+    values_N = psnr(images_NYXC, true_NYXC)
+    values_N[3] = np.nan
+    return values_N
+
+
+def test_a_metric_that_is_no_number_is_missing_and_costs_nothing_else(
+    grade_folder: Callable[..., GradeReport], codec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Control: a record holds finite numbers only, and this one is kept without the one that is none."""
+    metrics = Metrics(compare={Metric.LPIPS: broken_at, Metric.PSNR: psnr}, missing={Metric.SSIM: "none"})
+    monkeypatch.setattr(pictures, "open_metrics", lambda *_, **__: metrics)
+    regime = Regime.FULLY_AUTOREGRESSIVE
+    report = grade_folder(ROOT / "submissions_template", regimes=(regime,), codec=str(codec), samples=2)
+    result = report.regimes[regime]
+    assert report.status is Status.GRADED
+    assert result is not None
+    assert (result.lpips, result.lpips_by_frame) == (None, None)
+    assert result.psnr is not None
+    assert result.missing_metrics["lpips"].startswith("it is not a finite number for 2 of 64 frames")
+    assert result.samples is not None
+    assert result.samples.lpips is None
+    assert result.samples.psnr is not None
+    assert Store(tmp_path / "store").reports() == [report]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory"), OSError(5, "Input/output error")])
+def test_a_codec_that_fails_to_open_when_the_guest_is_gone_costs_the_pictures_alone(
+    grade_folder: Callable[..., GradeReport], codec: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    opened = pictures.open_codec
+
+    def on_the_cpu_only(*args: Any, device: str | None) -> Any:
+        if device != "cpu":
+            raise error
+        return opened(*args, device=device)
+
+    monkeypatch.setattr(pictures, "open_codec", on_the_cpu_only)
+    regime = Regime.TEMPORALLY_TEACHER_FORCED
+    report = grade_folder(ROOT / "submissions_template", regimes=(regime,), codec=str(codec))
+    result = report.regimes[regime]
+    assert report.status is Status.GRADED
+    assert result is not None
+    assert set(result.missing_metrics) == {"lpips", "psnr", "ssim"}
+    assert str(error) in result.missing_metrics["psnr"]
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), SystemExit(143)])
+@pytest.mark.parametrize(
+    ("decodings", "measured"), [(0, 0), (2, 1), (3, 2)], ids=["truth", "second regime", "strips"]
+)
+def test_an_interruption_while_pictures_are_looked_at_keeps_the_scores_and_ends_the_command(
+    grade_folder: Callable[..., GradeReport],
+    codec: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    interruption: BaseException,
+    decodings: int,
+    measured: int,
+) -> None:
+    decode, calls = PatchCodec.decode, []
+
+    def until_interrupted(self: PatchCodec, tokens_BHW: Any) -> Any:
+        if len(calls) == decodings:
+            raise interruption
+        calls.append(1)
+        return decode(self, tokens_BHW)
+
+    monkeypatch.setattr(PatchCodec, "decode", until_interrupted)
+    with pytest.raises(type(interruption)) as caught:
+        grade_folder(ROOT / "submissions_template", codec=str(codec))
+    assert caught.value is interruption
+    (report,) = Store(tmp_path / "store").reports()
+    assert report.status is Status.GRADED
+    results = [result for result in report.regimes.values() if result]
+    assert [result.psnr is not None for result in results] == [number < measured for number in range(2)]
+    for result in results[measured:]:
+        assert set(result.missing_metrics.values()) == {"pictures were interrupted"}
+        assert result.strips == ()
+
+
+def test_what_will_be_missing_is_told_before_the_entry_is_even_opened(
+    make_clip: Callable[..., Path], codec: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "entry.zip").write_bytes(b"not a zip")
+    for options, told in (
+        ({}, ["lpips, psnr, ssim: there is no codec"]),
+        ({"codec": str(codec)}, ["lpips: "]),
+        ({"pictures": False}, []),
+    ):
+        listener = Listener()
+        request = GradeRequest(
+            submission=tmp_path / "entry.zip", data=make_clip(), lpips_weights=tmp_path, **options
+        )
+        sandbox = ProcessSandbox(cache=tmp_path / "c")
+        grade(request, sandbox=sandbox, store=Store(tmp_path / "store"), progress=listener)
+        assert len(listener.notes) == len(told)
+        for note, words in zip(listener.notes, told, strict=True):
+            assert f"will not be measured: {words}" in note
+
+
+class FullDisk:
+    """A file on a disk with room for so many bytes of it: what fits is written, then writing fails."""
+
+    def __init__(self, file: BinaryIO, room: int) -> None:
+        self.file, self.room = file, room
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def write(self, content: bytes) -> None:
+        left = self.room - self.file.tell()
+        self.file.write(content[:left])
+        if len(content) > left:
+            self.file.flush()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_fills_while_the_truth_is_decoded_costs_the_pictures_and_not_the_record(
+    grade_folder: Callable[..., GradeReport], codec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Control: what could not be written whole is removed, so that the record finds room."""
+
+    @contextmanager
+    def filling(path: Path) -> Iterator[FullDisk]:
+        with whole_file(path) as file:
+            yield FullDisk(file, room=100_000)
+
+    monkeypatch.setattr(decoded, "whole_file", filling)
+    regime = Regime.TEMPORALLY_TEACHER_FORCED
+    report = grade_folder(ROOT / "submissions_template", regimes=(regime,), codec=str(codec))
+    result = report.regimes[regime]
+    assert report.status is Status.GRADED
+    assert result is not None
+    assert "No space left on device" in result.missing_metrics["psnr"]
+    assert Store(tmp_path / "store").reports() == [report]
+    assert [path.suffix for path in (tmp_path / "store" / "decoded").iterdir()] == [".lock"]
+
+
+def test_a_codec_that_was_asked_for_and_is_none_ends_the_grade_before_anything_runs(
+    grade_folder: Callable[..., GradeReport], tmp_path: Path
+) -> None:
+    report = grade_folder(ROOT / "submissions_template", codec=str(tmp_path / "nowhere.npz"))
+    assert report.failure is not None
+    assert (report.failure.code, report.failure.blame) == ("codec.missing", Blame.OPERATOR)
+    assert set(report.provenance.durations_s) == {"data"}
+
+
+def test_several_draws_are_in_the_record_each_with_its_tokens(
+    grade_folder: Callable[..., GradeReport], codec: Path, tmp_path: Path
+) -> None:
+    regime = Regime.FULLY_AUTOREGRESSIVE
+    once, twice = (
+        grade_folder(ROOT / "submissions_template", regimes=(regime,), codec=str(codec), samples=samples)
+        for samples in (1, 2)
+    )
+    first, result = once.regimes[regime], twice.regimes[regime]
+    assert first is not None
+    assert result is not None
+    assert (result.loss, result.psnr, result.psnr_ci) == (first.loss, first.psnr, first.psnr_ci)
+    samples = result.samples
+    assert samples is not None
+    assert samples.draws == twice.provenance.samples == 2
+    assert samples.lpips is None
+    assert samples.psnr is not None
+    assert samples.psnr.mean == samples.psnr.best_of_k == result.psnr, "the template draws nothing at random"
+    assert samples.loss_mean == pytest.approx(result.loss)
+    assert samples.tokens_files[0] == result.tokens_file
+    for file, sha256 in zip(samples.tokens_files, samples.tokens_sha256, strict=True):
+        assert hashlib.sha256((tmp_path / "store" / file).read_bytes()).hexdigest() == sha256
+    assert len(set(samples.tokens_files)) == 2
 
 
 def test_one_regime_alone_gives_the_same_number(grade_folder: Callable[..., GradeReport]) -> None:

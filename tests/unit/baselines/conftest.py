@@ -77,6 +77,29 @@ def make_genie(torch, genie) -> Callable[..., Any]:
     return make
 
 
+@pytest.fixture
+def causal_lm(torch, entry_module) -> Callable[[str], ModuleType]:
+    """A module of baselines/causal_lm by its name."""
+    return lambda name: entry_module(ROOT / "baselines" / "causal_lm", name)
+
+
+@pytest.fixture
+def make_causal_lm(torch, causal_lm) -> Callable[..., Any]:
+    """A causal language model with random weights, small enough for a test; words change its config."""
+
+    def make(*, seed: int = 0, **words: Any) -> Any:
+        shape = {"num_layers": 2, "num_heads": 2, "d_model": 16, "frames": 4, "side": 4, "factor_vocab": 8}
+        shape |= {"neighbours": (1, 4, 16)}
+        model = causal_lm("model").CausalLM(causal_lm("config").CausalConfig(**(shape | words))).eval()
+        dice = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.normal_(std=0.3, generator=dice)
+        return model
+
+    return make
+
+
 def synthetic_clip(rng: np.random.Generator, *, frames: int, flip: float) -> np.ndarray:
     """Tokens [N,16,16] that move a little: few values, cells resemble their left neighbour, bits flip rarely."""
     values = rng.integers(0, 2**18, 40, dtype=np.uint32)

@@ -159,12 +159,15 @@ def test_too_few_weights_and_too_many(refused, folder):
         ({"S": 20}, "S is 20; a frame is a square"),
         ({"image_vocab_size": 1000}, "a vocabulary of 1000 in 2 factors of 512"),
         ({"num_factored_vocabs": 1}, "in 1 factors of 512"),
-        ({"num_prompt_frames": 16}, "num_prompt_frames is 16 of 16 frames"),
+        ({"num_prompt_frames": 16}, "num_prompt_frames is 16 of 16 frames, it must be 1 to 15"),
+        ({"mlp_ratio": 0.001}, "mlp_ratio is 0.001: of a d_model of 32 it leaves nothing"),
     ],
 )
 def test_a_config_that_cannot_be_right(refused, folder, words, complaint):
     change(folder, **words)
-    assert complaint in refused(folder)
+    found = refused(folder)
+    assert complaint in found
+    assert str(folder / "config.json") in found
 
 
 @pytest.mark.parametrize(("text", "complaint"), [("{", "is not JSON"), ("[1]", "holds no table")])

@@ -44,11 +44,12 @@ def agrees(logits_BTHWFV, golden_BVFTHW) -> None:
     np.testing.assert_allclose(found_BVFTHW, golden_BVFTHW, rtol=0, atol=TOLERANCE)
 
 
-def scores(genie, model, logits_BTHWFV, target_BTHW, masked_BTHW=None) -> tuple[float, float]:
-    """Loss and accuracy, everywhere or where masked."""
-    masked_BTHW = target_BTHW >= 0 if masked_BTHW is None else masked_BTHW
-    found = genie("masking").masked_scores(logits_BTHWFV, target_BTHW, masked_BTHW, model.config)
-    return found.loss.item(), found.accuracy.item()
+def learned_from(torch, genie, model, **windows) -> tuple[float, float]:
+    """Loss and accuracy as training has them."""
+    batch = len(windows["seen_BTHW"])
+    asked = genie("exercise").GenieExercise(**windows, actions_BTSA=torch.zeros(batch, 16, 15, 0))
+    loss, accuracy = genie("exercise").Solver(model)(*asked.part(0, batch))
+    return loss.item(), accuracy.item()
 
 
 def test_logits_loss_and_accuracy_of_masked_windows(torch, genie, model, vectors, tokens_BTHW):
@@ -59,7 +60,15 @@ def test_logits_loss_and_accuracy_of_masked_windows(torch, genie, model, vectors
     agrees(logits_BTHWFV[:, [0, 7, 15]], golden_BVFTHW)
     is_masked_BTHW = masked_BTHW == model.config.mask_id
     is_masked_BTHW[:, 0] = False
-    loss, accuracy = scores(genie, model, logits_BTHWFV, tokens_BTHW, is_masked_BTHW)
+    loss, accuracy = learned_from(
+        torch,
+        genie,
+        model,
+        seen_BTHW=masked_BTHW,
+        guess_BTHW=masked_BTHW[:, :0],
+        target_BTHW=tokens_BTHW,
+        masked_BTHW=is_masked_BTHW,
+    )
     assert loss == pytest.approx(float(vectors["masked_loss"]), abs=TOLERANCE)
     assert accuracy == pytest.approx(float(vectors["masked_acc"]), abs=TOLERANCE)
 
@@ -72,7 +81,16 @@ def test_all_frames_side_by_side(torch, genie, model, vectors, tokens_BTHW):
         )
     np.testing.assert_array_equal(found_BTHW.numpy(), vectors["ttf_tokens"])
     agrees(logits_BTHWFV[:, [0, 7, 14]], vectors["ttf_logits_t_1_8_15"])
-    loss, accuracy = scores(genie, model, logits_BTHWFV, tokens_BTHW[:, 1:])
+    everything_BTHW = torch.ones_like(tokens_BTHW[:, 1:], dtype=torch.bool)
+    loss, accuracy = learned_from(
+        torch,
+        genie,
+        model,
+        seen_BTHW=tokens_BTHW[:, :-1],
+        guess_BTHW=torch.full_like(tokens_BTHW[:, 1:], model.config.mask_id),
+        target_BTHW=tokens_BTHW[:, 1:],
+        masked_BTHW=everything_BTHW,
+    )
     assert loss == pytest.approx(float(vectors["ttf_loss"]), abs=TOLERANCE)
     assert accuracy == pytest.approx(float(vectors["ttf_acc"]), abs=TOLERANCE)
 

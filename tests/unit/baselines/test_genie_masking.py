@@ -155,25 +155,3 @@ def test_a_batch_always_has_a_mask(torch, genie, config):
     tokens_BTHW = torch.zeros((1, 16, 1, 1), dtype=torch.int64)
     counts = [int(genie("masking").puzzle(tokens_BTHW, tiny, dice).masked_BTHW.sum()) for _ in range(300)]
     assert min(counts) == 1
-
-
-def test_the_scores_of_zero_logits_are_those_of_a_uniform_guess(torch, genie, config):
-    target_BTHW = torch.randint(1, 2**18, (2, 16, 8, 8), generator=torch.Generator().manual_seed(0))
-    masked_BTHW = torch.zeros_like(target_BTHW, dtype=torch.bool)
-    masked_BTHW[:, 4:, 2] = True
-    logits = torch.zeros((2, 16, 8, 8, 2, 512))
-    scores = genie("masking").masked_scores(logits, target_BTHW, masked_BTHW, config)
-    assert scores.loss.item() == pytest.approx(2 * math.log(512), rel=1e-6)
-    assert scores.accuracy.item() == 0
-
-
-def test_only_masked_positions_are_scored(torch, genie, config):
-    target_BTHW = torch.randint(2**18, (2, 16, 8, 8), generator=torch.Generator().manual_seed(0))
-    factors_BTHWF = genie("model").factors(target_BTHW, config)
-    right = 100 * torch.nn.functional.one_hot(factors_BTHWF, 512).float()
-    masked_BTHW = torch.zeros_like(target_BTHW, dtype=torch.bool)
-    masked_BTHW[1, 7] = True
-    right[~masked_BTHW] = torch.nan
-    scores = genie("masking").masked_scores(right, target_BTHW, masked_BTHW, config)
-    assert scores.loss.item() == pytest.approx(0, abs=1e-6)
-    assert scores.accuracy.item() == 1

@@ -172,3 +172,28 @@ def test_a_build_reads_the_checkpoint(entry, checkpoint_folder):
     done = build(entry)
     assert done.returncode != 0
     assert "model.safetensors cannot be read" in done.stderr
+
+
+@needs_torch
+def test_compiled_blocks_give_the_same_and_are_not_compiled_for_every_frame(torch, genie, make_genie):
+    from torch._dynamo.testing import CompileCounterWithBackend
+
+    torch._dynamo.reset()
+    counter = CompileCounterWithBackend("eager")
+    plain, compiled = make_genie(), make_genie()
+    genie("predictor").compile_blocks(compiled, backend=counter)
+    rollout = genie("rollout")
+    sampling = rollout.Sampling(steps=2)
+    tokens_BTHW = torch.randint(2**18, (2, 16, 4, 4), generator=torch.Generator().manual_seed(0))
+    ways = [rollout.Rollout(model, batch=2, sampling=sampling) for model in (plain, compiled)]
+    counts = []
+    with torch.inference_mode():
+        for t in range(15):
+            (tokens, logits), (same_tokens, same_logits) = (
+                (way.show(tokens_BTHW[:, t]), way.predict())[1] for way in ways
+            )
+            assert torch.equal(tokens, same_tokens)
+            torch.testing.assert_close(same_logits, logits, rtol=0, atol=1e-5)
+            counts.append(counter.frame_count)
+    assert counts[-1] == counts[3] > 0
+    torch._dynamo.reset()

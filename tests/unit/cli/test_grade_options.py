@@ -1,10 +1,12 @@
 """The options of `wmc grade` and `wmc check`, and the sandbox they name."""
 
 import argparse
+from pathlib import Path
 
 import pytest
 
-from harness.cli.grade_options import add_grade_options, pick_sandbox
+from harness.cli.grade_options import add_grade_options, grade_request, pick_sandbox
+from harness.data.published import lpips_folder
 from harness.errors import SandboxUnavailable, UsageError
 from harness.sandbox import choose
 
@@ -90,3 +92,28 @@ def test_a_number_that_is_none_is_told_in_words(options, capsys, words, complain
         options(f"{words[0]}={words[1]}")
     assert caught.value.code == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_pictures_are_made_once_with_the_clips_own_codec_unless_the_options_say_otherwise(options):
+    request = grade_request(options(), Path("entry.zip"))
+    assert (request.pictures, request.codec, request.samples) == (True, None, 1)
+    assert request.lpips_weights == lpips_folder()
+    words = ("--codec", "a.npz", "--lpips", "weights", "--samples", "4", "--no-pictures")
+    request = grade_request(options(*words), Path("entry.zip"))
+    assert (request.pictures, request.codec, request.samples) == (False, "a.npz", 4)
+    assert request.lpips_weights == Path("weights")
+
+
+@pytest.mark.parametrize("draws", ["0", "-1", "two", "1.5"])
+def test_draws_are_counted_in_whole_numbers(options, draws, capsys):
+    with pytest.raises(SystemExit):
+        options("--samples", draws)
+    assert "--samples" in capsys.readouterr().err
+
+
+def test_several_draws_of_a_regime_that_is_not_graded_make_no_sense(options):
+    with pytest.raises(UsageError) as caught:
+        grade_request(options("--samples", "2", "--regime", "temporally_teacher_forced"), Path("entry.zip"))
+    assert caught.value.code == "usage.samples"
+    both = ("--regime", "temporally_teacher_forced", "--regime", "fully_autoregressive")
+    assert grade_request(options("--samples", "2", *both), Path("entry.zip")).samples == 2

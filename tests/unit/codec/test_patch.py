@@ -210,3 +210,10 @@ def test_a_pickle_is_refused_and_never_run(codec: PatchCodec, tmp_path: Path) ->
         with pytest.raises(DataInvalid):
             PatchCodec.load(tmp_path / name)
     assert not sprung.exists()
+
+
+def test_the_digest_follows_the_arrays_and_survives_the_disk(codec: PatchCodec, tmp_path: Path) -> None:
+    codec.save(tmp_path / "codec.npz")
+    assert PatchCodec.load(tmp_path / "codec.npz").digest == codec.digest
+    other = PatchCodec(**arrays(codec, mean_D=codec.mean_D + 1))
+    assert other.digest != codec.digest

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
+import logging
 import os
 import socket
 import subprocess
@@ -15,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from harness.data.download import pull
-from harness.data.published import REVISION
+from harness.data.download import pull, pull_codec, pull_lpips
+from harness.data.published import LPIPS_FILES, REVISION, PublishedFile
 from harness.errors import DataInvalid, DependencyMissing, DownloadFailed
 from harness.progress import Advance, Silent
 
@@ -315,6 +317,42 @@ def test_nobody_listening_is_unreachable(hub: Any, tmp_path: Path) -> None:
     assert "HF_ENDPOINT" in error.fix
 
 
+class Words(logging.Handler):
+    """Keeps what a library logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """What huggingface_hub says of its tries."""
+    words, logger = Words(), logging.getLogger("huggingface_hub")
+    logger.addHandler(words)
+    yield words.said
+    logger.removeHandler(words)
+
+
+@pytest.mark.parametrize(("level", "speaks"), [(logging.WARNING, False), (logging.INFO, True)])
+def test_the_hubs_library_tells_of_its_tries_only_those_who_asked(
+    hub: Any, tmp_path: Path, logged: list[str], level: int, *, speaks: bool
+) -> None:
+    logger = logging.getLogger("huggingface_hub")
+    usual = logger.level
+    logger.setLevel(level)
+    hub.url = "http://127.0.0.1:1"
+    try:
+        assert failure(hub, tmp_path).code == "download.unreachable"
+        assert logger.level == level
+    finally:
+        logger.setLevel(usual)
+    assert bool(logged) is speaks
+
+
 def test_an_endpoint_without_a_scheme_is_unreachable(hub: Any, tmp_path: Path) -> None:
     hub.url = "hub.example"
     assert failure(hub, tmp_path).code == "download.unreachable"
@@ -421,3 +459,150 @@ def test_the_command_pulls_from_the_endpoint_of_the_environment(
     assert "3,000 frames" in done.stdout
     assert "val_v1.1/video.bin" in done.stderr
     assert contents(tmp_path / "data/val_v1.1") == contents(published)
+
+
+def test_the_codec_is_pulled_alone_from_the_pinned_revision(
+    hub: Any, published: Path, tmp_path: Path
+) -> None:
+    path = pull_codec(tmp_path / "data", endpoint=hub.url, progress=Silent())
+    assert path == tmp_path / "data" / "magvit2.ckpt"
+    assert contents(tmp_path / "data") == {"magvit2.ckpt": b"weights"}
+    assert all(REVISION in request.path for request in hub.requests)
+
+
+def test_a_codec_that_is_there_is_not_fetched_again(hub: Any, published: Path, tmp_path: Path) -> None:
+    pull_codec(tmp_path, endpoint=hub.url, progress=Silent())
+    hub.requests.clear()
+    pull_codec(tmp_path, endpoint=hub.url, progress=Silent())
+    assert hub.file_requests == []
+
+
+def test_a_codec_with_other_bytes_than_the_hub_lists_is_not_believed(
+    hub: Any, published: Path, tmp_path: Path
+) -> None:
+    hub.intercept = lambda request: None
+    honest = {name: hub._entry(name) for name in hub.files}
+    hub._entry = lambda name: honest[name]
+    hub.files["magvit2.ckpt"] = b"WEIGHTS"
+    with pytest.raises(DownloadFailed) as caught:
+        pull_codec(tmp_path, endpoint=hub.url, progress=Silent())
+    assert caught.value.code == "download.corrupted"
+    assert not (tmp_path / "magvit2.ckpt").exists()
+
+
+def test_a_revision_without_the_codec_is_named(hub: Any, tmp_path: Path) -> None:
+    hub.files = {"README.md": b"card"}
+    with pytest.raises(DownloadFailed) as caught:
+        pull_codec(tmp_path, endpoint=hub.url, progress=Silent())
+    assert caught.value.code == "download.no_file"
+    assert REVISION in caught.value.message
+
+
+@pytest.fixture
+def weights(hub: Any) -> tuple[PublishedFile, ...]:
+    """Two files at addresses of their own, as the weights of LPIPS are."""
+    hub.files |= {"models/a.pth": b"backbone" * 1000, "heads/b.pth": b"heads"}
+    return tuple(
+        PublishedFile(
+            name=name,
+            url=f"{hub.url}/datasets/{hub.repository}/resolve/{hub.revision}/{path}",
+            size=len(hub.files[path]),
+            sha256=hashlib.sha256(hub.files[path]).hexdigest(),
+        )
+        for name, path in (("backbone.pth", "models/a.pth"), ("heads.pth", "heads/b.pth"))
+    )
+
+
+def test_lpips_weights_come_under_their_own_names_into_one_folder(
+    hub: Any, weights: Any, tmp_path: Path
+) -> None:
+    paths = pull_lpips(tmp_path / "lpips", files=weights, progress=Silent())
+    assert paths == [tmp_path / "lpips" / "backbone.pth", tmp_path / "lpips" / "heads.pth"]
+    assert contents(tmp_path / "lpips") == {"backbone.pth": b"backbone" * 1000, "heads.pth": b"heads"}
+    hub.requests.clear()
+    pull_lpips(tmp_path / "lpips", files=weights, progress=Silent())
+    assert hub.requests == []
+
+
+def test_lpips_weights_of_another_digest_are_deleted(hub: Any, weights: Any, tmp_path: Path) -> None:
+    hub.files["heads/b.pth"] = b"HEADS"
+    with pytest.raises(DownloadFailed) as caught:
+        pull_lpips(tmp_path, files=weights, progress=Silent())
+    assert caught.value.code == "download.corrupted"
+    assert contents(tmp_path) == {"backbone.pth": b"backbone" * 1000}
+
+
+def test_the_hubs_token_is_not_sent_elsewhere(
+    hub: Any, weights: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_made_up")
+    pull_lpips(tmp_path, files=weights, progress=Silent())
+    assert {request.authorization for request in hub.requests} == {None}
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_server_that_refuses_lpips_weights_is_named_and_the_way_round_it(
+    hub: Any, weights: Any, tmp_path: Path, reply: Callable[..., Any], status: int
+) -> None:
+    hub.intercept = lambda request: reply(status)
+    with pytest.raises(DownloadFailed) as caught:
+        pull_lpips(tmp_path, files=weights, progress=Silent())
+    assert caught.value.code == "download.refused"
+    assert weights[0].url in caught.value.message
+    assert str(status) in caught.value.message
+    assert str(tmp_path / "backbone.pth") in caught.value.fix
+    assert "HF_" not in caught.value.fix
+
+
+def test_a_server_of_lpips_weights_that_is_not_there_is_named(hub: Any, weights: Any, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    gone = PublishedFile(name="a", url=f"http://127.0.0.1:{port}/a.pth", size=1, sha256="0" * 64)
+    with pytest.raises(DownloadFailed) as caught:
+        pull_lpips(tmp_path, files=[gone], progress=Silent())
+    assert caught.value.code == "download.unreachable"
+    assert str(tmp_path / "a") in caught.value.fix
+    assert list(tmp_path.iterdir()) == [], "nothing arrived, nothing is left"
+
+
+def test_a_folder_for_lpips_weights_that_cannot_be_made_is_told(
+    hub: Any, weights: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DownloadFailed) as caught:
+        pull_lpips(tmp_path / "file", files=weights, progress=Silent())
+    assert caught.value.code == "download.cannot_write"
+
+
+def test_torchvisions_own_file_name_agrees_with_our_digest() -> None:
+    """torchvision puts the beginning of the sha256 into the name."""
+    backbone, heads = LPIPS_FILES
+    assert backbone.name == "alexnet-owt-7be5be79.pth" == Path(backbone.url).name
+    assert backbone.sha256.startswith("7be5be79")
+    assert heads.name == "lpips-alex-v0.1.pth"
+    assert all(file.url.startswith("https://") for file in LPIPS_FILES)
+
+
+def test_the_command_pulls_the_codec(hub: Any, published: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "data", "pull", "--codec", "-o", str(tmp_path / "data")],
+        env={**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{tmp_path / 'data/magvit2.ckpt'} is ready" in done.stdout
+
+
+def test_one_pull_fetches_one_thing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "data", "pull", "--codec", "--lpips"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "not allowed with" in done.stderr

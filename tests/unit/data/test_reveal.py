@@ -45,9 +45,13 @@ def servings(draw: st.DrawFn) -> tuple[ChallengeSpec, Segments, np.ndarray, list
 
 
 def simulated_leak(
-    starts: np.ndarray, batches: list[np.ndarray], segments: Segments, spec: ChallengeSpec
+    starts: np.ndarray,
+    batches: list[np.ndarray],
+    segments: Segments,
+    spec: ChallengeSpec,
+    prompt: int | None = None,
 ) -> Leak | None:
-    """Shows every frame, asks for every prediction, and looks through all that was shown."""
+    """Shows every frame, or a prompt of so many, asks for every prediction, and looks through all that was shown."""
     shown: dict[int, set[int]] = defaultdict(set)
     for batch in batches:
         windows = [
@@ -58,12 +62,13 @@ def simulated_leak(
         ]
         for t in range(1, spec.window):
             for segment, start in windows:
-                shown[segment].add(start + (t - 1) * spec.stride)
-            for segment, start in windows:
+                if prompt is None or t <= prompt:
+                    shown[segment].add(start + (t - 1) * spec.stride)
+            for segment, start in windows if prompt is None or t >= prompt else ():
                 target = start + t * spec.stride
                 if max(shown[segment]) > target - spec.stride:
                     return Leak(segment=segment, target=target, revealed=max(shown[segment]))
-        for segment, start in windows:
+        for segment, start in windows if prompt is None else ():
             shown[segment].add(start + (spec.window - 1) * spec.stride)
     return None
 
@@ -74,6 +79,40 @@ def test_a_leak_is_found_exactly_where_a_simulation_finds_it(
 ) -> None:
     spec, segments, starts, batches = serving
     assert first_leak(starts, batches, segments, spec) == simulated_leak(starts, batches, segments, spec)
+
+
+@given(servings(), st.data())
+def test_a_leak_of_prompts_alone_is_found_exactly_where_a_simulation_finds_it(
+    serving: tuple[ChallengeSpec, Segments, np.ndarray, list[np.ndarray]], data: st.DataObject
+) -> None:
+    spec, segments, starts, batches = serving
+    prompt = data.draw(st.integers(1, spec.window - 1))
+    twice = batches + batches if data.draw(st.booleans()) else batches
+    simulated = simulated_leak(starts, twice, segments, spec, prompt)
+    assert first_leak(starts, twice, segments, spec, shown=prompt) == simulated
+
+
+@given(structures(), st.integers(1, 5), st.integers(0, 2), st.integers(1, 3), st.data())
+def test_several_draws_of_prompts_in_serving_order_never_leak(
+    structure: tuple[ChallengeSpec, Segments], max_batch: int, seed: int, draws: int, data: st.DataObject
+) -> None:
+    spec, segments = structure
+    starts = window_starts(segments, Schedule.DISJOINT, spec)
+    rng = np.random.default_rng(seed)
+    batches = serving_order(starts, segments, max_batch=max_batch, rng=rng, draws=draws)
+    prompt = data.draw(st.integers(1, spec.window - 1))
+    assert first_leak(np.tile(starts, draws), batches, segments, spec, shown=prompt) is None
+
+
+def test_one_draw_after_another_leaks_where_a_segment_holds_two_windows() -> None:
+    """Control: every draw of a round comes before the next round. The second window's prompt is the first's future."""
+    segments = segments_of([452])
+    starts = window_starts(segments, Schedule.DISJOINT)
+    once = serving_order(starts, segments, max_batch=8, rng=np.random.default_rng(0))
+    assert first_leak(starts, once, segments, shown=8) is None
+    assert first_leak(starts, once + once, segments, shown=8) == Leak(
+        segment=0, target=120, revealed=226 + 7 * 15
+    )
 
 
 @given(structures(), st.integers(1, 5), st.integers(0, 2))

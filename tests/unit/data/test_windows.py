@@ -161,6 +161,38 @@ def test_serving_shows_every_window_once_in_whole_rounds(
     assert len(batches) == sum(-(-rounds.count(k) // max_batch) for k in set(rounds))
 
 
+@given(structures(), st.integers(1, 9), st.integers(0, 3), st.integers(1, 4))
+def test_several_draws_show_each_round_that_often_before_the_next(
+    structure: tuple[ChallengeSpec, list[int]], max_batch: int, seed: int, draws: int
+) -> None:
+    spec, lengths = structure
+    segments = find_segments(ids_of(lengths))
+    starts = window_starts(segments, Schedule.DISJOINT, spec)
+
+    def order(**kwargs: int) -> list[list[int]]:
+        rng = np.random.default_rng(seed)
+        return [
+            batch.tolist()
+            for batch in serving_order(starts, segments, max_batch=max_batch, rng=rng, **kwargs)
+        ]
+
+    batches, rounds = order(draws=draws), _rounds(starts, segments)
+    served = [divmod(index, len(starts)) for batch in batches for index in batch]
+    assert sorted(served) == [(draw, window) for draw in range(draws) for window in range(len(starts))]
+    places = [(rounds[window], draw) for draw, window in served]
+    assert places == sorted(places)
+    assert [batch for batch in batches if batch[0] < len(starts)] == order(), (
+        "the first is as if it were alone"
+    )
+
+
+def test_the_draws_have_batches_of_their_own() -> None:
+    segments = find_segments(ids_of([226] * 40))
+    starts = window_starts(segments, Schedule.DISJOINT)
+    batches = serving_order(starts, segments, max_batch=40, rng=np.random.default_rng(0), draws=2)
+    assert (batches[0] != batches[1] - 40).any()
+
+
 def _rounds(starts: np.ndarray, segments: Segments) -> list[int]:
     """For each window, how many windows of its segment are before it."""
     counts: dict[int, int] = {}

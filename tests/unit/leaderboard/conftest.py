@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
 from harness.errors import Blame
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
-from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, Status
+from harness.results.report import (
+    EntryFacts,
+    Failure,
+    GradeReport,
+    Provenance,
+    RegimeReport,
+    SamplesReport,
+    Status,
+)
+from harness.scoring.perceptual_scores import SampledScore
 from harness.scoring.state_probe import StateProbe
 
 GradeFactory = Callable[..., GradeReport]
@@ -52,6 +63,101 @@ def regime_report(
     )
 
 
+def with_pictures(
+    result: RegimeReport,
+    regime: Regime,
+    *,
+    lpips: float | None,
+    psnr: float | None,
+    draws: int,
+    missing: str | None,
+) -> RegimeReport:
+    """The same numbers with pictures that get worse frame by frame."""
+    frames = len(regime.targets())
+    found: dict[str, Any] = {}
+    sampled: dict[str, SampledScore | None] = {}
+    for name, value, better in (("lpips", lpips, -0.05), ("psnr", psnr, 1.0)):
+        sampled[name] = None
+        if value is None:
+            continue
+        by_frame = tuple(value + 0.001 * (index - (frames - 1) / 2) for index in range(frames))
+        first = value + 0.03 if draws > 1 and regime is Regime.FULLY_AUTOREGRESSIVE else value
+        found |= {name: first, f"{name}_ci": (first - 0.0123456, first + 0.01), f"{name}_by_frame": by_frame}
+        best = tuple(each + better for each in by_frame)
+        sampled[name] = SampledScore(
+            mean=value, mean_ci=(value - 0.01, value + 0.01), mean_by_frame=by_frame, best_of_k=value + better,
+            best_of_k_ci=(value + better - 0.01, value + better + 0.01), best_of_k_by_frame=best,
+        )  # fmt: skip
+    several = draws > 1 and regime is Regime.FULLY_AUTOREGRESSIVE
+    samples = SamplesReport(
+        draws=draws, loss_mean=9.0, token_accuracy_mean=0.03, tokens_files=("x",) * draws,
+        tokens_sha256=("ab" * 32,) * draws, **sampled,
+    )  # fmt: skip
+    return replace(
+        result,
+        missing_metrics={"lpips": missing} if lpips is None and missing else {},
+        samples=samples if several else None,
+        **found,
+    )
+
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</style><script>alert(1)</script>",
+    "</title></head><body onload=alert(1)>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    '" style="position:fixed" x="',
+    "<svg/onload=alert(1)>",
+    "<!-- ",
+    "]]> <![CDATA[",
+    "{{ 7*7 }} {% raw %}",
+    "&lt;script&gt; &#60;b&#62;",
+    "javascript:alert(1)",
+    "\u202ereversed\u202c \u2066isolated",
+    "a\x00b\x1b[2Jc",
+    "\uff1cscript\uff1e",
+    "<a href=https://evil.example>x</a>",
+    "W" * 64,
+]
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements with their attributes, texts, and whether all is closed."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        assert len(dict(attrs)) == len(attrs), f"an attribute is given twice: {attrs}"
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    def values(self, name):
+        return [attrs[name] for _, attrs in self.elements if name in attrs]
+
+    @property
+    def shape(self):
+        """Every element with the names of its attributes, in order."""
+        return [(tag, sorted(attrs)) for tag, attrs in self.elements]
+
+
 class Grades:
     """Makes reports whose ids and dates count up."""
 
@@ -77,6 +183,26 @@ class Grades:
             for regime in regimes
         }
         return self._report(Status.GRADED, user, entry, kept, None, facts, provenance)
+
+    def seen(
+        self,
+        lpips: float | None = 0.3,
+        *,
+        psnr: float | None = 20.0,
+        draws: int = 1,
+        missing: str | None = "the weights of LPIPS are not there",
+        provenance: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> GradeReport:
+        """A finished grade whose pictures were measured; asked several times, the best draw is 0.05 better."""
+        measured_by = {"codec": "patch", "codec_sha256": "56" * 32, "lpips_sha256": lpips and "78" * 32}
+        report = self.graded(provenance=measured_by | (provenance or {}), **options)
+        regimes = {
+            regime: result
+            and with_pictures(result, regime, lpips=lpips, psnr=psnr, draws=draws, missing=missing)
+            for regime, result in report.regimes.items()
+        }
+        return replace(report, regimes=regimes)
 
     def failed(
         self,
@@ -148,3 +274,15 @@ class Grades:
 def grades() -> Grades:
     """Makes `graded(...)` and `failed(...)` reports."""
     return Grades()
+
+
+@pytest.fixture(scope="session")
+def read_page() -> type[Page]:
+    """Reads HTML as a browser does."""
+    return Page
+
+
+@pytest.fixture(params=HOSTILE)
+def hostile(request: pytest.FixtureRequest) -> str:
+    """A text that wants to be more than text."""
+    return str(request.param)

@@ -47,6 +47,17 @@ def test_the_ranking_is_on_stdout_and_the_page_is_named_on_stderr(run, grades):
     assert "another reason" not in shown.err
 
 
+def test_the_sampling_track_is_on_stdout_too(run, grades):
+    shown = run(
+        reports=[grades.seen(0.3, entry="a"), grades.seen(0.2, entry="b"), grades.seen(None, entry="c")]
+    )
+    assert re.search(r"1  ada/b +0\.2000 +0\.1877 to 0\.2100 +0\.2000 +20\.00 +\u2013", shown.out)
+    assert re.search(r"2  ada/a +0\.3000", shown.out)
+    assert re.search(r"    ada/c +\u2013 +\u2013 +\u2013 +20\.00", shown.out)
+    assert "24 windows, no LPIPS: not ranked" in shown.out
+    assert max(map(len, shown.out.splitlines())) <= 80
+
+
 def test_the_organiser_hears_of_what_the_page_does_not_say(run, grades):
     sent = [{"email_sha256": "1" * 64}, {"email_sha256": "2" * 64}]
     taken = grades.graded(facts=sent[1])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+from dataclasses import replace
 
 import pytest
 
-from harness.errors import OutputFailed
+from harness.errors import Blame, OutputFailed, StoreFailed
 from leaderboard.exports import to_csv, to_json
 from leaderboard.publish import publish
 from leaderboard.render import render
@@ -16,13 +18,20 @@ FILES = ["index.html", "leaderboard.csv", "leaderboard.json"]
 
 
 def contents(site):
-    return {path.name: path.read_bytes() for path in sorted(site.iterdir())}
+    return {
+        str(path.relative_to(site)): path.read_bytes() for path in sorted(site.rglob("*")) if path.is_file()
+    }
 
 
-def test_the_site_is_three_files_that_show_the_same_standings(grades, tmp_path):
-    shown = publish([grades.graded(), grades.failed()], tmp_path / "a" / "site")
+def pages_of(reports):
+    return sorted(f"grades/{report.grade_id}.{kind}" for report in reports for kind in ("html", "json"))
+
+
+def test_the_site_shows_the_same_standings_in_three_files_and_has_two_for_every_grade(grades, tmp_path):
+    reports = [grades.graded(), grades.failed()]
+    shown = publish(reports, tmp_path / "a" / "site")
     site = contents(tmp_path / "a" / "site")
-    assert list(site) == FILES
+    assert list(site) == pages_of(reports) + FILES
     assert json.loads(site["leaderboard.json"]) == to_json(shown)
     assert site["leaderboard.csv"].decode() == to_csv(shown)
     assert site["index.html"].decode() == render(shown)
@@ -37,22 +46,22 @@ def test_publishing_twice_gives_the_same_bytes(grades, tmp_path):
 
 def test_other_files_in_the_folder_are_left_alone(grades, tmp_path):
     (tmp_path / "CNAME").write_text("example.org")
-    publish([grades.graded()], tmp_path)
-    assert list(contents(tmp_path)) == ["CNAME", *FILES]
+    reports = [grades.graded()]
+    publish(reports, tmp_path)
+    assert list(contents(tmp_path)) == ["CNAME", *pages_of(reports), *FILES]
 
 
-def test_a_page_that_cannot_be_finished_leaves_the_old_one(grades, tmp_path, monkeypatch):
+def test_a_page_that_cannot_be_finished_leaves_the_old_one(grades, tmp_path):
     publish([grades.graded()], tmp_path)
     before = contents(tmp_path)
-
-    def no_space(_descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", no_space)
-    with pytest.raises(OutputFailed, match="No space left"):
-        publish([grades.graded(user="b")], tmp_path)
-    monkeypatch.undo()
-    assert {name: contents(tmp_path)[name] for name in FILES} == before
+    usual, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, most))  # the first page breaks off in the middle
+    try:
+        with pytest.raises(OutputFailed, match="File too large"):
+            publish([grades.graded(user="b")], tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (usual, most))
+    assert {name: contents(tmp_path)[name] for name in before} == before
 
 
 def test_a_folder_that_cannot_be_made_is_the_operators_to_fix(grades, tmp_path):
@@ -68,7 +77,8 @@ def test_a_web_server_of_another_user_may_read_the_files(grades, tmp_path):
         publish([grades.graded()], tmp_path)
     finally:
         os.umask(mask)
-    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o644}
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o644}
 
 
 def test_a_reader_of_the_old_page_keeps_the_old_page(grades, tmp_path):
@@ -78,3 +88,25 @@ def test_a_reader_of_the_old_page_keeps_the_old_page(grades, tmp_path):
         publish([grades.graded(user="somebody-else")], tmp_path)
         assert reader.read() == before
     assert contents(tmp_path)["index.html"] != before
+
+
+@pytest.mark.parametrize("blame", list(Blame))
+def test_only_a_failure_of_the_entry_has_a_page(grades, tmp_path, blame):
+    publish([grades.failed(blame=blame)], tmp_path)
+    assert bool(list((tmp_path / "grades").iterdir())) is (blame is Blame.ENTRY)
+
+
+@pytest.mark.parametrize("grade_id", ["../../etc/passwd", "a/b", "", ".", "a\x00b", "x" * 65, '"><script>'])
+def test_an_id_that_is_no_file_name_writes_no_file(grades, tmp_path, grade_id):
+    with pytest.raises(StoreFailed) as caught:
+        publish([replace(grades.graded(), grade_id=grade_id)], tmp_path / "site")
+    assert caught.value.code == "store.bad_record"
+    assert not contents(tmp_path)
+
+
+def test_a_page_that_has_not_changed_is_not_written_again(grades, tmp_path):
+    reports = [grades.graded(), grades.graded(user="b", loss=8.2)]
+    publish(reports, tmp_path)
+    written = {path: path.stat().st_ino for path in tmp_path.rglob("*") if path.is_file()}
+    publish(reports, tmp_path)
+    assert {path: path.stat().st_ino for path in tmp_path.rglob("*") if path.is_file()} == written

@@ -203,6 +203,25 @@ def test_the_regimes_time_limit_ends_a_guest_that_is_in_time_for_every_reply(
     assert "--regime-timeout" in caught.value.fix
 
 
+def test_each_serving_of_the_windows_may_take_the_regimes_time(
+    truth: ClipTruth, guest_channel: Any, last_frame: type
+) -> None:
+    class Slow(last_frame):  # type: ignore[misc]
+        def predict(self) -> Any:
+            time.sleep(0.1)
+            return super().predict()
+
+    limits = Limits(start_s=10, reply_s=10, regime_s=0.02)
+    with guest_channel(Slow) as channel:
+        talk = Conversation(channel=channel, regime=Regime.FULLY_AUTOREGRESSIVE, limits=limits)
+        talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 10)
+        talk.begin(servings=1000)
+        play(talk, truth, [np.array([0])], lambda _prediction: None)
+        talk.begin(servings=5)
+        with pytest.raises(GuestFailed, match=r"within 0\.1 s, the limit for its regime"):
+            play(talk, truth, [np.array([0])], lambda _prediction: None)
+
+
 def test_a_late_start_and_a_late_reply_name_their_own_limit(
     truth: ClipTruth, guest_channel: Any, last_frame: type
 ) -> None:

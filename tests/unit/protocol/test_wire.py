@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from harness.errors import GuestFailed
@@ -25,6 +26,14 @@ def test_a_message_is_its_header_and_its_payload(pair: tuple[SocketChannel, sock
     channel, peer = pair
     channel.send(Kind.OBSERVE, 3, 7, b"ab", b"c", deadline=time.monotonic() + 5)
     assert peer.recv(100) == HEADER.pack(b"WMC1", Kind.OBSERVE, 3, 7, 3) + b"abc"
+
+
+def test_a_payload_may_have_empty_parts(pair: tuple[SocketChannel, socket.socket]) -> None:
+    """A clip without actions is a valid clip: what is sent with its frames has no bytes."""
+    channel, peer = pair
+    no_actions = np.zeros((2, 15, 0), np.float32)
+    channel.send(Kind.OBSERVE, 0, 2, b"ab", no_actions, deadline=time.monotonic() + 5)
+    assert peer.recv(100) == HEADER.pack(b"WMC1", Kind.OBSERVE, 0, 2, 2) + b"ab"
 
 
 def test_a_slow_dribble_does_not_move_the_deadline(pair: tuple[SocketChannel, socket.socket]) -> None:

@@ -7,6 +7,7 @@ import json
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import pytest
 from harness.errors import Blame, GuestFailed, StoreFailed
 from harness.protocol.regimes import Regime
 from harness.results.record import Record
-from harness.results.report import GradeReport, Provenance, RegimeReport, Status
+from harness.results.report import GradeReport, Provenance, RegimeReport, SamplesReport, Status
 from harness.results.store import Store
+from harness.scoring.perceptual_scores import SampledScore
 from harness.scoring.state_probe import StateProbe
 
 PROVENANCE = Provenance(
@@ -49,12 +51,37 @@ REGIME = RegimeReport(
     tokens_file="grades/x/temporally_teacher_forced.npz",
     tokens_sha256="0" * 64,
 )
+SAMPLED = SampledScore(
+    mean=0.25,
+    mean_ci=(0.125, 0.5),
+    mean_by_frame=(0.125, 0.375),
+    best_of_k=0.125,
+    best_of_k_ci=(0.0625, 0.25),
+    best_of_k_by_frame=(0.125, 0.125),
+)
+WITH_PICTURES = replace(
+    REGIME,
+    psnr=20.0,
+    psnr_ci=(19.0, 21.0),
+    psnr_by_frame=(21.0, 19.0),
+    missing_metrics={"lpips": "no weights", "ssim": "no library"},
+    samples=SamplesReport(
+        draws=2,
+        loss_mean=9.25,
+        token_accuracy_mean=0.5,
+        lpips=None,
+        psnr=SAMPLED,
+        ssim=None,
+        tokens_files=("grades/x/a.npz", "grades/x/a-2.npz"),
+        tokens_sha256=("0" * 64, "1" * 64),
+    ),
+)
 
 
-def graded(store: Store) -> GradeReport:
+def graded(store: Store, result: RegimeReport = REGIME) -> GradeReport:
     record = Record(provenance=PROVENANCE)
     with record.kept_in(store), record.timed("build"):
-        record.regimes[Regime.TEMPORALLY_TEACHER_FORCED] = REGIME
+        record.regimes[Regime.TEMPORALLY_TEACHER_FORCED] = result
     return record.report
 
 
@@ -69,6 +96,25 @@ def test_a_record_is_read_back_as_it_was_written(store: Store) -> None:
     assert report.status is Status.GRADED
     assert set(report.provenance.durations_s) == {"build"}
     assert GradeReport.from_json(json.loads(json.dumps(report.to_json(), allow_nan=False))) == report
+
+
+def test_pictures_and_several_draws_are_read_back_as_they_were_written(store: Store) -> None:
+    report = graded(store, WITH_PICTURES)
+    assert store.reports() == [report]
+    assert report.regimes[Regime.TEMPORALLY_TEACHER_FORCED] == WITH_PICTURES
+
+
+def test_a_record_from_before_pictures_were_measured_has_none(store: Store) -> None:
+    value = graded(store, WITH_PICTURES).to_json()
+    kept = value["regimes"]["temporally_teacher_forced"]
+    added = ("lpips", "psnr", "ssim", "missing_metrics", "samples")
+    for key in [key for key in kept if key.startswith(added)]:
+        del kept[key]
+    for key in ("samples", "codec", "codec_sha256", "lpips_sha256"):
+        del value["provenance"][key]
+    old = GradeReport.from_json(value)
+    assert old.regimes[Regime.TEMPORALLY_TEACHER_FORCED] == REGIME
+    assert old.provenance.samples == 1
 
 
 def test_the_json_has_the_shape_that_is_promised(store: Store) -> None:

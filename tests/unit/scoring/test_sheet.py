@@ -55,3 +55,17 @@ def test_a_partial_sheet_has_no_score(prediction: Any) -> None:
     sheet.record(prediction([0], 1, right=True))
     with pytest.raises(ValueError, match="1 of 2 windows"):
         sheet.total(np.random.default_rng(0))
+
+
+def test_a_sheet_of_two_draws_is_two_sheets(prediction: Any) -> None:
+    both = ScoreSheet(num_windows=4, targets=range(15, 16))
+    both.record(prediction([0, 3], 15, right=True))
+    both.record(prediction([1, 2], 15, right=False))
+    first, second = both.split(2)
+    uniform = 2 * np.log(512)
+    np.testing.assert_allclose(first.window_losses_B, [0, uniform], atol=1e-12)
+    np.testing.assert_allclose(second.window_losses_B, [uniform, 0], atol=1e-12)
+    for sheet in (first, second):
+        scores = sheet.total(np.random.default_rng(0))
+        assert (scores.windows, scores.token_accuracy) == (2, 0.5)
+    np.testing.assert_array_equal(np.concatenate([first.tokens_BTHW, second.tokens_BTHW]), both.tokens_BTHW)

@@ -6,12 +6,12 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport
 from leaderboard.publish import publish
 
@@ -35,63 +35,20 @@ frame.srcdoc = {html};
 </script>"""
 
 
-def regime(loss: float, first_frame: int) -> dict[str, Any]:
-    return {
-        "loss": loss,
-        "loss_ci": [loss - 0.05, loss + 0.05],
-        "token_accuracy": 0.0312,
-        "loss_by_frame": [loss + 0.01 * frame for frame in range(first_frame, 16)],
-        "first_frame": first_frame,
-        "windows": 243,
-        "seconds_per_frame": 0.031,
-        "reply_s_median": 0.02,
-        "reply_s_p95": 0.03,
-        "batch": 16,
-        "logits_dtype": "<f4",
-        "state_probe": {
-            "windows": 13, "mean_gain": 0.5, "largest_change": 0.5, "carried_state": True,
-            "depends_on_neighbours": True,
-        },
-        "tokens_file": "grades/a/temporally_teacher_forced.npz",
-        "tokens_sha256": "ab" * 32,
-    }  # fmt: skip
-
-
-def grade(number: int, *, loss: float, failed: bool = False, **entry: Any) -> GradeReport:
-    """A grade with every column filled and every badge."""
-    failure = {"code": "guest.closed", "blame": "entry", "message": "", "fix": ""} if failed else None
-    facts = {
-        "user_name": "ada", "entry_name": f"entry {number}", "description": "Counts.", "training_flops": 1.5e19,
-        "external_data": ["DINOv2"], "claimed_val_loss": 8.5, "causal": True,
-    }  # fmt: skip
-    provenance = {
-        "harness_version": "0.1.0", "git_commit": "0" * 40, "spec_version": "1", "gate_version": 1, "seed": 0,
-        "schedule": "upstream", "sandbox": "process", "sandbox_details": {}, "limits": {}, "base_image": None,
-        "submission_sha256": "cd" * 32, "entry_tree_sha256": "ef" * 32, "entry_bytes": 1, "data_name": "heldout",
-        "data_sha256": "12" * 32, "order_leaks": True, "durations_s": {},
-    }  # fmt: skip
-    scores = {kind.value: None if failed else regime(loss, kind.first_target()) for kind in Regime}
-    return GradeReport.from_json(
-        {
-            "grade_id": f"20250101-000000-{number:08x}",
-            "finished_at": f"2025-01-{number:02}T00:00:00+00:00",
-            "status": "failed" if failed else "graded",
-            "entry": facts | entry,
-            "regimes": scores,
-            "failure": failure,
-            "provenance": provenance,
-        }
-    )
-
-
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page(tmp_path_factory: pytest.TempPathFactory, grade: Callable[..., GradeReport]) -> Path:
     """A page whose texts are as long and as hostile as an entrant can make them."""
     site = tmp_path_factory.mktemp("site")
     publish(
         [
-            grade(1, loss=7.9, user_name="W" * 32, entry_name="W" * 64, description="W" * 2000),
-            grade(2, loss=9.0, entry_name='"><script>alert(1)</script>', external_data=["W" * 300] * 50),
+            grade(1, loss=7.9, lpips=0.2, user_name="W" * 32, entry_name="W" * 64, description="W" * 2000),
+            grade(
+                2,
+                loss=9.0,
+                lpips=0.3,
+                entry_name='"><script>alert(1)</script>',
+                external_data=["W" * 300] * 50,
+            ),
             grade(3, loss=12.6, entry_name="<img src=x onerror=alert(1)>", description="one\ntwo " * 200),
             grade(4, loss=9, failed=True, user_name="W" * 32, entry_name="W" * 64),
         ],
@@ -216,9 +173,10 @@ def test_text_stands_out_from_its_ground(measured, scheme):
 
 def test_no_text_of_an_entrant_became_an_element(measured):
     found = measured(
-        "[...document.querySelectorAll('script, img, iframe, [onerror], [onload]')].length", width=800
+        "[...document.querySelectorAll('script, img, iframe, [onerror], [onload]')].map(node => node.localName)",
+        width=800,
     )
-    assert found == 0
+    assert found == ["script"], "our own, which the policy names"
 
 
 def test_a_screenshot_of_the_page_shows_something(chromium, page, tmp_path):

@@ -1,0 +1,80 @@
+"""The last stage of a grade: pictures are looked at when the guests are gone, and nothing of it costs the scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from harness.exam import Exam, Result
+from harness.pictures import INTERRUPTED, SWITCHED_OFF, Blind, Pictures, Viewer
+from harness.progress import Progress
+from harness.protocol.regimes import Regime
+from harness.reporting import with_pictures
+from harness.results.record import Record
+from harness.results.store import Store
+from harness.scoring.perceptual import Metric, by_reason
+from harness.strips import StripKeeper, shown_windows
+
+
+class OpenViewer(Protocol):
+    """Opens the codec and the metrics of this grade."""
+
+    def __call__(self, *, device: str | None = None) -> Viewer | Blind:
+        """On this device; None for the GPU where there is one."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureStage:
+    """What looks at the pictures of one grade; `open_viewer` is None where they were not asked for."""
+
+    open_viewer: OpenViewer | None
+    store: Store
+    record: Record
+    progress: Progress
+
+    def expect(self, *, asked_for: bool) -> None:
+        """Says which metrics there will not be, before hours are spent on the guest.
+
+        On the CPU, and let go again: while a guest runs, the GPU and the memory are its own.
+        Raises: what keeps the codec from being opened, if it was asked for by name.
+        """
+        if self.open_viewer is None:
+            return
+        viewer = self.open_viewer(device="cpu")
+        if asked_for and isinstance(viewer, Blind) and viewer.error:
+            raise viewer.error
+        missing = ((metric.value, reason) for metric, reason in viewer.missing.items())
+        for reason, metrics in by_reason(missing).items():
+            self.progress.note(f"will not be measured: {', '.join(metrics)}: {reason}")
+
+    def look(self, results: list[Result], exam: Exam) -> BaseException | None:
+        """What each regime's pictures are worth, in its record too; where there are none, the reason why.
+
+        Returns what interrupted it, if anything: the scores are there by now and are kept.
+        """
+        try:
+            with self.record.timed("pictures"):
+                self._look(results, exam)
+        except (KeyboardInterrupt, SystemExit) as interruption:
+            self.progress.note(f"{INTERRUPTED}: grade {self.record.grade_id} is kept with what there is")
+            return interruption
+        return None
+
+    def _look(self, results: list[Result], exam: Exam) -> None:
+        for result in results:  # until it was looked at
+            self._add(result.regime, Pictures(missing=dict.fromkeys(Metric, INTERRUPTED)))
+        viewer = self.open_viewer() if self.open_viewer else Blind(reason=SWITCHED_OFF)
+        self.record.learn(**viewer.facts)
+        for result in results:
+            self._add(result.regime, viewer.look(result, exam, self.progress))
+        if viewer.codec:
+            keeper = StripKeeper(codec=viewer.codec, store=self.store, grade_id=self.record.grade_id)
+            windows_B = shown_windows(str(self.record.provenance.data_sha256), exam.num_windows)
+            for regime, strips in keeper.keep(results, exam, windows_B, self.progress).items():
+                report = self.record.regimes[regime]
+                self.record.regimes[regime] = report and replace(report, strips=strips)
+
+    def _add(self, regime: Regime, pictures: Pictures) -> None:
+        report = self.record.regimes[regime]
+        self.record.regimes[regime] = report and with_pictures(report, pictures)

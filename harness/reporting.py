@@ -1,0 +1,61 @@
+"""One regime's numbers as its record says them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from harness.exam import Result
+from harness.pictures import Pictures
+from harness.results.report import RegimeReport, SamplesReport
+
+
+def regime_report(result: Result, kept: Sequence[tuple[str, str]]) -> RegimeReport:
+    """The record of a regime, without pictures; `kept` names the file of each draw's tokens and its sha256."""
+    median_s, p95_s = np.quantile(result.timing.replies_s, [0.5, 0.95]).tolist()
+    tokens_file, tokens_sha256 = kept[0]
+    return RegimeReport(
+        loss=result.scores.loss,
+        loss_ci=result.scores.loss_ci,
+        token_accuracy=result.scores.token_accuracy,
+        loss_by_frame=result.scores.loss_by_frame,
+        first_frame=result.regime.first_target(),
+        windows=result.scores.windows,
+        seconds_per_frame=result.timing.seconds_per_frame,
+        reply_s_median=median_s,
+        reply_s_p95=p95_s,
+        batch=result.batch,
+        logits_dtype=result.terms.logits_dtype,
+        state_probe=result.state_probe,
+        tokens_file=tokens_file,
+        tokens_sha256=tokens_sha256,
+        samples=_samples_report(result, kept) if len(result.sheets) > 1 else None,
+    )
+
+
+def with_pictures(report: RegimeReport, pictures: Pictures) -> RegimeReport:
+    """The same record, with what its pictures are worth and why a metric is missing."""
+    measured: dict[str, Any] = {}
+    for metric, score in pictures.scores.items():
+        name = metric.value
+        measured |= {name: score.mean, f"{name}_ci": score.ci, f"{name}_by_frame": score.by_frame}
+    sampled: dict[str, Any] = {metric.value: score for metric, score in pictures.sampled.items()}
+    return replace(
+        report,
+        missing_metrics={metric.value: reason for metric, reason in pictures.missing.items()},
+        samples=report.samples and replace(report.samples, **sampled),
+        **measured,
+    )
+
+
+def _samples_report(result: Result, kept: Sequence[tuple[str, str]]) -> SamplesReport:
+    return SamplesReport(
+        draws=len(result.sheets),
+        loss_mean=float(np.mean([sheet.nats_BTHW.mean() for sheet in result.sheets])),
+        token_accuracy_mean=float(np.mean([sheet.correct_BTHW.mean() for sheet in result.sheets])),
+        tokens_files=tuple(file for file, _ in kept),
+        tokens_sha256=tuple(sha256 for _, sha256 in kept),
+    )

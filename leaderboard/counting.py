@@ -1,0 +1,37 @@
+"""Which grade of each entry counts: its latest, in every contest it was graded in.
+
+A grade without a sandbox never takes the place of one in a sandbox.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
+
+from harness.results.report import GradeReport
+from leaderboard.marks import is_self_run
+from leaderboard.senders import EntryKey, Senders
+
+ContestT = TypeVar("ContestT", bound=Hashable)
+
+
+def counting(
+    reports: Iterable[GradeReport], senders: Senders, contest_of: Callable[[GradeReport], ContestT]
+) -> dict[ContestT, list[GradeReport]]:
+    """The grades that count among `reports` (oldest first), for every contest."""
+    contests: dict[ContestT, dict[EntryKey, GradeReport]] = defaultdict(dict)
+    for report in reports:
+        of_entry, key = contests[contest_of(report)], senders.key(report)
+        earlier = of_entry.get(key)
+        if not (earlier and is_self_run(report) and not is_self_run(earlier)):
+            of_entry[key] = report
+    return {contest: list(of_entry.values()) for contest, of_entry in contests.items()}
+
+
+def ranks(figures: Sequence[float]) -> list[int]:
+    """The rank of each of these figures, which come best first: equal ones share it, and the next is skipped."""
+    taken: list[int] = []
+    for place, figure in enumerate(figures, start=1):
+        taken.append(taken[-1] if taken and figure == figures[place - 2] else place)
+    return taken

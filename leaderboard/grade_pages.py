@@ -1,0 +1,148 @@
+"""What the page of one grade shows beside the record itself: its places, its rivals, its charts and maps."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import Blame
+from harness.protocol.regimes import Regime
+from harness.results.report import GradeReport
+from leaderboard.curves import Chart
+from leaderboard.gaps import Gap, gaps
+from leaderboard.marks import Mark, marks_of
+from leaderboard.positions import PositionMap, position_maps
+from leaderboard.publishable import publishable
+from leaderboard.rivals import loss_chart, metric_charts, rivals_of
+from leaderboard.samples import Gallery, Sample
+from leaderboard.senders import Senders
+from leaderboard.standings import Standings
+
+HISTORY = 20
+"""Grades of an entry that its pages list, the latest ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a grade stands in a track; `rank` is None where it is listed without one."""
+
+    track: str
+    anchor: str
+    data_name: str
+    rank: int | None
+    entries: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradePage:
+    """Everything on the page of one grade.
+
+    Attributes:
+        report: in publishable form.
+        places: on the boards; none where a later grade of the entry stands there, or nothing ranks it.
+        history: the latest `HISTORY` published grades of the entry, the latest first.
+        latest: the id of the entry's latest published grade on the same data and schedule, which may be this one.
+        loss: by frame, in every regime.
+        metrics: of the frames it imagines, by frame beside the other entries of the same contest.
+        maps: where in the frame its losses lie, of data that is shown.
+        samples: strips that may be published, of a grade that stands on a board; those of all would be too many.
+    """
+
+    report: GradeReport
+    marks: tuple[Mark, ...]
+    places: tuple[Place, ...]
+    history: tuple[GradeReport, ...]
+    latest: str
+    loss: Chart | None
+    metrics: tuple[Chart, ...]
+    gaps: tuple[Gap, ...]
+    maps: Mapping[Regime, PositionMap]
+    samples: tuple[Sample, ...]
+
+    @property
+    def is_latest(self) -> bool:
+        """Whether no later grade of the entry on the same data and schedule is published."""
+        return self.latest == self.report.grade_id
+
+
+def grade_pages(
+    reports: Sequence[GradeReport],
+    standings: Standings,
+    *,
+    gallery: Gallery | None = None,
+    store: Path | None = None,
+) -> Iterator[GradePage]:
+    """A page for every published grade of `reports` (oldest first), one after the other.
+
+    `store` is the folder that holds the losses of every token; maps are made of them where the gallery shows the data.
+    """
+    shown = [report for report in reports if is_published(report)]
+    senders = Senders(report for report in reports if not report.failure)
+    histories: dict[object, list[GradeReport]] = defaultdict(list)
+    latest = {_attempt(report, senders): report.grade_id for report in shown}
+    public = {report.grade_id: publishable(report) for report in shown}
+    for report in reversed(shown):
+        histories[_entry(report, senders)].append(public[report.grade_id])
+    places = _places(standings)
+    rivals = rivals_of(standings.sampling)
+    gallery = gallery or Gallery()
+    for exact in shown:
+        report = public[exact.grade_id]
+        standing = tuple(places[report.grade_id])
+        yield GradePage(
+            report=report,
+            marks=marks_of(exact, other_sender=not exact.failure and senders.is_other(exact)),
+            places=standing,
+            history=tuple(histories[_entry(exact, senders)][:HISTORY]),
+            latest=latest[_attempt(exact, senders)],
+            loss=loss_chart(report),
+            metrics=metric_charts(report, rivals),
+            gaps=gaps(exact),
+            maps=position_maps(exact, store) if store and gallery.disclosure.covers(exact) else {},
+            samples=gallery.samples.get(report.grade_id, ()) if standing else (),
+        )
+
+
+def is_published(report: GradeReport) -> bool:
+    """Whether strangers may know of this grade: one that stopped through no fault of its entry is nobody's business."""
+    return report.failure is None or report.failure.blame is Blame.ENTRY
+
+
+def _entry(report: GradeReport, senders: Senders) -> object:
+    """Which entry it is a grade of; one that nobody could read the name of is like no other."""
+    return senders.key(report) if report.entry.entry_name else report.grade_id
+
+
+def _attempt(report: GradeReport, senders: Senders) -> object:
+    """What a later grade of the entry stands in for: one on the same data, windows chosen alike."""
+    return _entry(report, senders), report.provenance.data_sha256, report.provenance.schedule
+
+
+def _places(standings: Standings) -> dict[str, list[Place]]:
+    places: dict[str, list[Place]] = defaultdict(list)
+    for number, board in enumerate(standings.boards, start=1):
+        rows = board.rows
+        for row in rows:
+            places[row.report.grade_id].append(
+                Place(
+                    track="Compression",
+                    anchor=f"board-{number}",
+                    data_name=board.data_name,
+                    rank=row.rank,
+                    entries=len(rows),
+                )
+            )
+    for number, sampled in enumerate(standings.sampling, start=1):
+        for sampled_row in sampled.rows:
+            places[sampled_row.report.grade_id].append(
+                Place(
+                    track="Sampling",
+                    anchor=f"sampling-{number}",
+                    data_name=sampled.data_name,
+                    rank=sampled_row.rank,
+                    entries=len(sampled.rows),
+                )
+            )
+    return places

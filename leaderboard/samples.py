@@ -1,0 +1,138 @@
+"""The pictures of graded windows that are published: found in the store, intact, and copied into the site."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.errors import StoreFailed
+from harness.protocol.regimes import Regime
+from harness.results.report import GradeReport, Strip
+from harness.spec import CHALLENGE
+from leaderboard.disclosure import Disclosure
+from leaderboard.site_files import put
+
+FOLDER = "samples"
+"""Of the site."""
+
+_FILE_NAME = re.compile(r"[0-9a-f]{64}\.(webp|png)|\.[0-9a-f]{64}\.(webp|png)\.unfinished")
+"""What `copy_samples` writes, finished or not."""
+_SUFFIXES = (".webp", ".png")
+"""Of pictures; nothing else in the store is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One strip that may be published.
+
+    Attributes:
+        regime, window: which prediction of which graded window it shows, the window counted from 0.
+        path: where it is in the site; a page at the site's top may name it so.
+        alt: what it shows, for those who cannot see it.
+        width, height: in pixels.
+        source, sha256: where it is in the store, and what it must be.
+    """
+
+    regime: Regime
+    window: int
+    path: str
+    alt: str
+    width: int
+    height: int
+    source: Path
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """The strips of every grade that may be published, by grade_id, regimes in the order of the record.
+
+    Attributes:
+        samples: a grade without any has no key.
+        disclosure: of which data anything is shown, and of which not.
+        lost: strips that a record names and the store does not hold as they were.
+    """
+
+    samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
+    disclosure: Disclosure = field(default_factory=Disclosure)
+    lost: tuple[str, ...] = ()
+
+
+def open_gallery(reports: Iterable[GradeReport], store: Path, disclosure: Disclosure) -> Gallery:
+    """What may be published of these records, as they are in the store's folder; nothing is copied yet."""
+    samples: dict[str, tuple[Sample, ...]] = {}
+    lost: list[str] = []
+    for report in filter(disclosure.covers, reports):
+        found = []
+        for regime, result in report.regimes.items():
+            for strip in result.strips if result else ():
+                source = _picture(strip, store)
+                if source:
+                    found.append(_sample(regime, strip, source))
+                else:
+                    lost.append(strip.file)
+        if found:
+            samples[report.grade_id] = tuple(found)
+    return Gallery(samples=samples, disclosure=disclosure, lost=tuple(lost))
+
+
+def copy_samples(samples: Iterable[Sample], site: Path) -> None:
+    """Put these into the site's folder.
+
+    Raises: StoreFailed when one is no longer what was recorded; OSError.
+    """
+    for sample in samples:
+        content = sample.source.read_bytes()
+        if hashlib.sha256(content).hexdigest() != sample.sha256:
+            raise StoreFailed(
+                f"{sample.source} was changed while the site was written",
+                code="store.picture_changed",
+                fix="run the command again",
+            )
+        (site / FOLDER).mkdir(exist_ok=True)
+        put(site / sample.path, content)
+
+
+def remove_other_samples(samples: Iterable[Sample], site: Path) -> None:
+    """Remove what `copy_samples` once put there and is not one of these: what was public may not be any more.
+
+    Raises: OSError.
+    """
+    kept = {Path(sample.path).name for sample in samples}
+    for path in (site / FOLDER).glob("*"):
+        if _FILE_NAME.fullmatch(path.name) and path.name not in kept:
+            path.unlink()
+
+
+def _picture(strip: Strip, store: Path) -> Path | None:
+    """Where the recorded picture is; None if it is gone, is another one, or lies outside the store.
+
+    A record is a text file: whoever can write one must not be able to name any file of this host.
+    """
+    try:
+        path = (store / strip.file).resolve()
+        if not path.is_relative_to(store.resolve()) or path.suffix not in _SUFFIXES:
+            return None
+        content = path.read_bytes()
+    except (OSError, ValueError):
+        return None
+    return path if hashlib.sha256(content).hexdigest() == strip.sha256 else None
+
+
+def _sample(regime: Regime, strip: Strip, source: Path) -> Sample:
+    given = regime.first_target()
+    frames = f"{given} given frame{'s' if given > 1 else ''}, then {CHALLENGE.window - given}"
+    return Sample(
+        regime=regime,
+        window=strip.window,
+        path=f"{FOLDER}/{strip.sha256}{source.suffix}",
+        alt=f"Window {strip.window}, {regime.in_words}: {frames} frames as they happened (above) and as predicted "
+        "(below), half a second apart",
+        width=strip.width,
+        height=strip.height,
+        source=source,
+        sha256=strip.sha256,
+    )

@@ -1,0 +1,160 @@
+"""Grades to be looked at in a browser, with all that a page can show."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.protocol.regimes import Regime
+from harness.results.report import GradeReport, SamplesReport, Strip
+from harness.results.store import Store
+from harness.scoring.perceptual_scores import SampledScore
+from leaderboard.disclosure import disclose
+from leaderboard.publish import publish
+from leaderboard.samples import open_gallery
+
+
+def _regime(loss: float, first_frame: int, lpips: float | None) -> dict[str, Any]:
+    return {
+        "loss": loss,
+        "loss_ci": [loss - 0.05, loss + 0.05],
+        "token_accuracy": 0.0312,
+        "loss_by_frame": [loss + 0.01 * frame for frame in range(first_frame, 16)],
+        "first_frame": first_frame,
+        "windows": 243,
+        "seconds_per_frame": 0.031,
+        "reply_s_median": 0.02,
+        "reply_s_p95": 0.03,
+        "batch": 16,
+        "logits_dtype": "<f4",
+        "state_probe": {
+            "windows": 13, "mean_gain": 0.5, "largest_change": 0.5, "carried_state": True,
+            "depends_on_neighbours": True,
+        },
+        "tokens_file": "grades/a/temporally_teacher_forced.npz",
+        "tokens_sha256": "ab" * 32,
+        **_pictures(lpips, 16 - first_frame),
+    }  # fmt: skip
+
+
+def _pictures(lpips: float | None, frames: int) -> dict[str, Any]:
+    """What pictures are worth that get worse with every frame; without LPIPS, nothing of them."""
+    if lpips is None:
+        return {}
+    by_frame = [lpips + 0.01 * frame for frame in range(frames)]
+    mean = sum(by_frame) / frames
+    return {
+        "lpips": mean, "lpips_ci": [mean - 0.02, mean + 0.02], "lpips_by_frame": by_frame,
+        "psnr": 20 - lpips, "psnr_ci": [19 - lpips, 21 - lpips], "psnr_by_frame": [20 - lpips] * frames,
+        "ssim": 0.5, "ssim_ci": [0.4, 0.6], "ssim_by_frame": [0.5] * frames,
+    }  # fmt: skip
+
+
+def _grade(
+    number: int, *, loss: float, lpips: float | None = None, failed: bool = False, **entry: Any
+) -> GradeReport:
+    """A grade with every column filled and every badge."""
+    failure = {"code": "guest.closed", "blame": "entry", "message": "", "fix": ""} if failed else None
+    facts = {
+        "user_name": "ada", "entry_name": f"entry {number}", "description": "Counts.", "training_flops": 1.5e19,
+        "external_data": ["DINOv2"], "claimed_val_loss": 8.5, "causal": True,
+    }  # fmt: skip
+    provenance = {
+        "harness_version": "0.1.0", "git_commit": "0" * 40, "spec_version": "1", "gate_version": 1, "seed": 0,
+        "schedule": "upstream", "sandbox": "process", "sandbox_details": {}, "limits": {}, "base_image": None,
+        "submission_sha256": "cd" * 32, "entry_tree_sha256": "ef" * 32, "entry_bytes": 1, "data_name": "heldout",
+        "data_sha256": "12" * 32, "order_leaks": True, "durations_s": {}, "codec": "patch",
+        "codec_sha256": "34" * 32, "lpips_sha256": lpips and "56" * 32,
+    }  # fmt: skip
+    scores = {kind.value: None if failed else _regime(loss, kind.first_target(), lpips) for kind in Regime}
+    return GradeReport.from_json(
+        {
+            "grade_id": f"20250101-000000-{number:08x}",
+            "finished_at": f"2025-01-{number:02}T00:00:00+00:00",
+            "status": "failed" if failed else "graded",
+            "entry": facts | entry,
+            "regimes": scores,
+            "failure": failure,
+            "provenance": provenance,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def grade() -> Callable[..., GradeReport]:
+    return _grade
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, grade: Callable[..., GradeReport]) -> Path:
+    """A site with everything on it: rankings, pictures, maps, hostile names, a failure."""
+    store = Store(tmp_path_factory.mktemp("store"))
+    hostile = '"><script>alert(1)</script><img src=https://evil.example/x>'
+    made = [
+        grade(1, loss=9.2, lpips=0.31, entry_name="Zebra", user_name="ada"),
+        grade(2, loss=7.9, lpips=0.25, entry_name="apple", user_name="bob"),
+        grade(3, loss=8.5, lpips=0.21, entry_name="mango", user_name="carol", claimed_val_loss=None),
+        grade(4, loss=12.9, lpips=None, entry_name=hostile, user_name="W" * 32, description=hostile * 20),
+        grade(5, loss=9, failed=True, entry_name=hostile, user_name="dave"),
+    ]
+    made[2] = _asked_again(made[2])
+    reports = [_with_artifacts(report, store, shade=40 * number) for number, report in enumerate(made)]
+    folder = tmp_path_factory.mktemp("site")
+    publish(
+        reports,
+        folder,
+        open_gallery(reports, store.folder, disclose(reports, ["heldout"])),
+        store=store.folder,
+    )
+    return folder
+
+
+def _with_artifacts(report: GradeReport, store: Store, *, shade: int) -> GradeReport:
+    """The same grade with the losses of its tokens and a picture of each regime in the store."""
+    rng = np.random.default_rng(shade)
+    regimes = dict(report.regimes)
+    for regime, result in report.regimes.items():
+        if result is None:
+            continue
+        shape = (2, len(result.loss_by_frame), 16, 16)
+        nats = rng.uniform(6, 10, shape) + np.linspace(0, 3, 16)[:, None]
+        file, sha256 = store.save_tokens(
+            report.grade_id, regime.value, nats_BTHW=nats, tokens_BTHW=np.zeros(shape, np.uint32),
+            starts_B=np.arange(2),
+        )  # fmt: skip
+        picture, digest = store.save_picture(report.grade_id, f"{regime.value}.png", _png(regime, shade))
+        strip = Strip(window=5, first_raw_frame=75, file=picture, sha256=digest, width=1602, height=253)
+        regimes[regime] = replace(result, tokens_file=file, tokens_sha256=sha256, strips=(strip,))
+    return replace(report, regimes=regimes)
+
+
+def _asked_again(report: GradeReport) -> GradeReport:
+    """The same grade with three draws of the frames it imagines."""
+    regime = Regime.FULLY_AUTOREGRESSIVE
+    result = report.regimes[regime]
+    if result is None or result.lpips is None or result.lpips_ci is None or result.lpips_by_frame is None:
+        raise ValueError("without pictures there is nothing to ask for again")
+    lpips = SampledScore(
+        mean=result.lpips, mean_ci=result.lpips_ci, mean_by_frame=result.lpips_by_frame,
+        best_of_k=result.lpips - 0.03, best_of_k_ci=result.lpips_ci,
+        best_of_k_by_frame=tuple(value - 0.03 for value in result.lpips_by_frame),
+    )  # fmt: skip
+    samples = SamplesReport(
+        draws=3, loss_mean=result.loss, token_accuracy_mean=0.03, tokens_files=("x",) * 3,
+        tokens_sha256=("ab" * 32,) * 3, lpips=lpips,
+    )  # fmt: skip
+    return replace(report, regimes={**report.regimes, regime: replace(result, samples=samples)})
+
+
+def _png(regime: Regime, shade: int) -> bytes:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (1602, 253), (shade, 90, 30 * len(regime.value) % 255)).save(file, "PNG")
+    return file.getvalue()
