@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
+
+# Imported later, by DistributedDataParallel, its functions would keep this run's group as a default, for ever.
+import torch.distributed.nn.functional
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -94,4 +98,7 @@ def joined(device: str | None) -> Iterator[Team]:
         with lost_process_explained():
             yield team
     finally:
+        # A group that something still refers to keeps its threads. One of them that drops its last tensor while the
+        # interpreter ends aborts the process.
+        gc.collect()
         distributed.destroy_process_group()

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from harness.errors import TrainingFailed, UsageError
 
 pytestmark = pytest.mark.torch
+ROOT = Path(__file__).parents[4]
+
+LEARNING_TOGETHER = """
+import os, torch
+from baselines.training.distributed import joined
+
+def learn(team):
+    model = team.distribute(torch.nn.Linear(2, 1))
+    model.itself = model  # only the collector finds it
+    model(torch.ones(3, 2)).sum().backward()
+    return team.total(torch.ones(1)).item()
+
+def threads():
+    return {open(f"/proc/self/task/{task}/comm").read().strip() for task in os.listdir("/proc/self/task")}
+
+with joined("cpu") as team:
+    together, during = learn(team), threads()
+print(f"{together:g}", "pt_gloo_runloop" in during, "pt_gloo_runloop" in threads(), flush=True)
+"""
 
 
 @pytest.fixture
@@ -39,6 +64,26 @@ def test_one_process_is_a_team_of_its_own(distributed, torch, monkeypatch) -> No
         assert team.distribute(model) is model
         assert team.total(torch.tensor([1.5])).item() == 1.5
         assert team.as_first_says(7) == 7
+
+
+def test_no_thread_of_a_team_outlives_it(tmp_path) -> None:
+    """One that lets go of its last tensor while the interpreter ends would abort the process, once in a while."""
+    script = tmp_path / "together.py"
+    script.write_text(LEARNING_TOGETHER)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1"]
+    finished = subprocess.run(
+        [sys.executable, *torchrun, "--master-port", port, script],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.splitlines() == ["2 True False"] * 2
 
 
 @pytest.mark.parametrize("name", ["tpu", "meta", "cuda:99", "cuda:x"])
