@@ -16,9 +16,9 @@ LAYERS = (
     {"baselines", "submissions_template", "leaderboard"},
     {"wmc_guest"},
     {"harness.grading"},
-    {"harness.looking"},
+    {"harness.looking", "harness.copying"},
     {"harness.reporting"},
-    {"harness.pictures", "harness.strips"},
+    {"harness.pictures", "harness.strips", "harness.suspects", "harness.train_gap"},
     {"harness.exam", "harness.results"},
     {"harness.intake", "harness.sandbox", "harness.scoring", "harness.retrieval"},
     {"harness.codec", "harness.protocol"},
@@ -29,7 +29,7 @@ LAYERS = (
 )
 """Highest first; members of one set are siblings that never import each other."""
 
-HEAVY = {"torch", "docker", "vizdoom", "PIL", "huggingface_hub", "skimage"}
+HEAVY = {"torch", "docker", "vizdoom", "PIL", "huggingface_hub", "skimage", "numba", "scipy"}
 """Imported inside the function that needs them, so that `wmc --help` answers without them."""
 
 ENTRIES = ("baselines", "submissions_template")
