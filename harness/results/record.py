@@ -14,6 +14,7 @@ from harness.errors import Blame, WmcError
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, Status
 from harness.results.store import Store
+from harness.retrieval.report import RetrievalReport
 
 
 def _new_id() -> str:
@@ -30,6 +31,7 @@ class Record:
     regimes: dict[Regime, RegimeReport | None] = field(
         default_factory=lambda: dict.fromkeys(DISCLOSURE_ORDER)
     )
+    retrieval: RetrievalReport | None = None
     failure: Failure | None = None
     finished_at: str = ""
     durations_s: dict[str, float] = field(default_factory=dict)
@@ -80,6 +82,7 @@ class Record:
             regimes=dict.fromkeys(DISCLOSURE_ORDER) if self.failure else dict(self.regimes),
             failure=self.failure,
             provenance=self.provenance,
+            retrieval=None if self.failure else self.retrieval,
         )
 
 

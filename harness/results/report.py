@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.errors import Blame, StoreFailed
 from harness.protocol.regimes import Regime
+from harness.retrieval.report import RetrievalReport
 from harness.scoring.perceptual_scores import SampledScore
 from harness.scoring.state_probe import StateProbe
 
@@ -185,7 +186,10 @@ class Provenance:
 
 @dataclass(frozen=True, kw_only=True)
 class GradeReport:
-    """One terminal record; `regimes` has every regime as a key, None where it was not graded."""
+    """One terminal record; `regimes` has every regime as a key, None where it was not graded.
+
+    `retrieval` is None where the entry was not checked for copying the training set.
+    """
 
     grade_id: str
     finished_at: str
@@ -194,6 +198,7 @@ class GradeReport:
     regimes: Mapping[Regime, RegimeReport | None]
     failure: Failure | None
     provenance: Provenance
+    retrieval: RetrievalReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists, numbers and texts."""
