@@ -85,7 +85,7 @@ class StripKeeper:
             )
             small = small_file(draw_comic(scene, ON_A_PAGE), most_bytes=MOST_BYTES)
             name = f"{result.regime.value}.window{window}.{small.suffix}"
-            file, sha256 = self.store.save_picture(self.grade_id, name, small.content)
+            file, sha256 = self.store.save_artifact(self.grade_id, name, small.content)
             yield Strip(
                 window=window,
                 first_raw_frame=int(exam.truth.starts[window]),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
-from harness.results.whole_file import whole_file
+from harness.whole_file import whole_file
 from harness.spec import CHALLENGE
 from leaderboard.figures import LARGEST
 

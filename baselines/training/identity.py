@@ -14,7 +14,7 @@ import numpy as np
 from baselines.training.recipe import Recipe
 from harness.data.clips import Clip
 from harness.errors import CheckpointInvalid, OutputFailed, UsageError
-from harness.results.whole_file import whole_file
+from harness.whole_file import whole_file
 
 FILE_NAME = "recipe.json"
 _CLIPS = ("train", "val")

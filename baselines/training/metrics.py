@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.errors import OutputFailed
 from harness.progress import Progress, Silent
-from harness.results.whole_file import whole_file
+from harness.whole_file import whole_file
 
 FILE_NAME = "metrics.jsonl"
 TENSORBOARD_FOLDER = "tensorboard"

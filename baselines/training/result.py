@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.errors import CheckpointInvalid, OutputFailed
-from harness.results.whole_file import whole_file
+from harness.whole_file import whole_file
 
 FILE_NAME = "result.json"
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from harness.codec.codec import Codec, decode_in_blocks
 from harness.errors import StoreFailed
 from harness.progress import Advance, Progress
-from harness.results.whole_file import whole_file
+from harness.whole_file import whole_file
 
 RESERVE_BYTES = 64 << 20
 """What is left free on the disk: the grade's own record must still fit."""

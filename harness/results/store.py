@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.errors import StoreFailed
 from harness.results.report import GradeReport
-from harness.results.whole_file import whole_file
+from harness.whole_file import whole_file
 
 # The third trigger is for INSERT OR REPLACE, whose removals fire no other one.
 _SCHEMA = """
@@ -75,8 +75,8 @@ class Store:
             raise _unwritable(path, error) from error
         return str(path.relative_to(self.folder)), digest
 
-    def save_picture(self, grade_id: str, name: str, content: bytes) -> tuple[str, str]:
-        """Keep an image file beside the record; returns (path below the store, sha256)."""
+    def save_artifact(self, grade_id: str, name: str, content: bytes) -> tuple[str, str]:
+        """Keep a file beside the record; returns (path below the store, sha256)."""
         path = self.grade_folder(grade_id) / name
         try:
             with whole_file(path) as file:

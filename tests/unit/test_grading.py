@@ -24,9 +24,9 @@ from harness.protocol.regimes import Regime
 from harness.results import decoded
 from harness.results.report import GradeReport, Status
 from harness.results.store import Store
-from harness.results.whole_file import whole_file
 from harness.sandbox.process import ProcessSandbox
 from harness.scoring.perceptual import Metric, Metrics, psnr
+from harness.whole_file import whole_file
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(start_s=30, reply_s=20, regime_s=120)

@@ -128,7 +128,7 @@ def _with_artifacts(report: GradeReport, store: Store, *, shade: int) -> GradeRe
             report.grade_id, regime.value, nats_BTHW=nats, tokens_BTHW=np.zeros(shape, np.uint32),
             starts_B=np.arange(2),
         )  # fmt: skip
-        picture, digest = store.save_picture(report.grade_id, f"{regime.value}.png", _png(regime, shade))
+        picture, digest = store.save_artifact(report.grade_id, f"{regime.value}.png", _png(regime, shade))
         strip = Strip(window=5, first_raw_frame=75, file=picture, sha256=digest, width=1602, height=253)
         regimes[regime] = replace(result, tokens_file=file, tokens_sha256=sha256, strips=(strip,))
     return replace(report, regimes=regimes)

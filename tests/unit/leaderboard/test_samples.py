@@ -45,7 +45,7 @@ def with_strips(grades: Any, tmp_path: Path) -> Callable[..., GradeReport]:
         for regime, result in report.regimes.items():
             if result:
                 name, content = f"{regime.value}.window5.webp", picture_of(split, regime)
-                file, sha256 = store.save_picture(report.grade_id, name, content)
+                file, sha256 = store.save_artifact(report.grade_id, name, content)
                 strip = Strip(window=5, first_raw_frame=75, file=file, sha256=sha256, width=1602, height=253)
                 regimes[regime] = replace(result, strips=(strip,))
         report = replace(report, regimes=regimes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.results.whole_file import whole_file
+from harness.whole_file import whole_file
 
 
 @pytest.fixture
