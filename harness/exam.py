@@ -17,7 +17,7 @@ from harness.data.windows import Schedule, Segments, find_segments, serving_orde
 from harness.errors import DataInvalid, GuestFailed
 from harness.progress import Progress
 from harness.protocol.conversation import GATE_VERSION, Conversation
-from harness.protocol.host import Prediction, Timing, play
+from harness.protocol.host import Prediction, Sink, Timing, play
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.protocol.replies import Terms
 from harness.scoring.sheet import Scores, ScoreSheet
@@ -120,9 +120,12 @@ def set_exam(
     )
 
 
-def examine(conversation: Conversation, exam: Exam, *, ready_by: float, progress: Progress) -> Result:
+def examine(
+    conversation: Conversation, exam: Exam, *, ready_by: float, progress: Progress, tap: Sink | None = None
+) -> Result:
     """Greet the guest, warm it up, ask everything, ask some of it again, say goodbye.
 
+    `tap` sees every scored prediction too, in the scoring thread.
     Raises: GuestFailed. A guest that fails only while it is probed has its scores, and the probe says so.
     """
     regime, rng = conversation.regime, exam.rng(conversation.regime)
@@ -131,7 +134,7 @@ def examine(conversation: Conversation, exam: Exam, *, ready_by: float, progress
         batch = min(terms.max_batch, conversation.limits.max_batch)
         batches = exam.batches(regime, batch, rng)
         _warm_up(conversation, exam, batches[0], rng)
-    sheets, timing = _ask(conversation, exam, batches, progress)
+    sheets, timing = _ask(conversation, exam, batches, progress, tap)
     with progress.step(f"{regime.in_words}: asking some again"):
         probe = _probe_state(conversation, exam, sheets[0], batch, rng)
     return Result(
@@ -155,7 +158,11 @@ def _warm_up(
 
 
 def _ask(
-    conversation: Conversation, exam: Exam, batches: list[NDArray[np.int64]], progress: Progress
+    conversation: Conversation,
+    exam: Exam,
+    batches: list[NDArray[np.int64]],
+    progress: Progress,
+    tap: Sink | None,
 ) -> tuple[tuple[ScoreSheet, ...], Timing]:
     """Everything, as often as it is asked; this is what counts."""
     regime = conversation.regime
@@ -166,6 +173,8 @@ def _ask(
 
         def record(prediction: Prediction) -> None:
             sheet.record(prediction)
+            if tap:
+                tap(prediction)
             advance(len(prediction.windows_B))
 
         conversation.begin(servings=draws)

@@ -7,34 +7,30 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-import time
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
+from harness.asking import Asker
 from harness.data.clips import clip_sha256
 from harness.data.published import lpips_folder
 from harness.data.windows import Schedule
-from harness.errors import GuestFailed, UsageError
+from harness.errors import UsageError
 from harness.exam import Exam, Result, examine, set_exam
 from harness.intake.archive import Entry, open_archive
 from harness.intake.manifest import EntryManifest
 from harness.looking import PictureStage
-from harness.pictures import open_viewer
+from harness.pictures import NOT_LOOKED_AT, open_viewer
 from harness.progress import Progress
-from harness.protocol.conversation import GATE_VERSION, Conversation, Limits
-from harness.protocol.gate import Gate, open_gate
+from harness.protocol.conversation import GATE_VERSION, Limits
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
-from harness.reporting import regime_report
+from harness.reporting import regime_report, with_pictures
 from harness.results.record import Record
 from harness.results.report import EntryFacts, GradeReport, Provenance
 from harness.results.store import Store
 from harness.results.version import git_commit, harness_version
-from harness.sandbox.contract import BuiltEntry, Guest, Sandbox
+from harness.sandbox.contract import BuiltEntry, Sandbox
 from harness.spec import CHALLENGE
-
-_END_PATIENCE_S = 2.0  # a closed socket is seen before the process behind it is gone
-_POLL_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +65,11 @@ class GradeRequest:
 def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Progress) -> GradeReport:
     """Grade one submission; its record, scored or failed, is in the store when this returns or raises.
 
-    Raises: an interruption, a bug of ours (both recorded first), and StoreFailed when the record cannot be kept. An
-    interruption while pictures are looked at costs the pictures alone.
+    Raises: an interruption, a bug of ours (both recorded first), and StoreFailed when the record cannot be kept. Once
+    there are scores, an interruption costs only what comes after them.
     """
     record = Record(provenance=_provenance(request, sandbox))
     stages = _Stages(request=request, sandbox=sandbox, store=store, progress=progress, record=record)
-    interruption = None
     with record.kept_in(store), tempfile.TemporaryDirectory(prefix="wmc-") as scratch:
         exam = stages.open_data()
         entry = stages.open_submission(Path(scratch) / "entry")
@@ -83,9 +78,8 @@ def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Pr
         for regime in stages.regimes(entry.manifest):
             results.append(result := stages.run(regime, exam, built))
             stages.keep(result, exam)
-        interruption = stages.picture_stage().look(results, exam)
-    if interruption:
-        raise interruption
+        with record.scored(progress):
+            stages.look_at_pictures(results, exam)
     return record.report
 
 
@@ -130,7 +124,7 @@ class _Stages:
                 data_sha256=clip_sha256(exam.clip),
                 order_leaks=exam.order_leaks,
             )
-            self.picture_stage().expect(asked_for=self.request.codec is not None)
+            self._picture_stage().expect(asked_for=self.request.codec is not None)
         return exam
 
     def open_submission(self, folder: Path) -> Entry:
@@ -163,7 +157,7 @@ class _Stages:
                 entry.folder,
                 entry_sha256=entry.sha256,
                 grade_id=self.record.grade_id,
-                log=self._log("build"),
+                log=self.store.grade_folder(self.record.grade_id) / "build.log",
                 progress=self.progress,
             )
         self.record.learn(
@@ -177,19 +171,8 @@ class _Stages:
 
     def run(self, regime: Regime, exam: Exam, built: BuiltEntry) -> Result:
         """One regime, in a sandbox and with a gate of its own."""
-        log = self._log(regime.value)
-        try:
-            with self.record.timed(regime.value), open_gate(exam.gate_metadata(regime)) as gate:
-                ready_by = time.monotonic() + self.request.limits.start_s
-                with self.sandbox.run(
-                    built, grade_id=self.record.grade_id, gate=gate.folder, log=log
-                ) as guest:
-                    return self._examine(regime, exam, gate, guest, ready_by)
-        except GuestFailed as error:
-            _append_words(error, log)
-            raise
-        finally:
-            self.record.learn(sandbox_details=self.sandbox.details)
+        conduct = partial(examine, exam=exam, progress=self.progress)
+        return self._asker().ask(regime, exam, built, conduct)
 
     def keep(self, result: Result, exam: Exam) -> None:
         """The regime's numbers in the record, the tokens and nats of every draw beside it."""
@@ -203,12 +186,15 @@ class _Stages:
             )
             for draw, sheet in enumerate(result.sheets, start=1)
         ]
-        self.record.regimes[result.regime] = regime_report(result, kept)
+        self.record.regimes[result.regime] = with_pictures(regime_report(result, kept), NOT_LOOKED_AT)
         if result.terms.causal and not self.record.entry.causal:
             self.progress.note("the predictor is causal, wmc.toml does not say so: not graded token by token")
 
-    def picture_stage(self) -> PictureStage:
+    def look_at_pictures(self, results: list[Result], exam: Exam) -> None:
         """What comes when the guests are gone."""
+        self._picture_stage().look(results, exam)
+
+    def _picture_stage(self) -> PictureStage:
         request = self.request
         opened = partial(
             open_viewer,
@@ -224,16 +210,8 @@ class _Stages:
             progress=self.progress,
         )
 
-    def _examine(self, regime: Regime, exam: Exam, gate: Gate, guest: Guest, ready_by: float) -> Result:
-        try:
-            with gate.accept(ready_by=ready_by, how_it_ended=guest.how_it_ended) as channel:
-                conversation = Conversation(channel=channel, regime=regime, limits=self.request.limits)
-                return examine(conversation, exam, ready_by=ready_by, progress=self.progress)
-        except GuestFailed as error:
-            raise _with_its_end(error, guest, regime) from error
-
-    def _log(self, name: str) -> Path:
-        return self.store.grade_folder(self.record.grade_id) / f"{name}.log"
+    def _asker(self) -> Asker:
+        return Asker(sandbox=self.sandbox, store=self.store, record=self.record, limits=self.request.limits)
 
 
 def _facts(manifest: EntryManifest) -> EntryFacts:
@@ -248,22 +226,3 @@ def _facts(manifest: EntryManifest) -> EntryFacts:
         causal=manifest.causal,
         email_sha256=hashlib.sha256(manifest.email.lower().encode()).hexdigest(),
     )
-
-
-def _with_its_end(error: GuestFailed, guest: Guest, regime: Regime) -> GuestFailed:
-    """The same error, once the guest has had time to print why; a gate that was closed also says how it ended."""
-    if error.code not in {"guest.closed", "guest.exception"}:
-        return error
-    patience_ends = time.monotonic() + _END_PATIENCE_S
-    while (ended := guest.how_it_ended()) is None and time.monotonic() < patience_ends:
-        time.sleep(_POLL_S)
-    if ended is None or error.code == "guest.exception":
-        return error
-    return GuestFailed(f"evaluate.py {ended} during {regime.value}", code=error.code, fix=error.fix)
-
-
-def _append_words(error: GuestFailed, log: Path) -> None:
-    """What the entry said of its failure, where only its entrant and the organiser read it."""
-    if error.guest_words:
-        with log.open("a", encoding="utf-8") as file:
-            file.write(f"\n[wmc] the entry reported: {error.guest_words}\n")

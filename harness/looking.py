@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from harness.codec.codec import Codec
 from harness.exam import Exam, Result
-from harness.pictures import INTERRUPTED, SWITCHED_OFF, Blind, Pictures, Viewer
+from harness.pictures import SWITCHED_OFF, Blind, Pictures, Viewer
 from harness.progress import Progress
 from harness.protocol.regimes import Regime
 from harness.reporting import with_pictures
 from harness.results.record import Record
 from harness.results.store import Store
-from harness.scoring.perceptual import Metric, by_reason
+from harness.scoring.perceptual import by_reason
 from harness.strips import StripKeeper, shown_windows
 
 
@@ -48,32 +49,22 @@ class PictureStage:
         for reason, metrics in by_reason(missing).items():
             self.progress.note(f"will not be measured: {', '.join(metrics)}: {reason}")
 
-    def look(self, results: list[Result], exam: Exam) -> BaseException | None:
-        """What each regime's pictures are worth, in its record too; where there are none, the reason why.
+    def look(self, results: list[Result], exam: Exam) -> None:
+        """What each regime's pictures are worth, in its record too; where there are none, the reason why."""
+        with self.record.timed("pictures"):
+            viewer = self.open_viewer() if self.open_viewer else Blind(reason=SWITCHED_OFF)
+            self.record.learn(**viewer.facts)
+            for result in results:
+                self._add(result.regime, viewer.look(result, exam, self.progress))
+            if viewer.codec:
+                self._keep_strips(viewer.codec, results, exam)
 
-        Returns what interrupted it, if anything: the scores are there by now and are kept.
-        """
-        try:
-            with self.record.timed("pictures"):
-                self._look(results, exam)
-        except (KeyboardInterrupt, SystemExit) as interruption:
-            self.progress.note(f"{INTERRUPTED}: grade {self.record.grade_id} is kept with what there is")
-            return interruption
-        return None
-
-    def _look(self, results: list[Result], exam: Exam) -> None:
-        for result in results:  # until it was looked at
-            self._add(result.regime, Pictures(missing=dict.fromkeys(Metric, INTERRUPTED)))
-        viewer = self.open_viewer() if self.open_viewer else Blind(reason=SWITCHED_OFF)
-        self.record.learn(**viewer.facts)
-        for result in results:
-            self._add(result.regime, viewer.look(result, exam, self.progress))
-        if viewer.codec:
-            keeper = StripKeeper(codec=viewer.codec, store=self.store, grade_id=self.record.grade_id)
-            windows_B = shown_windows(str(self.record.provenance.data_sha256), exam.num_windows)
-            for regime, strips in keeper.keep(results, exam, windows_B, self.progress).items():
-                report = self.record.regimes[regime]
-                self.record.regimes[regime] = report and replace(report, strips=strips)
+    def _keep_strips(self, codec: Codec, results: list[Result], exam: Exam) -> None:
+        keeper = StripKeeper(codec=codec, store=self.store, grade_id=self.record.grade_id)
+        windows_B = shown_windows(str(self.record.provenance.data_sha256), exam.num_windows)
+        for regime, strips in keeper.keep(results, exam, windows_B, self.progress).items():
+            report = self.record.regimes[regime]
+            self.record.regimes[regime] = report and replace(report, strips=strips)
 
     def _add(self, regime: Regime, pictures: Pictures) -> None:
         report = self.record.regimes[regime]

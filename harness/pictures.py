@@ -25,7 +25,6 @@ from harness.scoring.perceptual import CANNOT_LOOK, Metric, Metrics, open_metric
 from harness.scoring.perceptual_scores import SampledScore, Score, sampled_score, score
 
 SWITCHED_OFF = "pictures were not asked for (--no-pictures)"
-INTERRUPTED = "pictures were interrupted"
 
 _WINDOWS_AT_ONCE = 4  # 60 frames and their truth: 24 MiB
 
@@ -43,6 +42,10 @@ class Pictures:
     scores: Mapping[Metric, Score] = field(default_factory=dict)
     sampled: Mapping[Metric, SampledScore] = field(default_factory=dict)
     missing: Mapping[Metric, str] = field(default_factory=dict)
+
+
+NOT_LOOKED_AT = Pictures(missing=dict.fromkeys(Metric, "pictures were interrupted"))
+"""What stands in a record until its pictures were looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from harness.errors import Blame, WmcError
+from harness.progress import Progress
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, Status
 from harness.results.store import Store
@@ -35,6 +36,7 @@ class Record:
     failure: Failure | None = None
     finished_at: str = ""
     durations_s: dict[str, float] = field(default_factory=dict)
+    _unfinished: BaseException | None = field(init=False, default=None)
 
     def learn(self, **facts: Any) -> None:
         """Fill in fields of the provenance."""
@@ -54,7 +56,7 @@ class Record:
         """Append the one terminal report to `store` when the context ends, however it ends.
 
         A `WmcError` ends here: it is the report's failure. Anything else is recorded as an interruption or as a bug
-        of ours, and raised again.
+        of ours, and raised again; so is what ended `scored` early.
         """
         try:
             yield
@@ -65,6 +67,20 @@ class Record:
                 raise
         else:
             self._finish(store)
+            if self._unfinished:
+                raise self._unfinished
+
+    @contextmanager
+    def scored(self, progress: Progress) -> Iterator[None]:
+        """The scores are there: whatever goes wrong in this context costs what it keeps from being done, no more.
+
+        `kept_in` raises it again, once the record is kept.
+        """
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001 - an interruption and a bug alike
+            progress.note(f"cut short after the scores: grade {self.grade_id} is kept with what there is")
+            self._unfinished = error
 
     def _finish(self, store: Store) -> None:
         self.finished_at = datetime.now(timezone.utc).isoformat(timespec="seconds")

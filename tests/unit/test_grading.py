@@ -241,11 +241,11 @@ def test_a_codec_that_fails_to_open_when_the_guest_is_gone_costs_the_pictures_al
     assert str(error) in result.missing_metrics["psnr"]
 
 
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), SystemExit(143)])
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), SystemExit(143), TypeError("a bug of ours")])
 @pytest.mark.parametrize(
     ("decodings", "measured"), [(0, 0), (2, 1), (3, 2)], ids=["truth", "second regime", "strips"]
 )
-def test_an_interruption_while_pictures_are_looked_at_keeps_the_scores_and_ends_the_command(
+def test_an_interruption_or_a_bug_while_pictures_are_looked_at_keeps_the_scores_and_ends_the_command(
     grade_folder: Callable[..., GradeReport],
     codec: Path,
     tmp_path: Path,
