@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import cycle
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from harness.data.tokens import unfactorize
 from harness.protocol.conversation import Conversation
 from harness.protocol.guest import Kind
+from harness.protocol.log_softmax import LogSoftmax, log_softmax
 from harness.protocol.regimes import Action, Move, script
 
 _FRAMES_IN_FLIGHT = 2  # one being scored, one being received
@@ -59,6 +61,11 @@ class Prediction:
     target_BHW: NDArray[np.uint32]
     logits_BHWFV: NDArray[np.floating]
     tokens_BHW: NDArray[np.uint32]
+
+    @cached_property
+    def log_softmax(self) -> LogSoftmax:
+        """Of the logits, their axes B, H, W and F as one; made once for all who score the prediction."""
+        return log_softmax(self.logits_BHWFV)
 
 
 Sink = Callable[[Prediction], None]

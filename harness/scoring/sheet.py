@@ -60,7 +60,7 @@ class ScoreSheet:
         """Score one frame of some windows."""
         at = (prediction.windows_B, self.targets.index(prediction.t))
         factors_BHWF = factorize(prediction.target_BHW, self.spec)
-        self.nats_BTHW[at] = token_nats(prediction.logits_BHWFV, factors_BHWF)
+        self.nats_BTHW[at] = token_nats(prediction.log_softmax, factors_BHWF)
         self.tokens_BTHW[at] = prediction.tokens_BHW
         self.correct_BTHW[at] = prediction.tokens_BHW == prediction.target_BHW
 

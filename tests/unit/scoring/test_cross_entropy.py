@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from harness.data.tokens import factorize
-from harness.scoring.cross_entropy import token_nats
+from harness.protocol.log_softmax import log_softmax
+from harness.scoring import cross_entropy
 from harness.spec import CHALLENGE
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "windows" / "loss.npz"
+
+
+def token_nats(logits: NDArray[np.floating], target_factors: NDArray[np.int64]) -> NDArray[np.float64]:
+    return cross_entropy.token_nats(log_softmax(logits), target_factors)
 
 
 def test_zero_logits_are_worth_two_times_log_512() -> None:
@@ -54,6 +60,11 @@ def test_huge_logits_neither_overflow_nor_hide() -> None:
     logits = np.array([[[3e38, -3e38, 0.0]]], np.float32)
     assert token_nats(logits, np.array([[0]])) == 0
     assert token_nats(logits, np.array([[1]])) == pytest.approx(6e38, rel=1e-3)
+
+
+def test_huge_equal_logits_are_worth_as_much_as_zeros() -> None:
+    logits = np.full((1, 2, 512), 3e38, np.float32)
+    assert token_nats(logits, np.array([[3, 500]])) == pytest.approx(2 * math.log(512))
 
 
 def test_inputs_are_left_alone() -> None:
