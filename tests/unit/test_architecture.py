@@ -24,7 +24,7 @@ LAYERS = (
     {"harness.codec", "harness.protocol"},
     {"harness.data"},
     {"harness.spec"},
-    {"harness.progress", "harness.places", "harness.whole_file"},
+    {"harness.progress", "harness.places", "harness.plain", "harness.whole_file"},
     {"harness.errors", "harness.text"},
 )
 """Highest first; members of one set are siblings that never import each other."""

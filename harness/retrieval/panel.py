@@ -1,0 +1,221 @@
+"""The panel: what graded entries that are known to be honest show, and with it what is too much.
+
+It is made by `wmc retrieval calibrate`, belongs to the organiser, and is never published: it names private references.
+
+One rule serves every statistic: the largest honest value plus three sample standard deviations of the honest values.
+An effect size is compared with effect sizes; a test against zero would reject honest models, which are misfit too.
+
+Axes: M references, R probes (rows).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import StoreFailed, UsageError
+from harness.plain import from_plain, to_plain
+from harness.retrieval.evidence import read_evidence
+from harness.retrieval.report import Thresholds
+
+LEAST_HONEST = 3
+"""Fewer honest entries have no spread worth the name."""
+
+SPREADS = 3.0
+"""Standard deviations between the largest honest value and what is too much."""
+
+WINDOWS_P = 0.01
+"""A number of flagged windows less likely than this calls for review."""
+
+NEAR_QUANTILE = 0.001
+"""Of the distances of honest predictions to the training set; closer than it is a near-duplicate."""
+
+PRIVATE = "private"
+"""What reports call a private reference."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HonestEntry:
+    """What one honest entry shows, measured with the panel's references, itself left out of them.
+
+    Attributes:
+        grade_id, entry_name, submission_sha256, finished_at: as its record says.
+        loss: temporally teacher-forced, in nats per token.
+        delta, delta_ci, delta_by_window: see `RetrievalReport`.
+        train_gap: in nats per token, None where it was not measured.
+        near_distances: bits from each predicted frame to the nearest training frame, ascending.
+    """
+
+    grade_id: str
+    entry_name: str
+    submission_sha256: str
+    finished_at: str
+    loss: float
+    delta: float
+    delta_ci: tuple[float, float]
+    delta_by_window: tuple[float, ...]
+    train_gap: float | None
+    near_distances: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A graded honest entry that every delta is adjusted for.
+
+    Attributes:
+        grade_id, entry_name, submission_sha256: as its record says.
+        private: used, and never named in a report or on the page.
+        evidence_file, evidence_sha256: its evidence, below the store that it was graded into.
+    """
+
+    grade_id: str
+    entry_name: str
+    submission_sha256: str
+    private: bool
+    evidence_file: str
+    evidence_sha256: str
+
+    @property
+    def public_name(self) -> str:
+        """What a report calls it."""
+        return PRIVATE if self.private else f"{self.entry_name} ({self.grade_id})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """Honest entries and references of one graded split, one training split and one set of probes.
+
+    Attributes:
+        made_at, harness_version: when, and by which harness.
+        data_sha256, train_sha256, probes_sha256: what grades it can judge.
+        seed: of the bootstrap.
+        references: the first is the best.
+        honest: the entries whose statistics set the thresholds, best loss first.
+    """
+
+    made_at: str
+    harness_version: str
+    data_sha256: str
+    train_sha256: str
+    probes_sha256: str
+    seed: int
+    references: tuple[Reference, ...]
+    honest: tuple[HonestEntry, ...]
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What is too much."""
+        return thresholds_of(self.honest)
+
+    def references_for(self, submission_sha256: str | None) -> tuple[Reference, ...]:
+        """The references that a grade of this submission is adjusted for: not itself, which would explain it all."""
+        return tuple(each for each in self.references if each.submission_sha256 != submission_sha256)
+
+    def fits(self, *, data_sha256: str, train_sha256: str, probes_sha256: str) -> str | None:
+        """Why this panel cannot judge a grade on this data; None where it can."""
+        if data_sha256 != self.data_sha256:
+            return f"the panel is of other graded data (sha256 {self.data_sha256[:12]})"
+        if train_sha256 != self.train_sha256:
+            return f"the panel is of another training split (sha256 {self.train_sha256[:12]})"
+        if probes_sha256 != self.probes_sha256:
+            return (
+                "the panel was made of other windows, or by a version of the check that probes other values"
+            )
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionaries, lists, numbers and texts."""
+        plain: dict[str, Any] = to_plain(self)
+        return plain
+
+
+def read_panel(path: Path) -> Panel:
+    """The panel in a file.
+
+    Raises: UsageError where there is no such file, StoreFailed where it is not a panel.
+    """
+    fix = "make it with `wmc retrieval calibrate`, or name another file"
+    try:
+        panel = from_plain(Panel, json.loads(path.read_bytes(), parse_constant=_no_constant))
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}", code="usage.no_panel", fix=fix
+        ) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StoreFailed(f"{path} is not a panel: {error!r}", code="store.bad_panel", fix=fix) from error
+    if len(panel.honest) < LEAST_HONEST:
+        raise StoreFailed(
+            f"{path} names {len(panel.honest)} honest entries, at least {LEAST_HONEST} are needed",
+            code="store.bad_panel",
+            fix=fix,
+        )
+    return panel
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no figure of a panel")
+
+
+def reference_logprobs(
+    references: Sequence[Reference], store_folder: Path, *, probes_sha256: str
+) -> list[NDArray[np.float32]]:
+    """The log-probabilities of each reference at the probed values: float32 [R] each, in order.
+
+    Raises: StoreFailed where the evidence of one is not in the store, or is of other probes.
+    """
+    found = []
+    for each in references:
+        evidence = read_evidence(store_folder / each.evidence_file, sha256=each.evidence_sha256)
+        if evidence.probes_sha256 != probes_sha256:
+            raise StoreFailed(
+                f"the reference {each.grade_id} was probed at other values than this grade",
+                code="store.other_probes",
+                fix="grade the panel's entries again with this version of wmc, and calibrate again",
+            )
+        found.append(evidence.logprobs_R.astype(np.float32))
+    return found
+
+
+def thresholds_of(honest: Sequence[HonestEntry]) -> Thresholds:
+    """What is too much, given at least `LEAST_HONEST` honest entries.
+
+    A window is flagged when its delta is above the largest honest window's plus three standard deviations of all
+    honest windows, pooled. No honest window is above it, so the rate at which honest windows would be is taken as one
+    in one more than there are: no smaller rate is supported by them.
+
+    A predicted frame is a near-duplicate when it is closer to a training frame than all but 0.1% of the honest
+    predictions. Too many are more than the largest honest share and one window more: a window that stands still
+    makes all its frames near-duplicates at once.
+
+    Raises: ValueError with fewer entries.
+    """
+    if len(honest) < LEAST_HONEST:
+        raise ValueError(f"{len(honest)} honest entries have no spread")
+    deltas = [each.delta for each in honest]
+    windows = [delta for each in honest for delta in each.delta_by_window]
+    gaps = [each.train_gap for each in honest if each.train_gap is not None]
+    near_bits = float(np.quantile(np.concatenate([each.near_distances for each in honest]), NEAR_QUANTILE))
+    shares = [float(np.mean(np.asarray(each.near_distances) < near_bits)) for each in honest]
+    return Thresholds(
+        delta_max=max(deltas),
+        delta_sd=float(np.std(deltas, ddof=1)),
+        delta_copied=_too_much(deltas),
+        window_delta=_too_much(windows),
+        window_rate=1 / (len(windows) + 1),
+        windows_p=WINDOWS_P,
+        train_gap=_too_much(gaps) if len(gaps) >= LEAST_HONEST else None,
+        near_bits=near_bits,
+        near_share=max(shares) + max(1 / len(each.delta_by_window) for each in honest),
+        honest=len(honest),
+    )
+
+
+def _too_much(values: Sequence[float]) -> float:
+    """The largest value plus three sample standard deviations."""
+    return max(values) + SPREADS * float(np.std(values, ddof=1))

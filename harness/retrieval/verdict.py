@@ -1,0 +1,155 @@
+"""The verdict: what was found, against what honest entries show. It calls a person; it disqualifies nobody."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.retrieval.report import EntryScan, NearDuplicates, Thresholds, TrainGap, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What was measured of one entry; None where it was not.
+
+    Attributes:
+        delta, delta_ci, delta_by_window: see `RetrievalReport`.
+        train_gap: in nats per token, with its interval.
+        gap_failure: how the entry failed while its train gap was measured; None where it did not.
+        near_duplicates: counted with the thresholds' `near_bits`.
+        entry_scan: what its files hold.
+    """
+
+    delta: float
+    delta_ci: tuple[float, float]
+    delta_by_window: tuple[float, ...]
+    train_gap: TrainGap | None = None
+    gap_failure: str | None = None
+    near_duplicates: NearDuplicates | None = None
+    entry_scan: EntryScan | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The verdict and what led to it.
+
+    Attributes:
+        verdict: never `unmeasured`.
+        reasons: a sentence each, the strongest first; none for `clear`.
+        windows_flagged: how many windows are above the thresholds' `window_delta`, None without thresholds.
+        windows_p: how likely so many or more are for an honest entry.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    windows_flagged: int | None = None
+    windows_p: float | None = None
+
+
+def judge(found: Findings, thresholds: Thresholds | None) -> Judgement:
+    """`copied` when delta is above `delta_copied` and the lower end of its interval above every honest delta.
+
+    `review` when one of the two holds, when too many windows are flagged, when the train gap or the share of
+    near-duplicates is above its threshold, when the entry failed while its gap was measured, or when training frames
+    lie in its files. `uncalibrated` without thresholds; what needs none is named all the same.
+    """
+    needs_no_panel = (*_gap_failure(found), *_frames_found(found.entry_scan))
+    if thresholds is None:
+        no_panel = "There is no panel of honest entries to compare with: nothing was judged."
+        return Judgement(verdict=Verdict.UNCALIBRATED, reasons=(no_panel, *needs_no_panel))
+    flagged = sum(delta > thresholds.window_delta for delta in found.delta_by_window)
+    windows_p = binomial_tail(flagged, len(found.delta_by_window), thresholds.window_rate)
+    copied, shared = _shared_errors(found, thresholds)
+    reasons = (
+        *shared,
+        *_windows(found, flagged, windows_p, thresholds),
+        *_train_gap(found.train_gap, thresholds),
+        *_near_duplicates(found.near_duplicates, thresholds),
+        *needs_no_panel,
+    )
+    verdict = Verdict.COPIED if copied else Verdict.REVIEW if reasons else Verdict.CLEAR
+    return Judgement(verdict=verdict, reasons=reasons, windows_flagged=flagged, windows_p=windows_p)
+
+
+def binomial_tail(successes: int, trials: int, rate: float) -> float:
+    """The probability of so many successes or more, at a rate between 0 and 1, both excluded."""
+    if successes <= 0:
+        return 1.0
+    log_rate, log_rest = math.log(rate), math.log1p(-rate)
+    terms = (
+        math.exp(
+            math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
+            + k * log_rate + (trials - k) * log_rest
+        )
+        for k in range(successes, trials + 1)
+    )  # fmt: skip
+    return min(1.0, math.fsum(terms))
+
+
+def _shared_errors(found: Findings, thresholds: Thresholds) -> tuple[bool, tuple[str, ...]]:
+    """Whether it copied, and the sentence about delta if there is one to say."""
+    low, high = found.delta_ci
+    is_large, is_certain = found.delta > thresholds.delta_copied, low > thresholds.delta_max
+    if not (is_large or is_certain):
+        return False, ()
+    measured = (
+        f"It gives the mistakes of training frames {found.delta:+.3f} nats per value more than honest models "
+        f"explain (95% interval {low:+.3f} to {high:+.3f}); {thresholds.honest} honest entries reach at most "
+        f"{thresholds.delta_max:+.3f}, and above {thresholds.delta_copied:+.3f} counts as copied."
+    )
+    if is_large and is_certain:
+        return True, (measured,)
+    doubt = (
+        "The interval reaches down to where honest entries are."
+        if is_large
+        else "The whole interval is above every honest entry, though not by enough to count as copied."
+    )
+    return False, (f"{measured} {doubt}",)
+
+
+def _windows(found: Findings, flagged: int, windows_p: float, thresholds: Thresholds) -> Iterator[str]:
+    if windows_p < thresholds.windows_p:
+        yield (
+            f"{flagged} of {len(found.delta_by_window)} windows have a delta above {thresholds.window_delta:+.3f}, "
+            f"which no honest window reaches; by chance so many are seen with probability {windows_p:.1e} "
+            f"(review below {thresholds.windows_p:g}). It may copy in these windows only."
+        )
+
+
+def _train_gap(gap: TrainGap | None, thresholds: Thresholds) -> Iterator[str]:
+    if gap is not None and thresholds.train_gap is not None and gap.gap > thresholds.train_gap:
+        low, high = gap.gap_ci
+        yield (
+            f"It predicts training windows {gap.gap:+.3f} nats per token better than graded ones "
+            f"(95% interval {low:+.3f} to {high:+.3f}); above {thresholds.train_gap:+.3f} is more than honest "
+            "entries explain."
+        )
+
+
+def _near_duplicates(near: NearDuplicates | None, thresholds: Thresholds) -> Iterator[str]:
+    if near is not None and near.share is not None and near.share > thresholds.near_share:
+        yield (
+            f"{near.share:.1%} of its {near.frames} predicted frames are closer than {thresholds.near_bits:g} bits "
+            f"to a training frame; above {thresholds.near_share:.1%} is more than honest entries explain."
+        )
+
+
+def _gap_failure(found: Findings) -> Iterator[str]:
+    if found.gap_failure is not None:
+        yield (
+            "The entry answered every regime and then failed while its train gap was measured: "
+            f"{found.gap_failure}"
+        )
+
+
+def _frames_found(scan: EntryScan | None) -> Iterator[str]:
+    """One sentence, about the longest run."""
+    if scan is None or not scan.runs:
+        return
+    run = max(scan.runs, key=lambda each: each.frames)
+    others = len(scan.runs) - 1
+    yield (
+        f"{run.frames} consecutive training frames, from frame {run.train_frame} on, lie in its file {run.path} "
+        f"at byte {run.offset} ({run.layout})" + (f", and {others} more such runs." if others else ".")
+    )
