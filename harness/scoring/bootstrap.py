@@ -15,11 +15,29 @@ def mean_interval(values_B: NDArray[np.float64], rng: np.random.Generator) -> tu
 
     Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13. One window gives a zero-width interval.
     """
+    return _interval(_resampled_means(values_B, rng))
+
+
+def difference_interval(
+    left_B: NDArray[np.float64], right_B: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[float, float]:
+    """The same of mean(left) - mean(right): two independent samples, of any two sizes, each drawn from on its own.
+
+    Efron & Tibshirani (1993), section 8.3.
+    """
+    return _interval(_resampled_means(left_B, rng) - _resampled_means(right_B, rng))
+
+
+def _resampled_means(values_B: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     chance_B = np.full(len(values_B), 1 / len(values_B))
     rows = max(1, _CHUNK_COUNTS // len(values_B))
     means_R = np.empty(RESAMPLES)
     for start in range(0, RESAMPLES, rows):
         counts_CB = rng.multinomial(len(values_B), chance_B, size=min(rows, RESAMPLES - start))
         means_R[start : start + rows] = counts_CB @ values_B / len(values_B)
-    low, high = np.quantile(means_R, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return means_R
+
+
+def _interval(statistics_R: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.quantile(statistics_R, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)

@@ -1,4 +1,4 @@
-"""The interval of a mean over windows."""
+"""The intervals of a mean over windows, and of the difference of two."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.scoring import bootstrap
-from harness.scoring.bootstrap import mean_interval
+from harness.scoring.bootstrap import difference_interval, mean_interval
 
 
 def test_the_interval_agrees_with_the_normal_one_on_many_windows() -> None:
@@ -55,3 +55,28 @@ def test_it_covers_the_truth_about_as_often_as_it_says(monkeypatch: pytest.Monke
         low, high = mean_interval(rng.exponential(size=60), rng)
         hits += low <= 1.0 <= high
     assert 0.85 <= hits / 200 <= 0.99
+
+
+def test_the_interval_of_a_difference_agrees_with_the_normal_one() -> None:
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(9.0, 1.0, size=2000), rng.normal(8.0, 3.0, size=500)
+    low, high = difference_interval(left, right, np.random.default_rng(1))
+    half = 1.96 * np.sqrt(left.var() / len(left) + right.var() / len(right))
+    difference = left.mean() - right.mean()
+    assert low == pytest.approx(difference - half, abs=0.1 * half)
+    assert high == pytest.approx(difference + half, abs=0.1 * half)
+
+
+def test_a_difference_from_a_sample_without_doubt_has_the_others_interval() -> None:
+    values = np.random.default_rng(5).normal(size=50)
+    alone = mean_interval(values, np.random.default_rng(0))
+    assert difference_interval(values, np.zeros(3), np.random.default_rng(0)) == alone
+    assert difference_interval(np.full(4, 2.5), np.full(7, 1.0), np.random.default_rng(0)) == (1.5, 1.5)
+
+
+def test_both_samples_of_a_difference_are_drawn_on_their_own() -> None:
+    """Drawn together, equal samples would leave no doubt at all."""
+    values = np.random.default_rng(5).normal(size=50)
+    low, high = difference_interval(values, values, np.random.default_rng(0))
+    assert low < -0.2
+    assert high > 0.2
