@@ -225,4 +225,6 @@ def _facts(manifest: EntryManifest) -> EntryFacts:
         claimed_val_loss=manifest.claimed_val_loss,
         causal=manifest.causal,
         email_sha256=hashlib.sha256(manifest.email.lower().encode()).hexdigest(),
+        parameters=manifest.parameters,
+        forbidden_reference=manifest.forbidden_reference,
     )

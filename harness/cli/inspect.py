@@ -58,7 +58,10 @@ def _show(found: Review, console: Console) -> None:
         if manifest.claimed_val_loss is None
         else f"{manifest.claimed_val_loss:g}",
         "causal": "yes" if manifest.causal else "no",
+        "parameters": "not declared" if manifest.parameters is None else f"{manifest.parameters:,.10g}",
     }
+    if manifest.forbidden_reference:
+        facts["forbidden"] = "breaks rule 5 on purpose, to show what the check sees; it never ranks"
     for name, value in facts.items():
         console.show(f"[bold]{name:<15}[/bold] {escape(spelled_out(value, limit=4000))}")
     for note in found.notes:

@@ -35,6 +35,8 @@ class EntryManifest:
         rules_accepted, eligibility_attested: always true in a manifest that passed.
         claimed_val_loss: temporally teacher-forced, nats per token, on the public val; None if not claimed.
         causal: predicts token by token too, and is graded in the fully teacher-forced regime.
+        parameters: how many numbers of the model were learned; None if that is not declared.
+        forbidden_reference: breaks rule 5 on purpose, to show what the check sees; it never ranks.
     """
 
     user_name: str
@@ -47,6 +49,8 @@ class EntryManifest:
     eligibility_attested: bool
     claimed_val_loss: float | None = None
     causal: bool = False
+    parameters: float | None = None
+    forbidden_reference: bool = False
 
     @property
     def zip_name(self) -> str:
@@ -181,7 +185,7 @@ def _sources(value: object) -> tuple[str, ...]:
         raise _MistakeError(f"has a source that {mistake}") from mistake
 
 
-_OPTIONAL = frozenset({"claimed_val_loss", "causal"})
+_OPTIONAL = frozenset({"claimed_val_loss", "causal", "parameters", "forbidden_reference"})
 
 _CHECKS: dict[str, tuple[Callable[[object], object], str]] = {
     "user_name": (
@@ -200,4 +204,9 @@ _CHECKS: dict[str, tuple[Callable[[object], object], str]] = {
     "eligibility_attested": (_agreed, "eligibility_attested = true, if you are eligible"),
     "claimed_val_loss": (_number(most=1e3), "claimed_val_loss = 8.5 (nats per token), or leave it out"),
     "causal": (_flag, "causal = true or causal = false"),
+    "parameters": (_number(most=1e15), "parameters = 1.8e6 (how many were learned), or leave it out"),
+    "forbidden_reference": (
+        _flag,
+        "forbidden_reference = true, or leave it out: only for what breaks rule 5 on purpose",
+    ),
 }

@@ -28,6 +28,7 @@ class EntryFacts:
     """Who sent what, as declared in its manifest; None for a zip that was refused before it could be read.
 
     `email_sha256` is of the address in lower case; it tells two senders apart and is never published.
+    `forbidden_reference`: it breaks rule 5 on purpose, to show what the check sees; it never ranks.
     """
 
     user_name: str | None = None
@@ -38,6 +39,8 @@ class EntryFacts:
     claimed_val_loss: float | None = None
     causal: bool = False
     email_sha256: str | None = None
+    parameters: float | None = None
+    forbidden_reference: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,3 +59,16 @@ def test_json_holds_everything_and_nothing_else_is_on_stdout(run, hostile_zip, c
         "wmc.toml",
     }
     assert dict(found["scripts"])["build.sh"].startswith("#!/bin/sh\ntouch ran\\r")
+
+
+def test_an_entry_that_breaks_rule_5_on_purpose_says_so_and_no_other_does(run, tmp_path, capsys):
+    copy = tmp_path / "entry"
+    shutil.copytree(TEMPLATE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    run(str(pack(copy, tmp_path / "honest.zip").path))
+    assert "rule 5" not in capsys.readouterr().out
+    with (copy / "wmc.toml").open("a") as manifest:
+        manifest.write("forbidden_reference = true\nparameters = 1_800_000\n")
+    run(str(pack(copy, tmp_path / "cheat.zip").path))
+    shown = capsys.readouterr().out
+    assert "breaks rule 5 on purpose" in shown
+    assert "1,800,000" in shown

@@ -33,15 +33,21 @@ def test_every_key_is_read(manifest_text):
         external_data=("DINOv2: https://example.org/dino",),
         claimed_val_loss=8.5,
         causal=True,
+        parameters=1.8e6,
+        forbidden_reference=True,
         rules_accepted=True,
         eligibility_attested=True,
     )
 
 
-def test_claimed_loss_and_causal_may_be_left_out(manifest_text):
-    text = with_line(with_line(manifest_text, "causal", ""), "claimed_val_loss", "")
+def test_what_may_be_left_out_has_a_harmless_meaning(manifest_text):
+    """Nobody is marked as breaking the rules, and left unranked, for saying nothing."""
+    text = manifest_text
+    for key in ("causal", "claimed_val_loss", "parameters", "forbidden_reference"):
+        text = with_line(text, key, "")
     manifest = parse_manifest(text.encode())
     assert (manifest.claimed_val_loss, manifest.causal) == (None, False)
+    assert (manifest.parameters, manifest.forbidden_reference) == (None, False)
 
 
 def test_an_empty_manifest_names_every_required_key():
@@ -105,6 +111,10 @@ def test_an_unknown_key_is_compared_with_the_known_ones(manifest_text):
         ("claimed_val_loss", "-0.5", "not between"),
         ("claimed_val_loss", "nan", "not between"),
         ("causal", "1", "a number, not true or false"),
+        ("parameters", "-1", "not between"),
+        ("parameters", "1e16", "not between"),
+        ("parameters", '"1.8 M"', "text, not a number"),
+        ("forbidden_reference", '"no"', "text, not true or false"),
         ("rules_accepted", "false", "cannot take part"),
         ("eligibility_attested", "false", "cannot take part"),
     ],
