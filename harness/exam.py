@@ -131,12 +131,11 @@ def examine(
     regime, rng = conversation.regime, exam.rng(conversation.regime)
     with progress.step(f"{regime.in_words}: loading and warming up"):
         terms = conversation.greet(exam.clip.action_widths, ready_by=ready_by)
-        batch = min(terms.max_batch, conversation.limits.max_batch)
-        batches = exam.batches(regime, batch, rng)
-        _warm_up(conversation, exam, batches[0], rng)
+        batches = exam.batches(regime, conversation.max_batch, rng)
+        warm_up(conversation, exam.truth.num_actions, batches[0], rng)
     sheets, timing = _ask(conversation, exam, batches, progress, tap)
     with progress.step(f"{regime.in_words}: asking some again"):
-        probe = _probe_state(conversation, exam, sheets[0], batch, rng)
+        probe = _probe_state(conversation, exam, sheets[0], rng)
     return Result(
         regime=regime,
         scores=sheets[0].total(rng),
@@ -148,13 +147,12 @@ def examine(
     )
 
 
-def _warm_up(
-    conversation: Conversation, exam: Exam, batch: NDArray[np.int64], rng: np.random.Generator
+def warm_up(
+    conversation: Conversation, num_actions: int, batch: NDArray[np.int64], rng: np.random.Generator
 ) -> None:
-    """One batch of random frames, neither scored nor timed."""
+    """One batch of random frames, neither scored nor timed; as large as `batch`."""
     conversation.begin()
-    truth = RandomTruth(num_actions=exam.truth.num_actions, rng=rng)
-    play(conversation, truth, [batch], lambda _prediction: None)
+    play(conversation, RandomTruth(num_actions=num_actions, rng=rng), [batch], lambda _prediction: None)
 
 
 def _ask(
@@ -183,12 +181,12 @@ def _ask(
 
 
 def _probe_state(
-    conversation: Conversation, exam: Exam, first: ScoreSheet, batch: int, rng: np.random.Generator
+    conversation: Conversation, exam: Exam, first: ScoreSheet, rng: np.random.Generator
 ) -> StateProbe:
     """Some windows a second time, in other batches, and the goodbye; what changes should not."""
     windows = choose_windows(exam.num_windows, rng)
     second = ScoreSheet(num_windows=exam.num_windows, targets=first.targets)
-    parts = min(len(windows), max(2, math.ceil(len(windows) / batch)))
+    parts = min(len(windows), max(2, math.ceil(len(windows) / conversation.max_batch)))
     try:
         conversation.begin()
         play(conversation, exam.truth, np.array_split(windows, parts), second.record)

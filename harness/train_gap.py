@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from harness.data.clips import Clip
 from harness.data.noised import ACTION_NOISE, FLIPPED_BITS, NoisedTruth, SideBySide
-from harness.data.truth import ClipTruth, RandomTruth
+from harness.data.truth import ClipTruth
 from harness.data.windows import Schedule, Segments, find_segments, serving_order, window_starts
 from harness.errors import DataInvalid
-from harness.exam import Exam
+from harness.exam import Exam, warm_up
 from harness.progress import Progress
 from harness.protocol.conversation import Conversation
 from harness.protocol.host import Prediction, play
@@ -52,10 +52,9 @@ def measure_train_gap(
         clean=clean, seed=int(rng.integers(1 << 63)), flipped_bits=FLIPPED_BITS, action_noise=ACTION_NOISE
     )
     with progress.step("training gap: loading and warming up"):
-        terms = conversation.greet(exam.clip.action_widths, ready_by=ready_by)
-        max_batch = min(terms.max_batch, conversation.limits.max_batch)
-        batches = mixed_order(clean.heldout.starts, exam.segments, max_batch=max_batch, rng=rng)
-        _warm_up(conversation, clean.num_actions, batches[0], rng.spawn(1)[0])
+        conversation.greet(exam.clip.action_widths, ready_by=ready_by)
+        batches = mixed_order(clean.heldout.starts, exam.segments, max_batch=conversation.max_batch, rng=rng)
+        warm_up(conversation, clean.num_actions, batches[0], rng.spawn(1)[0])
     losses_B = _ask(conversation, shown, batches, progress)
     conversation.say_goodbye()
     heldout_B, train_B = np.split(losses_B, 2)
@@ -118,14 +117,6 @@ def _spread(starts: NDArray[np.int64], count: int, rng: np.random.Generator) -> 
     """One start from each of `count` equal runs of them, increasing."""
     edges = np.arange(count + 1) * len(starts) // count
     return starts[rng.integers(edges[:-1], edges[1:])]
-
-
-def _warm_up(
-    conversation: Conversation, num_actions: int, batch: NDArray[np.int64], rng: np.random.Generator
-) -> None:
-    """One batch of random frames, not scored."""
-    conversation.begin()
-    play(conversation, RandomTruth(num_actions=num_actions, rng=rng), [batch], lambda _prediction: None)
 
 
 def _ask(

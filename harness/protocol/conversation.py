@@ -87,6 +87,11 @@ class Conversation:
             )
         return self.terms
 
+    @property
+    def max_batch(self) -> int:
+        """The most windows at once that both sides can hold; known after `greet`."""
+        return min(self.terms.max_batch, self.limits.max_batch)
+
     def begin(self, *, servings: int = 1) -> None:
         """A new part of the examination begins: it may take `limits.regime_s` for each serving of the windows."""
         self._part_s = servings * self.limits.regime_s
