@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.clips import Clip
-from harness.data.noised import ACTION_NOISE, FLIPPED_BITS, NoisedTruth, SideBySide
+from harness.data.noised import NoisedTruth, SideBySide
 from harness.data.truth import ClipTruth
 from harness.data.windows import Schedule, Segments, find_segments, serving_order, window_starts
 from harness.errors import DataInvalid
@@ -48,9 +48,7 @@ def measure_train_gap(
         [exam.seed, len(DISCLOSURE_ORDER)]
     )  # the exam's regimes have the numbers below
     clean = choose_windows(exam, train, rng)
-    shown = NoisedTruth(
-        clean=clean, seed=int(rng.integers(1 << 63)), flipped_bits=FLIPPED_BITS, action_noise=ACTION_NOISE
-    )
+    shown = NoisedTruth(clean=clean, seed=int(rng.integers(1 << 63)))
     with progress.step("training gap: loading and warming up"):
         conversation.greet(exam.clip.action_widths, ready_by=ready_by)
         batches = mixed_order(clean.heldout.starts, exam.segments, max_batch=conversation.max_batch, rng=rng)
@@ -104,7 +102,7 @@ def mixed_order(
     training windows in and is shuffled as a whole, so every place in the order is as likely to be of either kind.
     """
     count = len(heldout_starts)
-    rounds = serving_order(heldout_starts, segments, max_batch=max(1, count), rng=rng)
+    rounds = serving_order(heldout_starts, segments, max_batch=count, rng=rng)
     partners = np.split(rng.permutation(count) + count, np.cumsum([len(members) for members in rounds])[:-1])
     batches: list[NDArray[np.int64]] = []
     for heldout, training in zip(rounds, partners, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from harness import train_gap
 from harness.data.clips import ACTION_WIDTHS, Clip, open_clip, write_clip
+from harness.data.noised import NoisedTruth
 from harness.data.reveal import first_leak
 from harness.data.windows import Schedule, Segments, find_segments, serving_order, window_starts
 from harness.errors import DataInvalid, GuestFailed
@@ -166,8 +168,8 @@ def test_a_database_of_exact_matches_finds_nothing_in_noise(
 ) -> None:
     """Control: the noise. Without it a database can see that it is being asked about its own frames."""
     if not controlled:
-        monkeypatch.setattr(train_gap, "FLIPPED_BITS", 0.0)
-        monkeypatch.setattr(train_gap, "ACTION_NOISE", 0.0)
+        plain = partial(NoisedTruth, flipped_bits=0, action_noise=0)
+        monkeypatch.setattr(train_gap, "NoisedTruth", plain)
     gap = ask(exact_seeker, exam, train)
     assert exact_seeker.hits == (0 if controlled else 6 * 15)
     assert (gap.gap > 10) is not controlled
@@ -177,7 +179,7 @@ def test_noise_on_frames_alone_leaves_the_actions_to_be_found(
     ask: Any, exact_seeker: type, exam: Exam, train: Clip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Control: the noise on actions."""
-    monkeypatch.setattr(train_gap, "ACTION_NOISE", 0.0)
+    monkeypatch.setattr(train_gap, "NoisedTruth", partial(NoisedTruth, action_noise=0))
     assert ask(exact_seeker, exam, train).gap > 10
     assert exact_seeker.hits == 6 * 15
 
