@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from harness.errors import StoreFailed, UsageError
 from harness.plain import from_plain, to_plain
 from harness.retrieval.evidence import read_evidence
-from harness.retrieval.report import Thresholds
+from harness.retrieval.report import Thresholds, TrainGap
 
 LEAST_HONEST = 3
 """Fewer honest entries have no spread worth the name."""
@@ -48,7 +48,7 @@ class HonestEntry:
         grade_id, entry_name, submission_sha256, finished_at: as its record says.
         loss: temporally teacher-forced, in nats per token.
         delta, delta_ci, delta_by_window: see `RetrievalReport`.
-        train_gap: in nats per token, None where it was not measured.
+        train_gap: None where it was not measured.
         near_distances: bits from each predicted frame to the nearest training frame, ascending.
     """
 
@@ -60,7 +60,7 @@ class HonestEntry:
     delta: float
     delta_ci: tuple[float, float]
     delta_by_window: tuple[float, ...]
-    train_gap: float | None
+    train_gap: TrainGap | None
     near_distances: tuple[int, ...]
 
 
@@ -199,7 +199,7 @@ def thresholds_of(honest: Sequence[HonestEntry]) -> Thresholds:
         raise ValueError(f"{len(honest)} honest entries have no spread")
     deltas = [each.delta for each in honest]
     windows = [delta for each in honest for delta in each.delta_by_window]
-    gaps = [each.train_gap for each in honest if each.train_gap is not None]
+    gaps = [each.train_gap.gap for each in honest if each.train_gap is not None]
     near_bits = float(np.quantile(np.concatenate([each.near_distances for each in honest]), NEAR_QUANTILE))
     shares = [float(np.mean(np.asarray(each.near_distances) < near_bits)) for each in honest]
     return Thresholds(

@@ -24,6 +24,14 @@ from harness.retrieval.panel import (
     reference_logprobs,
     thresholds_of,
 )
+from harness.retrieval.report import TrainGap
+
+
+def gap(nats: float) -> TrainGap:
+    return TrainGap(
+        gap=nats, gap_ci=(nats - 0.1, nats + 0.1), heldout_loss=9.0, train_loss=9.0 - nats, windows=32,
+        flipped_bits=0.08,
+    )  # fmt: skip
 
 
 def honest(number: int, **changes: Any) -> HonestEntry:
@@ -36,7 +44,7 @@ def honest(number: int, **changes: Any) -> HonestEntry:
         delta=0.1 * number,
         delta_ci=(0.1 * number - 0.05, 0.1 * number + 0.05),
         delta_by_window=(0.0, 0.2 * number),
-        train_gap=0.2 * number,
+        train_gap=gap(0.2 * number),
         near_distances=tuple(range(500, 530)),
     )
     return replace(entry, **changes)
