@@ -53,14 +53,14 @@ class BoardScales:
     interval: Scale
     by_frame_span: float
 
-    def whisker(self, result: RegimeReport) -> Whisker:
-        """The interval of one row."""
+    def whisker(self, result: RegimeReport, *, prize: bool = True) -> Whisker:
+        """The interval of one row, the prize's loss beside it if `prize`."""
         low, mean, high = (
             self.interval.along(loss, WIDTH) for loss in (result.loss_ci[0], result.loss, result.loss_ci[1])
         )
-        prize_shown = self.interval.low <= PRIZE.loss <= self.interval.high
-        prize = self.interval.along(PRIZE.loss, WIDTH) if prize_shown else None
-        return Whisker(low=low, mean=mean, high=high, prize=prize)
+        shown = prize and self.interval.low <= PRIZE.loss <= self.interval.high
+        tick = self.interval.along(PRIZE.loss, WIDTH) if shown else None
+        return Whisker(low=low, mean=mean, high=high, prize=tick)
 
     def sparkline(self, result: RegimeReport) -> str:
         """The points of an SVG polyline in a `WIDTH` by `HEIGHT` box: frames to the right, larger losses higher."""

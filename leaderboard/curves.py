@@ -153,7 +153,7 @@ class _Axes:
 def _axes(curves: Sequence[Curve]) -> _Axes:
     """The axes that hold all of these curves."""
     values = [value for curve in curves for value in curve.values]
-    step, low, high = _axis(min(values), max(values))
+    step, low, high = axis(min(values), max(values))
     first, last = min(curve.frames[0] for curve in curves), max(curve.frames[-1] for curve in curves)
     return _Axes(frames=range(first, last + 1), low=low, high=high, step=step)
 
@@ -167,11 +167,11 @@ def _stroke(curve: Curve, axes: _Axes) -> Stroke:
     return Stroke(curve=curve, points=points, dots=dots if curve.part is not Part.RIVAL else ())
 
 
-def _axis(low: float, high: float) -> tuple[float, float, float]:
+def axis(low: float, high: float, *, ticks: int = _TICKS) -> tuple[float, float, float]:
     """The step between ticks, 1, 2 or 5 times a power of ten, and the ends of the axis, multiples of it."""
     span = max(high - low, abs(high) * 1e-3, 1e-6)
-    power = 10.0 ** math.floor(math.log10(span / _TICKS))
-    step = next(power * times for times in (1, 2, 5, 10) if power * times * _TICKS >= span * (1 - 1e-9))
+    power = 10.0 ** math.floor(math.log10(span / ticks))
+    step = next(power * times for times in (1, 2, 5, 10) if power * times * ticks >= span * (1 - 1e-9))
     begin = math.floor(low / step + 1e-9) * step
     end = math.ceil(high / step - 1e-9) * step
     return step, begin, end if end > begin else begin + step

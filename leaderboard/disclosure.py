@@ -1,7 +1,7 @@
-"""Of which data strangers may see pictures and maps of losses. This is the one place that decides it.
+"""Of which data strangers may see pictures, maps of losses and figures of single windows. This one place decides it.
 
 Not of held-out data: an entry that was shown its frames can draw them, and can write them into its losses, position by
-position.
+position and window by window.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Disclosure:
     """What the organiser shows; as it is made here, nothing.
 
     Attributes:
-        shown: what pictures and maps may be published of.
+        shown: what pictures, maps and figures of single windows may be published of.
         withheld: whatever else was graded on.
         ambiguous: what was to be shown and fits several data sets, with their digests: none of them is.
         unknown: what was to be shown and no grade is of.

@@ -15,6 +15,7 @@ from harness.spec import CHALLENGE
 from leaderboard.grade_pages import GradePage
 from leaderboard.measured import Measured, measured
 from leaderboard.references import PUBLISHED, Reference
+from leaderboard.retrieval_exports import in_full, in_short
 from leaderboard.sampling import SamplingBoard, SamplingRow
 from leaderboard.standings import Board, Row, Standings
 
@@ -26,8 +27,8 @@ _FORMULA = re.compile(r"(^|;)(\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
 _COLUMNS = (
     "kind", "data_name", "data_sha256", "schedule", "windows", "rank", "user", "entry", "loss", "loss_low", "loss_high",
     "token_accuracy", "lpips", "seconds_per_frame", "fully_autoregressive_loss", "fully_teacher_forced_loss",
-    "training_flops", "external_data", "claimed_val_loss", "sandbox", "marks", "finished_at", "grade_id",
-    "submission_sha256",
+    "training_flops", "external_data", "claimed_val_loss", "sandbox", "marks", "retrieval", "retrieval_delta",
+    "finished_at", "grade_id", "submission_sha256",
 )  # fmt: skip
 
 
@@ -59,9 +60,15 @@ def grade_to_json(page: GradePage) -> dict[str, Any]:
         del record["provenance"][name]
     for result in filter(None, record["regimes"].values()):
         del result["strips"]
+    shown = page.retrieval
     return {
         "format": FORMAT,
         **record,
+        "retrieval": page.badge and in_full(page.badge, shown.found if shown else None),
+        "retrieval_pictures": [
+            {"window": each.window, "frame": each.frame, "train_frame": each.train_frame, "file": each.path}
+            for each in (shown.pictures if shown else ())
+        ],
         "marks": [mark.value for mark in page.marks],
         "places": [asdict(place) for place in page.places],
         "loss_by_position": {regime.value: drawn.losses_HW for regime, drawn in page.maps.items()},
@@ -107,6 +114,7 @@ def _row(row: Row) -> dict[str, Any]:
         "claimed_val_loss": report.entry.claimed_val_loss,
         "causal": report.entry.causal,
         "marks": [mark.value for mark in row.marks],
+        "retrieval": in_short(row.badge, report.retrieval),
         "finished_at": report.finished_at,
         "grade_id": report.grade_id,
         "regimes": {regime.value: result and _result(result) for regime, result in report.regimes.items()},
@@ -133,6 +141,7 @@ def _sampling_row(row: SamplingRow) -> dict[str, Any]:
         "user": report.entry.user_name,
         "entry": report.entry.entry_name,
         "marks": [mark.value for mark in row.marks],
+        "retrieval": {"verdict": row.badge.value},
         "finished_at": report.finished_at,
         "grade_id": report.grade_id,
         "first_frame": row.result.first_frame,
@@ -209,6 +218,8 @@ def _flat(board: Board, row: Row) -> dict[str, object]:
         "claimed_val_loss": report.entry.claimed_val_loss,
         "sandbox": report.provenance.sandbox,
         "marks": " ".join(mark.value for mark in row.marks),
+        "retrieval": row.badge.value,
+        "retrieval_delta": report.retrieval and report.retrieval.delta,
         "finished_at": report.finished_at,
         "grade_id": report.grade_id,
         "submission_sha256": report.provenance.submission_sha256,

@@ -17,6 +17,9 @@ FRAME_DECIMALS = 2
 """Of losses frame by frame: each is a figure that an entry can choose."""
 METRIC_DECIMALS = {Metric.LPIPS: 4, Metric.PSNR: 2, Metric.SSIM: 4}
 """Of what pictures are worth; PSNR in decibels."""
+DELTA_DECIMALS = 3
+"""Of what the retrieval check gives to a source's mistakes, in nats per value."""
+SHARE_DECIMALS = 4
 LARGEST = float(math.ceil(2 * CHALLENGE.uniform_loss))
 """Nats per token; beyond it a loss is only called larger, or one absurd entry would flatten every chart."""
 _BEYOND = 2 * LARGEST
@@ -60,6 +63,21 @@ def signed_frame(value: float) -> str:
 def of_metric(value: float | None, metric: Metric) -> str:
     """`0.2071` for LPIPS and SSIM, `21.35` for PSNR."""
     return NOTHING if value is None else f"{value:.{METRIC_DECIMALS[metric]}f}"
+
+
+def delta(value: float | None) -> str:
+    """`+0.123`: extra nats given to a source's mistakes."""
+    return NOTHING if value is None else f"{_sign(value)}{abs(value):.{DELTA_DECIMALS}f}"
+
+
+def share(value: float | None) -> str:
+    """`0.12%`."""
+    return NOTHING if value is None else f"{100 * value:.{SHARE_DECIMALS - 2}f}%"
+
+
+def probability(value: float) -> str:
+    """`0.012`, or `<0.0001`."""
+    return "<0.0001" if value < 1e-4 else f"{value:.2g}"
 
 
 def short_loss(value: float | None) -> str:

@@ -12,13 +12,15 @@ from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport
 from leaderboard.curves import Chart
 from leaderboard.gaps import Gap, gaps
-from leaderboard.marks import Mark, marks_of
+from leaderboard.marks import Mark, is_forbidden, marks_of
 from leaderboard.positions import PositionMap, position_maps
 from leaderboard.publishable import publishable
+from leaderboard.retrieval_pages import RetrievalPage, retrieval_page
 from leaderboard.rivals import loss_chart, metric_charts, rivals_of
 from leaderboard.samples import Gallery, Sample
 from leaderboard.senders import Senders
 from leaderboard.standings import Standings
+from leaderboard.verdicts import Badge, badge_of
 
 HISTORY = 20
 """Grades of an entry that its pages list, the latest ones."""
@@ -48,6 +50,9 @@ class GradePage:
         metrics: of the frames it imagines, by frame beside the other entries of the same contest.
         maps: where in the frame its losses lie, of data that is shown.
         samples: strips that may be published, of a grade that stands on a board; those of all would be too many.
+        badge: what the retrieval check says; None for a grade that stopped.
+        retrieval: None where it was not checked.
+        forbidden: whether the entry breaks the rules on purpose, and so has no rank.
     """
 
     report: GradeReport
@@ -60,6 +65,9 @@ class GradePage:
     gaps: tuple[Gap, ...]
     maps: Mapping[Regime, PositionMap]
     samples: tuple[Sample, ...]
+    badge: Badge | None
+    retrieval: RetrievalPage | None
+    forbidden: bool
 
     @property
     def is_latest(self) -> bool:
@@ -91,6 +99,7 @@ def grade_pages(
     for exact in shown:
         report = public[exact.grade_id]
         standing = tuple(places[report.grade_id])
+        shows = gallery.disclosure.covers(exact)
         yield GradePage(
             report=report,
             marks=marks_of(exact, other_sender=not exact.failure and senders.is_other(exact)),
@@ -100,8 +109,15 @@ def grade_pages(
             loss=loss_chart(report),
             metrics=metric_charts(report, rivals),
             gaps=gaps(exact),
-            maps=position_maps(exact, store) if store and gallery.disclosure.covers(exact) else {},
+            maps=position_maps(exact, store) if store and shows else {},
             samples=gallery.samples.get(report.grade_id, ()) if standing else (),
+            badge=None if exact.failure else badge_of(exact),
+            retrieval=retrieval_page(
+                exact,
+                windows_shown=shows,
+                pictures=gallery.sources.get(report.grade_id, ()) if standing else (),
+            ),
+            forbidden=is_forbidden(exact),
         )
 
 
@@ -123,15 +139,14 @@ def _attempt(report: GradeReport, senders: Senders) -> object:
 def _places(standings: Standings) -> dict[str, list[Place]]:
     places: dict[str, list[Place]] = defaultdict(list)
     for number, board in enumerate(standings.boards, start=1):
-        rows = board.rows
-        for row in rows:
+        for row in board.rows:
             places[row.report.grade_id].append(
                 Place(
                     track="Compression",
                     anchor=f"board-{number}",
                     data_name=board.data_name,
                     rank=row.rank,
-                    entries=len(rows),
+                    entries=len(board.contenders),
                 )
             )
     for number, sampled in enumerate(standings.sampling, start=1):
@@ -142,7 +157,7 @@ def _places(standings: Standings) -> dict[str, list[Place]]:
                     anchor=f"sampling-{number}",
                     data_name=sampled.data_name,
                     rank=sampled_row.rank,
-                    entries=len(sampled.rows),
+                    entries=len(sampled.contenders),
                 )
             )
     return places

@@ -10,6 +10,7 @@ from harness.results.report import GradeReport
 class Mark(str, Enum):
     """A reservation about a grade; the value is its name in the exports."""
 
+    FORBIDDEN_REFERENCE = "forbidden_reference"
     SELF_RUN = "self_run"
     ORDER_LEAKS = "order_leaks"
     CARRIED_STATE = "carried_state"
@@ -21,6 +22,7 @@ class Mark(str, Enum):
     def label(self) -> str:
         """As the badge says it."""
         return {
+            Mark.FORBIDDEN_REFERENCE: "forbidden reference",
             Mark.SELF_RUN: "not isolated: self-run",
             Mark.ORDER_LEAKS: "order leaks",
             Mark.CARRIED_STATE: "carried state",
@@ -33,6 +35,8 @@ class Mark(str, Enum):
     def meaning(self) -> str:
         """As the legend says it."""
         return {
+            Mark.FORBIDDEN_REFERENCE: "Breaks the rules on purpose and says so: it copies the training set, to show "
+            "what that earns and what the checks see of it. It has no rank and wins nothing.",
             Mark.SELF_RUN: "Run as a plain process, without a sandbox: nothing kept it from the held-out data.",
             Mark.ORDER_LEAKS: "The graded windows interleave, so earlier ones show frames of later ones. "
             "For comparison only.",
@@ -50,6 +54,7 @@ def marks_of(report: GradeReport, *, other_sender: bool) -> tuple[Mark, ...]:
     """The reservations about one grade, in the legend's order."""
     probes = [result.state_probe for result in report.regimes.values() if result]
     holds = {
+        Mark.FORBIDDEN_REFERENCE: is_forbidden(report),
         Mark.SELF_RUN: is_self_run(report),
         Mark.ORDER_LEAKS: bool(report.provenance.order_leaks),
         Mark.CARRIED_STATE: any(probe.carried_state for probe in probes),
@@ -63,3 +68,8 @@ def marks_of(report: GradeReport, *, other_sender: bool) -> tuple[Mark, ...]:
 def is_self_run(report: GradeReport) -> bool:
     """Whether nothing isolated the entry."""
     return report.provenance.sandbox == "process"
+
+
+def is_forbidden(report: GradeReport) -> bool:
+    """Whether the entry declares that it breaks the rules, to be compared with."""
+    return report.entry.forbidden_reference

@@ -5,8 +5,13 @@ Escaping for HTML is the template's work; this removes what escaping leaves alon
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
+REASON_LIMIT = 400
+"""Of one line of our own text."""
+
+_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^/\s:;,'\"]+/)+")
 _BREAKS = frozenset({"Cc", "Zl", "Zp", "Zs"})
 _HIDDEN = frozenset({"Cf", "Cs", "Co", "Cn"})  # bidi overrides, zero-width characters, lone surrogates
 _MARKS = frozenset({"Mn", "Me"})
@@ -24,6 +29,11 @@ def paragraphs(text: str | None, *, limit: int) -> str:
     lines = [one_line(line, limit=limit) for line in (text or "").splitlines()]
     kept = [line for before, line in zip(["", *lines], lines, strict=False) if line or before]
     return _cut("\n".join(kept).strip(), limit)
+
+
+def without_folders(text: str) -> str:
+    """One line of our own text, files named without the folders of this host."""
+    return one_line(_FOLDERS.sub("", text), limit=REASON_LIMIT)
 
 
 def _visible(text: str) -> str:

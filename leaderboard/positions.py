@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
-from harness.whole_file import whole_file
 from harness.spec import CHALLENGE
+from harness.whole_file import whole_file
 from leaderboard.figures import LARGEST
 
 SHADES = 12

@@ -13,7 +13,7 @@ from harness.results.report import GradeReport
 from leaderboard.exports import grade_to_json, to_csv, to_json
 from leaderboard.grade_pages import GradePage, grade_pages
 from leaderboard.render import GRADES, render, render_grade
-from leaderboard.samples import Gallery, Sample, copy_samples, remove_other_samples
+from leaderboard.samples import Gallery, Sample, SourceSample, copy_samples, remove_other_samples
 from leaderboard.site_files import put
 from leaderboard.standings import Standings, standings
 
@@ -37,12 +37,14 @@ def publish(
     """
     every = list(reports)
     shown = standings(every)
-    samples: list[Sample] = []
+    samples: list[Sample | SourceSample] = []
     try:
         (site / GRADES).mkdir(parents=True, exist_ok=True)
         for page in grade_pages(every, shown, gallery=gallery, store=store):
-            copy_samples(page.samples, site)
-            samples += page.samples
+            suspects = page.retrieval.pictures if page.retrieval else ()
+            pictures: list[Sample | SourceSample] = [*page.samples, *suspects]
+            copy_samples(pictures, site)
+            samples += pictures
             _write_grade(page, site)
         put(site / "leaderboard.json", _as_text(to_json(shown), indent=2).encode())
         put(site / "leaderboard.csv", to_csv(shown).encode())

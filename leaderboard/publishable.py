@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,12 +10,12 @@ from harness.results.report import EntryFacts, Failure, GradeReport, Provenance,
 from harness.scoring.perceptual import Metric
 from harness.scoring.perceptual_scores import SampledScore
 from leaderboard.figures import METRIC_DECIMALS, rounded, rounded_frame, two_figures
-from leaderboard.plain_text import one_line, paragraphs
+from leaderboard.plain_text import REASON_LIMIT, one_line, paragraphs, without_folders
+from leaderboard.publishable_retrieval import summary
 
 NAME_LIMIT = 64
 DESCRIPTION_LIMIT = 2000
 SOURCE_LIMIT = 300
-REASON_LIMIT = 400
 
 POLICY = {
     "isolation": "Isolation",
@@ -35,13 +34,12 @@ POLICY = {
 }
 """What is said of a sandbox; whatever else a record knows of its host stays in the store."""
 
-_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^/\s:;,'\"]+/)+")
-
 
 def publishable(report: GradeReport) -> GradeReport:
     """The same grade as a page may show it: text cleaned, figures rounded, the sender's address gone.
 
-    Its pictures are gone too: who may see those is decided elsewhere.
+    Its pictures are gone too, and what the retrieval check says of single windows: who may see those is decided
+    elsewhere.
     """
     return replace(
         report,
@@ -49,17 +47,13 @@ def publishable(report: GradeReport) -> GradeReport:
         regimes={regime: result and _rounded(result) for regime, result in report.regimes.items()},
         failure=report.failure and _without_words(report.failure),
         provenance=_public(report.provenance),
+        retrieval=report.retrieval and summary(report.retrieval),
     )
 
 
 def shown_name(name: str | None) -> str:
     """A user's or an entry's name as it is shown."""
     return one_line(name, limit=NAME_LIMIT) or "unnamed"
-
-
-def without_folders(text: str) -> str:
-    """One line of our own text, files named without the folders of this host."""
-    return one_line(_FOLDERS.sub("", text), limit=REASON_LIMIT)
 
 
 def _cleaned(entry: EntryFacts) -> EntryFacts:

@@ -27,6 +27,7 @@ from leaderboard.references import PRIZE, PUBLISHED, Line
 from leaderboard.rivals import TITLES
 from leaderboard.sampling import IMAGINED
 from leaderboard.standings import RANKED_BY, Standings
+from leaderboard.verdicts import NEVER_ALONE, Badge
 
 GRADES = "grades"
 """The site's folder of a page and a JSON object for each grade."""
@@ -62,6 +63,8 @@ def _environment() -> Environment:
         "short_loss": figures.short_loss,
         "of_metric": figures.of_metric,
         "seconds": figures.seconds,
+        "delta": figures.delta,
+        "share": figures.share,
         "power_of_ten": figures.power_of_ten,
         "source_hash": _source_hash,
         "page": lambda grade_id: f"{GRADES}/{grade_id}.html",
@@ -83,6 +86,8 @@ _OURS: Mapping[str, Any] = {
     "regime_columns": REGIME_COLUMNS,
     "sampling_columns": SAMPLING_COLUMNS,
     "marks": Mark,
+    "badges": Badge,
+    "never_alone": NEVER_ALONE,
     "metric": Metric,
     "titles": TITLES,
     "published": PUBLISHED,

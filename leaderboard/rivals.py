@@ -31,7 +31,10 @@ Rivals = Mapping[str, Field]
 
 
 def rivals_of(boards: Iterable[SamplingBoard]) -> Rivals:
-    """Who is compared with whom: the entries of one sampling board, each measured as the others."""
+    """Who is compared with whom: the entries of one sampling board, each measured as the others.
+
+    What breaks the rules on purpose is nobody's rival.
+    """
     rivals: dict[str, Field] = {}
     for board in boards:
         field = {metric: _best_first(board, metric) for metric in Metric}
@@ -40,7 +43,7 @@ def rivals_of(boards: Iterable[SamplingBoard]) -> Rivals:
 
 
 def _best_first(board: SamplingBoard, metric: Metric) -> tuple[tuple[SamplingRow, Measured], ...]:
-    known = [(row, found) for row in board.rows if (found := measured(row.result, metric))]
+    known = [(row, found) for row in board.contenders if (found := measured(row.result, metric))]
     known.sort(key=lambda item: item[1].mean, reverse=metric.higher_is_better)
     return tuple(known)
 

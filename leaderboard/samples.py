@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import StoreFailed
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, Strip
+from harness.retrieval.report import SourcePicture
 from harness.spec import CHALLENGE
 from leaderboard.disclosure import Disclosure
 from leaderboard.site_files import put
@@ -47,16 +48,38 @@ class Sample:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gallery:
-    """The strips of every grade that may be published, by grade_id, regimes in the order of the record.
+class SourceSample:
+    """Prediction, truth and suspected training frame side by side, as they may be published.
 
     Attributes:
-        samples: a grade without any has no key.
+        window, frame, train_frame: see `harness.retrieval.report.Source`.
+        path, alt, width, height, source, sha256: as in `Sample`.
+    """
+
+    window: int
+    frame: int
+    train_frame: int
+    path: str
+    alt: str
+    width: int
+    height: int
+    source: Path
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """The pictures of every grade that may be published, by grade_id, regimes in the order of the record.
+
+    Attributes:
+        samples: strips; a grade without any has no key.
+        sources: pictures of suspected sources, likewise.
         disclosure: of which data anything is shown, and of which not.
-        lost: strips that a record names and the store does not hold as they were.
+        lost: pictures that a record names and the store does not hold as they were.
     """
 
     samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
+    sources: Mapping[str, tuple[SourceSample, ...]] = field(default_factory=dict)
     disclosure: Disclosure = field(default_factory=Disclosure)
     lost: tuple[str, ...] = ()
 
@@ -64,6 +87,7 @@ class Gallery:
 def open_gallery(reports: Iterable[GradeReport], store: Path, disclosure: Disclosure) -> Gallery:
     """What may be published of these records, as they are in the store's folder; nothing is copied yet."""
     samples: dict[str, tuple[Sample, ...]] = {}
+    sources: dict[str, tuple[SourceSample, ...]] = {}
     lost: list[str] = []
     for report in filter(disclosure.covers, reports):
         found = []
@@ -76,10 +100,13 @@ def open_gallery(reports: Iterable[GradeReport], store: Path, disclosure: Disclo
                     lost.append(strip.file)
         if found:
             samples[report.grade_id] = tuple(found)
-    return Gallery(samples=samples, disclosure=disclosure, lost=tuple(lost))
+        pictures = report.retrieval.pictures if report.retrieval else ()
+        if side_by_side := tuple(_side_by_side(pictures, store, lost)):
+            sources[report.grade_id] = side_by_side
+    return Gallery(samples=samples, sources=sources, disclosure=disclosure, lost=tuple(lost))
 
 
-def copy_samples(samples: Iterable[Sample], site: Path) -> None:
+def copy_samples(samples: Iterable[Sample | SourceSample], site: Path) -> None:
     """Put these into the site's folder.
 
     Raises: StoreFailed when one is no longer what was recorded; OSError.
@@ -96,7 +123,7 @@ def copy_samples(samples: Iterable[Sample], site: Path) -> None:
         put(site / sample.path, content)
 
 
-def remove_other_samples(samples: Iterable[Sample], site: Path) -> None:
+def remove_other_samples(samples: Iterable[Sample | SourceSample], site: Path) -> None:
     """Remove what `copy_samples` once put there and is not one of these: what was public may not be any more.
 
     Raises: OSError.
@@ -107,7 +134,7 @@ def remove_other_samples(samples: Iterable[Sample], site: Path) -> None:
             path.unlink()
 
 
-def _picture(strip: Strip, store: Path) -> Path | None:
+def _picture(strip: Strip | SourcePicture, store: Path) -> Path | None:
     """Where the recorded picture is; None if it is gone, is another one, or lies outside the store.
 
     A record is a text file: whoever can write one must not be able to name any file of this host.
@@ -136,3 +163,24 @@ def _sample(regime: Regime, strip: Strip, source: Path) -> Sample:
         source=source,
         sha256=strip.sha256,
     )
+
+
+def _side_by_side(pictures: Iterable[SourcePicture], store: Path, lost: list[str]) -> Iterator[SourceSample]:
+    """Those that the store holds as they were recorded; the files of the others are added to `lost`."""
+    for picture in pictures:
+        source = _picture(picture, store)
+        if source is None:
+            lost.append(picture.file)
+            continue
+        yield SourceSample(
+            window=picture.window,
+            frame=picture.frame,
+            train_frame=picture.train_frame,
+            path=f"{FOLDER}/{picture.sha256}{source.suffix}",
+            alt=f"Window {picture.window}, frame {picture.frame}: as the entry predicted it (left), as it happened "
+            f"(middle), and training frame {picture.train_frame}, which is suspected to be its source (right)",
+            width=picture.width,
+            height=picture.height,
+            source=source,
+            sha256=picture.sha256,
+        )

@@ -14,10 +14,11 @@ from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
 from harness.scoring.perceptual import Metric
 from leaderboard.counting import counting, ranks
-from leaderboard.marks import Mark, marks_of
+from leaderboard.marks import Mark, is_forbidden, marks_of
 from leaderboard.measured import Measured, has_pictures, measured
 from leaderboard.publishable import publishable
 from leaderboard.senders import EntryKey, Senders
+from leaderboard.verdicts import Badge, badge_of
 
 IMAGINED = Regime.FULLY_AUTOREGRESSIVE
 """The regime whose LPIPS ranks."""
@@ -39,11 +40,24 @@ class SamplingContest:
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingRow:
-    """One entry; `rank` is None where LPIPS was not measured. `report` is in publishable form."""
+    """One entry; `rank` is None where LPIPS was not measured, and for one that breaks the rules on purpose.
+
+    `report` is in publishable form.
+    """
 
     rank: int | None
     report: GradeReport
     marks: tuple[Mark, ...]
+
+    @property
+    def badge(self) -> Badge:
+        """What the retrieval check says."""
+        return badge_of(self.report)
+
+    @property
+    def forbidden(self) -> bool:
+        """Whether it breaks the rules on purpose."""
+        return is_forbidden(self.report)
 
     @property
     def result(self) -> RegimeReport:
@@ -89,6 +103,11 @@ class SamplingBoard:
     codec: str | None
     rows: tuple[SamplingRow, ...]
     why_unranked: tuple[str, ...] = ()
+
+    @property
+    def contenders(self) -> tuple[SamplingRow, ...]:
+        """Those that keep the rules."""
+        return tuple(row for row in self.rows if not row.forbidden)
 
     @property
     def is_ranked(self) -> bool:
@@ -138,7 +157,7 @@ def sampling_boards(
         if senders.key(report) not in seen[_place(contest)]
         for reason in _why(publishable(report))
     )
-    boards.sort(key=lambda board: (board.is_ranked, len(board.rows), board.latest), reverse=True)
+    boards.sort(key=lambda board: (board.is_ranked, len(board.contenders), board.latest), reverse=True)
     return tuple(boards), tuple(Unseen(reason=reason, entries=unseen[reason]) for reason in sorted(unseen))
 
 
@@ -165,17 +184,22 @@ def _board(contest: SamplingContest, reports: list[GradeReport], senders: Sender
     newest = publishable(max(reports, key=lambda report: report.finished_at)).provenance
     public = {report.grade_id: publishable(report) for report in reports}
     in_order = sorted(reports, key=_order)
-    figures = [_lpips(public[report.grade_id]) for report in in_order]
-    places = ranks([figure for figure in figures if figure is not None])
+    figures = {
+        report.grade_id: figure
+        for report in in_order
+        if not is_forbidden(report) and (figure := _lpips(public[report.grade_id])) is not None
+    }
+    rank_of = dict(zip(figures, ranks(list(figures.values())), strict=True))
     rows = [
         SamplingRow(
-            rank=places[index] if places else None,
+            rank=rank_of.get(report.grade_id),
             report=public[report.grade_id],
             marks=marks_of(report, other_sender=senders.is_other(report)),
         )
-        for index, report in enumerate(in_order)
+        for report in in_order
     ]
-    why = dict.fromkeys(reason for row in rows for reason in _why(row.report)) if not places else {}
+    unranked = contest.lpips_sha256 is None
+    why = dict.fromkeys(reason for row in rows for reason in _why(row.report)) if unranked else {}
     return SamplingBoard(
         contest=contest,
         data_name=newest.data_name or "",

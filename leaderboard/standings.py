@@ -9,11 +9,12 @@ from harness.errors import Blame
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
 from leaderboard.counting import counting, ranks
-from leaderboard.marks import Mark, marks_of
+from leaderboard.marks import Mark, is_forbidden, marks_of
 from leaderboard.publishable import publishable, shown_name
 from leaderboard.references import LINES, Line
 from leaderboard.sampling import SamplingBoard, Unseen, sampling_boards
 from leaderboard.senders import Senders
+from leaderboard.verdicts import Badge, badge_of
 
 RANKED_BY = Regime.TEMPORALLY_TEACHER_FORCED
 
@@ -30,11 +31,24 @@ class Contest:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One ranked entry. Entries whose published losses are equal share a rank; `report` is in publishable form."""
+    """One entry. Entries whose published losses are equal share a rank; `report` is in publishable form.
 
-    rank: int
+    One that breaks the rules on purpose has no rank, and stands where its loss would.
+    """
+
+    rank: int | None
     report: GradeReport
     marks: tuple[Mark, ...]
+
+    @property
+    def badge(self) -> Badge:
+        """What the retrieval check says."""
+        return badge_of(self.report)
+
+    @property
+    def forbidden(self) -> bool:
+        """Whether it breaks the rules on purpose."""
+        return is_forbidden(self.report)
 
     @property
     def result(self) -> RegimeReport:
@@ -52,8 +66,13 @@ class Board:
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """The ranked entries, best first."""
+        """The entries, best first."""
         return tuple(item for item in self.listing if isinstance(item, Row))
+
+    @property
+    def contenders(self) -> tuple[Row, ...]:
+        """Those that keep the rules, and so have a rank."""
+        return tuple(row for row in self.rows if not row.forbidden)
 
     @property
     def latest(self) -> str:
@@ -105,7 +124,7 @@ def standings(reports: Iterable[GradeReport]) -> Standings:
     boards = [
         _board(contest, those, senders) for contest, those in counting(ranked, senders, _contest).items()
     ]
-    boards.sort(key=lambda board: (len(board.rows), board.contest.windows, board.latest), reverse=True)
+    boards.sort(key=lambda board: (len(board.contenders), board.contest.windows, board.latest), reverse=True)
     sampling, unseen = sampling_boards(finished, senders)
     return Standings(
         boards=tuple(boards),
@@ -142,10 +161,12 @@ def _board(contest: Contest, reports: list[GradeReport], senders: Senders) -> Bo
         reports, key=lambda report: (_ranking_result(report).loss, report.finished_at, report.grade_id)
     )
     public = [publishable(report) for report in in_order]
-    places = ranks([_ranking_result(report).loss for report in public])
+    contenders = [report for report in public if not is_forbidden(report)]
+    losses = [_ranking_result(report).loss for report in contenders]
+    rank_of = dict(zip((report.grade_id for report in contenders), ranks(losses), strict=True))
     for place, (exact, report) in enumerate(zip(in_order, public, strict=True)):
         marks = marks_of(report, other_sender=senders.is_other(exact))
-        row = Row(rank=places[place], report=report, marks=marks)
+        row = Row(rank=rank_of.get(report.grade_id), report=report, marks=marks)
         placed.append((_ranking_result(exact).loss, f"{place:09}", row))
     placed.sort(key=lambda item: item[:2])  # a line before the rows that only reach it
     return Board(

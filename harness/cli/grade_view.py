@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.console import Console
 from harness.cli.picture_view import picture_table, why_missing
+from harness.cli.retrieval_view import show_retrieval
 from harness.cli.tables import number_table
 from harness.protocol.regimes import Regime
 from harness.spec import CHALLENGE
@@ -32,6 +33,8 @@ def show_report(report: GradeReport, console: Console, *, as_json: bool, logs: P
         for line in why_missing(report):
             console.note(line)
         _show_warnings(report, console)
+        if report.retrieval:
+            show_retrieval(report.retrieval, console, as_json=as_json)
         return 0
     console.failure(report.failure.code, report.failure.message, report.failure.fix)
     if logs:
@@ -47,6 +50,7 @@ def without_record(failure: dict[str, Any]) -> dict[str, Any]:
         "regimes": {regime.value: None for regime in Regime},
         "failure": failure,
         "provenance": None,
+        "retrieval": None,
     }
 
 

@@ -146,7 +146,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     low, high = result.loss_ci
     others = (regimes.get(Regime.FULLY_AUTOREGRESSIVE), regimes.get(Regime.FULLY_TEACHER_FORCED))
     return (
-        f"{row.rank:2}  {entry.user_name}/{entry.entry_name}",
+        f"{row.rank or '':2}  {entry.user_name}/{entry.entry_name}",
         figures.loss(result.loss),
         f"{figures.loss(low)} to {figures.loss(high)}",
         figures.loss(result.token_accuracy),

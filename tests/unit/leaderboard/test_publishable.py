@@ -8,7 +8,8 @@ import pytest
 
 from harness.protocol.regimes import Regime
 from leaderboard.figures import LARGEST
-from leaderboard.publishable import POLICY, publishable, without_folders
+from leaderboard.plain_text import without_folders
+from leaderboard.publishable import POLICY, publishable
 
 
 def decimals(value):

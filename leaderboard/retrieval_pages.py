@@ -1,0 +1,173 @@
+"""What a grade's page says of the retrieval check: each statistic with its threshold, the windows, the sources."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.results.report import GradeReport
+from harness.retrieval.report import RetrievalReport
+from harness.spec import CHALLENGE
+from leaderboard.figures import NOTHING, delta, loss, probability, share, signed
+from leaderboard.histogram import Histogram, histogram
+from leaderboard.publishable_retrieval import summary, with_windows
+from leaderboard.samples import SourceSample
+from leaderboard.verdicts import Badge, badge_of
+
+FRAME_BITS = CHALLENGE.tokens_per_frame * round(math.log2(CHALLENGE.vocab))
+_QUANTILES = ("the nearest", "0.1%", "1%", "10%", "half")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistic:
+    """One measured figure beside what honest entries show.
+
+    Attributes:
+        value, interval: as they are written; `interval` is the 95% one.
+        threshold: what it is held against, in words; empty where there is nothing to hold it against.
+        beyond: whether the figure lies beyond it; None where that cannot be said.
+        meaning: one sentence.
+    """
+
+    title: str
+    value: str
+    interval: str
+    threshold: str
+    beyond: bool | None
+    meaning: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrievalPage:
+    """The section of a grade's page.
+
+    Attributes:
+        found: in publishable form.
+        statistics: those that were measured; none where there are none.
+        windows_shown: whether figures and pictures of single windows may be published of this data.
+        histogram: of the windows' deltas, where they may be published.
+        num_sources: how many the record has; `found.sources` are those that are published.
+        pictures: of suspected sources that may be published.
+    """
+
+    badge: Badge
+    found: RetrievalReport
+    statistics: tuple[Statistic, ...]
+    windows_shown: bool
+    histogram: Histogram | None
+    num_sources: int
+    pictures: tuple[SourceSample, ...]
+
+
+def retrieval_page(
+    report: GradeReport, *, windows_shown: bool, pictures: tuple[SourceSample, ...] = ()
+) -> RetrievalPage | None:
+    """The section for a grade as it was recorded; None where it was not checked."""
+    exact = report.retrieval
+    if exact is None:
+        return None
+    found = with_windows(exact) if windows_shown else summary(exact)
+    return RetrievalPage(
+        badge=badge_of(report),
+        found=found,
+        statistics=tuple(_statistics(exact)),
+        windows_shown=windows_shown,
+        histogram=histogram(found),
+        num_sources=len(exact.sources),
+        pictures=pictures if windows_shown else (),
+    )
+
+
+def _statistics(found: RetrievalReport) -> Iterator[Statistic]:
+    """`found` as it was recorded: what is written is rounded, what is compared is not."""
+    for each in (_delta(found), _windows(found), _train_gap(found), _near(found), _path(found)):
+        if each:
+            yield each
+
+
+def _delta(found: RetrievalReport) -> Statistic | None:
+    if found.delta is None:
+        return None
+    those, low = found.thresholds, found.delta_ci
+    return Statistic(
+        title="Shared mistakes, delta",
+        value=f"{delta(found.delta)} nats",
+        interval=f"{delta(low[0])} to {delta(low[1])}" if low else NOTHING,
+        threshold=""
+        if those is None
+        else f"copied above {delta(those.delta_copied)}; the largest honest one {delta(those.delta_max)}",
+        beyond=None if those is None else found.delta > those.delta_copied,
+        meaning="Extra nats per value that the entry gives to the mistakes of single training frames, beyond what "
+        "honest predictors give to them.",
+    )
+
+
+def _windows(found: RetrievalReport) -> Statistic | None:
+    flagged, those = found.windows_flagged, found.thresholds
+    if flagged is None:
+        return None
+    windows = f" of {len(found.delta_by_window)}" if found.delta_by_window else ""
+    chance = "" if found.windows_p is None else f", p {probability(found.windows_p)}"
+    return Statistic(
+        title="Flagged windows",
+        value=f"{flagged}{windows}{chance}",
+        interval=NOTHING,
+        threshold=""
+        if those is None
+        else f"a window above {delta(those.window_delta)}; review below p {probability(those.windows_p)}",
+        beyond=None if those is None or found.windows_p is None else found.windows_p < those.windows_p,
+        meaning="Windows with a larger delta than honest ones show, and how likely so many are by chance: who copies "
+        "seldom hides from the mean, not from this.",
+    )
+
+
+def _train_gap(found: RetrievalReport) -> Statistic | None:
+    gap, those = found.train_gap, found.thresholds
+    if gap is None:
+        return None
+    bound = those.train_gap if those else None
+    return Statistic(
+        title="Train gap",
+        value=f"{signed(gap.gap)} nats",
+        interval=f"{signed(gap.gap_ci[0])} to {signed(gap.gap_ci[1])}",
+        threshold="" if bound is None else f"review above {signed(bound)}",
+        beyond=None if bound is None else gap.gap > bound,
+        meaning=f"Loss on held-out windows ({loss(gap.heldout_loss)}) minus loss on training windows "
+        f"({loss(gap.train_loss)}), {gap.windows} of each, nats per token; {share(gap.flipped_bits)} of all bits shown "
+        "were flipped, so that a stored frame is not recognised by its exact bits.",
+    )
+
+
+def _near(found: RetrievalReport) -> Statistic | None:
+    near, those = found.near_duplicates, found.thresholds
+    if near is None:
+        return None
+    quantiles = ", ".join(
+        f"{name} {bits:g}" for name, bits in zip(_QUANTILES, near.bits_quantiles, strict=False)
+    )
+    return Statistic(
+        title="Near-duplicates",
+        value=f"{share(near.share)} of {near.frames} frames" if near.share is not None else NOTHING,
+        interval=NOTHING,
+        threshold=""
+        if those is None
+        else f"closer than {those.near_bits:g} bits; the largest honest share {share(those.near_share)}",
+        beyond=None if those is None or near.share is None else near.share > those.near_share,
+        meaning=f"Bits of {FRAME_BITS:,} in which a predicted frame differs from the nearest training frame: "
+        f"{quantiles}.",
+    )
+
+
+def _path(found: RetrievalReport) -> Statistic | None:
+    if found.path_share is None:
+        return None
+    return Statistic(
+        title="Path",
+        value=share(found.path_share),
+        interval=NOTHING,
+        threshold="",
+        beyond=None,
+        meaning="Consecutive predictions whose sources follow each other in one training segment: who seeks ahead "
+        "there has many. It has no threshold.",
+    )

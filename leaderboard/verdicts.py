@@ -1,0 +1,46 @@
+"""What the retrieval check says of a grade, as a badge with its legend; a person decides what follows from it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from harness.results.report import GradeReport
+from harness.retrieval.report import Verdict
+
+NEVER_ALONE = "A badge never disqualifies by itself: a person who has seen the evidence decides."
+
+
+class Badge(str, Enum):
+    """The verdict; the value is its name in the exports and in the stylesheet."""
+
+    CLEAR = "clear"
+    REVIEW = "review"
+    COPIED = "copied"
+    UNCALIBRATED = "uncalibrated"
+    UNCHECKED = "unchecked"
+
+    @property
+    def label(self) -> str:
+        """As the badge says it."""
+        return f"retrieval: {self.value}"
+
+    @property
+    def meaning(self) -> str:
+        """As the legend says it."""
+        return {
+            Badge.CLEAR: "Nothing that was measured lies beyond what honest entries show.",
+            Badge.REVIEW: "Something lies beyond what honest entries show: a person should look at it.",
+            Badge.COPIED: "It shares far more mistakes with single training frames than any honest entry does. "
+            "A person has to confirm it.",
+            Badge.UNCALIBRATED: "Measured, but without a panel of honest entries to compare with: the figures accuse "
+            "nobody and clear nobody.",
+            Badge.UNCHECKED: "Not measured: the grade was made without the training set, or the check could not run.",
+        }[self]
+
+
+def badge_of(report: GradeReport) -> Badge:
+    """The badge of a grade; what has no statistics is unchecked, whyever."""
+    found = report.retrieval
+    if found is None or found.verdict is Verdict.UNMEASURED:
+        return Badge.UNCHECKED
+    return Badge(found.verdict.value)
