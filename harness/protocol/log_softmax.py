@@ -31,8 +31,11 @@ class LogSoftmax:
 
     def at(self, cells: NDArray[np.integer], values: NDArray[np.integer]) -> NDArray[np.float64]:
         """The log-probabilities of these values in these cells, at most 0: `[...]` -> `[...]`."""
-        chosen = self.logits_RV[cells, values].astype(np.float64)
-        logprobs: NDArray[np.float64] = (chosen - self.largest_R[cells]) - self.log_sums_R[cells]
+        cells = cells.astype(np.int64, copy=False)
+        chosen = self.logits_RV.reshape(-1).take(
+            cells * self.logits_RV.shape[1] + values
+        )  # one flat index: faster
+        logprobs: NDArray[np.float64] = (chosen - self.largest_R.take(cells)) - self.log_sums_R.take(cells)
         return logprobs
 
 
