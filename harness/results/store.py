@@ -57,6 +57,16 @@ class Store:
         """Where decoded truth is kept for later grades; it can be removed, and is made again."""
         return self.folder / "decoded"
 
+    @property
+    def candidates_folder(self) -> Path:
+        """Where the retrieval check keeps what it searched and counted; it can be removed, and is made again."""
+        return self.folder / "candidates"
+
+    @property
+    def panel_file(self) -> Path:
+        """The panel of honest entries that grades of this store are judged by, once it was calibrated."""
+        return self.folder / "panel.json"
+
     def save_tokens(
         self, grade_id: str, name: str, *, nats_BTHW: NDArray[np.float64], tokens_BTHW: NDArray[np.uint32],
         starts_B: NDArray[np.int64],

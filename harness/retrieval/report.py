@@ -180,6 +180,7 @@ class RetrievalReport:
         delta_by_window: the same for each graded window.
         windows_flagged: how many windows' delta no honest entry's window shows; `windows_p` its binomial tail.
         train_gap, near_duplicates, entry_scan: see there.
+        gap_failure: how the entry failed while its train gap was measured.
         path_share: of consecutive predictions whose sources follow each other in one segment, a stride apart.
         sources: the strongest first.
         pictures: of some of them.
@@ -201,6 +202,7 @@ class RetrievalReport:
     windows_flagged: int | None = None
     windows_p: float | None = None
     train_gap: TrainGap | None = None
+    gap_failure: str | None = None
     near_duplicates: NearDuplicates | None = None
     path_share: float | None = None
     sources: tuple[Source, ...] = ()
