@@ -14,6 +14,7 @@ from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, Status
 from harness.retrieval.panel import LEAST_HONEST
 from harness.retrieval.report import Verdict
+from harness.text import printable
 
 LEAST_REFERENCES = 2
 """One good and one worse: what a mistake is worth to an honest model depends on how good the model is."""
@@ -65,7 +66,9 @@ def choose_members(
     honest = _named(reports, named, why_not, note)
     if request.everything:
         honest += _the_rest(reports, honest, why_not, note)
-    _check(honest)
+    if len(honest) < LEAST_HONEST:
+        raise _too_few(honest, [report for report in reports if why_not(report) is None])
+    _check_alike(honest)
     honest = sorted(honest, key=lambda report: (loss_of(report), report.grade_id))
     return Members(
         honest=tuple(honest), references=_references(honest, request), private=frozenset(request.private)
@@ -76,6 +79,17 @@ def loss_of(report: GradeReport) -> float:
     """The temporally teacher-forced loss, in nats per token, of a grade that has evidence."""
     regime = report.regimes.get(Regime.TEMPORALLY_TEACHER_FORCED)
     return regime.loss if regime else float("inf")
+
+
+def evidence_file(report: GradeReport) -> tuple[str, str]:
+    """A member's evidence, below the store, and its sha256.
+
+    Raises: ValueError for a grade that has none.
+    """
+    retrieval = report.retrieval
+    if retrieval is None or retrieval.evidence_file is None or retrieval.evidence_sha256 is None:
+        raise ValueError(f"{report.grade_id} has no evidence")
+    return retrieval.evidence_file, retrieval.evidence_sha256
 
 
 def _why_not(report: GradeReport, *, data_sha256: str, train_sha256: str) -> str | None:
@@ -141,13 +155,16 @@ def _suspicion(report: GradeReport) -> Verdict | None:
     return verdict if verdict in {Verdict.COPIED, Verdict.REVIEW} else None
 
 
-def _check(honest: Sequence[GradeReport]) -> None:
-    if len(honest) < LEAST_HONEST:
-        raise UsageError(
-            f"{len(honest)} honest entries make no panel: at least {LEAST_HONEST} are needed",
-            code="usage.panel_too_small",
-            fix="name more with --entry, or take every one of the store with --all",
-        )
+def _too_few(honest: Sequence[GradeReport], possible: Sequence[GradeReport]) -> UsageError:
+    names = ", ".join(f"{report.grade_id} ({printable(str(report.entry.entry_name))})" for report in possible)
+    return UsageError(
+        f"{len(honest)} honest entries make no panel: at least {LEAST_HONEST} are needed",
+        code="usage.panel_too_small",
+        fix=f"name more with --entry, or take every one with --all; these grades could be taken: {names or 'none'}",
+    )
+
+
+def _check_alike(honest: Sequence[GradeReport]) -> None:
     by_submission = {report.provenance.submission_sha256: report.grade_id for report in honest}
     if len(by_submission) < len(honest):
         twice = next(

@@ -16,7 +16,7 @@ LAYERS = (
     {"baselines", "submissions_template", "leaderboard"},
     {"wmc_guest"},
     {"harness.grading"},
-    {"harness.asking", "harness.looking", "harness.copying"},
+    {"harness.asking", "harness.calibration", "harness.looking", "harness.copying"},
     {"harness.reporting"},
     {"harness.pictures", "harness.strips", "harness.suspects", "harness.train_gap"},
     {"harness.exam", "harness.results"},
