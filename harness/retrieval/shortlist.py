@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 FAR = int(np.iinfo(np.int32).max)
 """The distance where there is no frame."""
 
-_BUFFERED_ROWS = 2
+NOTHING = int(np.iinfo(np.uint16).max)
+"""In a tile of distances: no such pair."""
+
+_BUFFER = 2
+"""Hits are sorted once they are this many times as many as what is kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +32,19 @@ class Hits:
 
 def closest(
     distance_NQ: NDArray[np.uint16], bound_Q: NDArray[np.int32], k: int
-) -> tuple[NDArray[np.int64], ...]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row and column (int64 `[M]` each) of what is below its query's bound, of each query at most the k first.
 
     Looks at the few cells below the bounds only; where bounds do not help yet, each query's k smallest are sorted
-    out. Equals are in the order of their rows.
+    out. Equals are in the order of their rows; a distance of NOTHING is never below a bound.
     """
-    below_NQ = distance_NQ < bound_Q
+    below_NQ = distance_NQ < np.minimum(bound_Q, NOTHING).astype(np.uint16)
     if np.count_nonzero(below_NQ) > k * len(bound_Q):
         order_KQ = np.argsort(distance_NQ, axis=0, kind="stable")[:k]
-        kept_KQ = np.take_along_axis(below_NQ, order_KQ, axis=0)
-        return order_KQ[kept_KQ], np.nonzero(kept_KQ)[1]
-    return np.nonzero(below_NQ)
+        place_M, query_M = np.nonzero(np.take_along_axis(below_NQ, order_KQ, axis=0))
+        return order_KQ[place_M, query_M], query_M
+    row_M, query_M = np.nonzero(below_NQ)
+    return row_M, query_M
 
 
 class Shortlist:
@@ -57,6 +62,7 @@ class Shortlist:
         group_of: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None,
     ) -> None:
         """Of several frames with one `group_of`, a query keeps the nearest only."""
+        self.k = k
         self.bound_Q = np.full(queries, FAR, np.int32)
         self.distances_QK = np.full((queries, k), FAR, np.int32)
         self.frames_QK = np.full((queries, k), -1, np.int64)
@@ -68,7 +74,7 @@ class Shortlist:
         """Take hits whose frames come after all that were added before."""
         self._waiting.append(hits)
         self._num_waiting += len(hits.frames)
-        if self._num_waiting > _BUFFERED_ROWS * self.frames_QK.size:
+        if self._num_waiting > _BUFFER * self.frames_QK.size:
             self.settle()
 
     def settle(self) -> None:
@@ -86,7 +92,7 @@ class Shortlist:
             first = _first_of_group(query, self._group_of(frame))
             query, distance, frame = query[first], distance[first], frame[first]
         rank = np.arange(len(query)) - np.searchsorted(query, query)
-        kept = rank < self.frames_QK.shape[1]
+        kept = rank < self.k
         self.distances_QK[query[kept], rank[kept]] = distance[kept]
         self.frames_QK[query[kept], rank[kept]] = frame[kept]
         self.bound_Q = self.distances_QK[:, -1].copy()
