@@ -109,6 +109,7 @@ def _row(row: Row) -> dict[str, Any]:
         "user": report.entry.user_name,
         "entry": report.entry.entry_name,
         "description": report.entry.description,
+        "parameters": report.entry.parameters,
         "training_flops": report.entry.training_flops,
         "external_data": list(report.entry.external_data),
         "claimed_val_loss": report.entry.claimed_val_loss,

@@ -16,6 +16,8 @@ from leaderboard.figures import delta
 
 _BINS = 24
 _TICKS_ACROSS = 6
+_LEAST_SPAN = 0.2
+"""Of the axis, or what hardly differs would fill it."""
 _SPACE = 1.0
 """Between two bars, in the drawing's units."""
 
@@ -99,7 +101,8 @@ class _Across:
     @classmethod
     def holding(cls, values: Sequence[float]) -> _Across:
         """The axis that holds all of these."""
-        step, low, high = axis(min(values), max(values), ticks=_BINS)
+        spare = max(0.0, _LEAST_SPAN - (max(values) - min(values))) / 2
+        step, low, high = axis(min(values) - spare, max(values) + spare, ticks=_BINS)
         return cls(low=low, step=step, bins=max(1, round((high - low) / step)))
 
     def x(self, value: float) -> float:

@@ -77,6 +77,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
 def _tell_organiser(standings: Standings, console: Console) -> None:
     """What the page does not say, and what should be looked at before it is put up."""
     from leaderboard.marks import Mark
+    from leaderboard.verdicts import Badge
 
     if standings.failed:
         console.note(
@@ -86,12 +87,16 @@ def _tell_organiser(standings: Standings, console: Console) -> None:
         console.note(
             f"{standings.not_charged} grade(s) stopped for another reason: not on the page; grade again"
         )
-    for row in (row for board in standings.boards for row in board.rows if Mark.OTHER_SENDER in row.marks):
+    for row in (row for board in standings.boards for row in board.rows):
         entry = row.report.entry
-        console.warn(
-            f"{entry.user_name}/{entry.entry_name} (grade {row.report.grade_id}) came from another e-mail address "
-            f"than the first entry of {entry.user_name}: it stands apart, marked; ask who sent it"
-        )
+        name = f"{entry.user_name}/{entry.entry_name} (grade {row.report.grade_id})"
+        if Mark.OTHER_SENDER in row.marks:
+            console.warn(
+                f"{name} came from another e-mail address than the first entry of {entry.user_name}: it stands apart, "
+                "marked; ask who sent it"
+            )
+        if row.badge in (Badge.REVIEW, Badge.COPIED) and not row.forbidden:
+            console.warn(f"{name} has the badge {row.badge.label}: look at its page; a person decides")
 
 
 def _tell_of_data(disclosure: Disclosure, console: Console, *, asked: Sequence[str]) -> None:

@@ -14,6 +14,18 @@ import pytest
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, SamplesReport, Strip
 from harness.results.store import Store
+from harness.retrieval.report import (
+    EntryFile,
+    EntryScan,
+    NearDuplicates,
+    RetrievalReport,
+    Source,
+    SourcePicture,
+    Thresholds,
+    TrainGap,
+    TrainingRun,
+    Verdict,
+)
 from harness.scoring.perceptual_scores import SampledScore
 from leaderboard.disclosure import disclose
 from leaderboard.publish import publish
@@ -102,9 +114,14 @@ def site(tmp_path_factory: pytest.TempPathFactory, grade: Callable[..., GradeRep
         grade(3, loss=8.5, lpips=0.21, entry_name="mango", user_name="carol", claimed_val_loss=None),
         grade(4, loss=12.9, lpips=None, entry_name=hostile, user_name="W" * 32, description=hostile * 20),
         grade(5, loss=9, failed=True, entry_name=hostile, user_name="dave"),
+        grade(6, loss=1.2, lpips=0.05, entry_name="seeker", user_name="erin", forbidden_reference=True),
     ]
     made[2] = _asked_again(made[2])
     reports = [_with_artifacts(report, store, shade=40 * number) for number, report in enumerate(made)]
+    reports[0] = replace(reports[0], retrieval=_honest(Verdict.CLEAR))
+    reports[2] = replace(reports[2], retrieval=replace(_honest(Verdict.UNCALIBRATED), thresholds=None))
+    reports[3] = replace(reports[3], retrieval=_honest(Verdict.REVIEW, hostile))
+    reports[5] = replace(reports[5], retrieval=_copied(reports[5].grade_id, store))
     folder = tmp_path_factory.mktemp("site")
     publish(
         reports,
@@ -132,6 +149,105 @@ def _with_artifacts(report: GradeReport, store: Store, *, shade: int) -> GradeRe
         strip = Strip(window=5, first_raw_frame=75, file=picture, sha256=digest, width=1602, height=253)
         regimes[regime] = replace(result, tokens_file=file, tokens_sha256=sha256, strips=(strip,))
     return replace(report, regimes=regimes)
+
+
+THRESHOLDS = Thresholds(
+    delta_max=0.312, delta_sd=0.061, delta_copied=0.495, window_delta=0.92, window_rate=0.008, windows_p=0.001,
+    train_gap=0.214, near_bits=412, near_share=0.0011, honest=7,
+)  # fmt: skip
+
+
+def _honest(verdict: Verdict, name: str = "weights/model.safetensors") -> RetrievalReport:
+    """Everything measured, of an entry that copies nothing; `name` is of its files."""
+    rng = np.random.default_rng(5)
+    return RetrievalReport(
+        verdict=verdict,
+        reasons=() if verdict is Verdict.CLEAR else (f"what {name} says of itself",),
+        delta=0.082,
+        delta_ci=(0.031, 0.127),
+        delta_by_window=tuple(rng.normal(0.08, 0.25, 243).tolist()),
+        windows_flagged=1,
+        windows_p=0.41,
+        train_gap=TrainGap(
+            gap=0.0712, gap_ci=(-0.021, 0.151), heldout_loss=8.91, train_loss=8.84, windows=243, flipped_bits=0.08
+        ),
+        near_duplicates=NearDuplicates(bits_quantiles=(390, 512, 801, 1240, 1790), frames=3645, share=0.0003),
+        path_share=0.021,
+        sources=(_source(3, 7, 0.41), _source(18, 2, 0.38)),
+        entry_scan=EntryScan(
+            size_bytes=141_000_000, num_files=9, sent_bytes=141_000_000, parameters=3.5e7,
+            largest=(EntryFile(path=name, size_bytes=140_100_000), EntryFile(path="evaluate.py", size_bytes=9_104)),
+            runs=(),
+        ),
+        thresholds=THRESHOLDS,
+        references=("transition", "neighbourhood", "a private entry"),
+        panel_sha256="7a" * 32,
+        train_name="train_v1.1",
+        train_sha256="7b" * 32,
+        train_frames=10_800_000,
+        engine="numba",
+        evidence_file="grades/x/retrieval.npz",
+        evidence_sha256="7c" * 32,
+    )  # fmt: skip
+
+
+def _copied(grade_id: str, store: Store) -> RetrievalReport:
+    """Everything measured, of an entry that seeks ahead in the training set."""
+    rng = np.random.default_rng(6)
+    honest = _honest(Verdict.COPIED)
+    kept = [
+        (window, *store.save_artifact(grade_id, f"s{window}.png", _side_by_side(window)))
+        for window in range(6)
+    ]
+    return replace(
+        honest,
+        reasons=(
+            "delta +2.614 is above +0.495, and the lower end of its interval above +0.312",
+            "214 of 243 windows are flagged, of which 2 are to be expected",
+        ),
+        delta=2.614,
+        delta_ci=(2.402, 2.811),
+        delta_by_window=tuple(np.concatenate([rng.normal(2.9, 0.6, 214), rng.normal(0.2, 0.3, 29)]).tolist()),
+        windows_flagged=214,
+        windows_p=1e-300,
+        near_duplicates=NearDuplicates(bits_quantiles=(0, 12, 88, 301, 677), frames=3645, share=0.183),
+        path_share=0.874,
+        sources=tuple(_source(window, 1 + window % 15, 31.5 - window) for window in range(30)),
+        pictures=tuple(
+            SourcePicture(
+                window=window, frame=1 + window % 15, train_frame=_source(window, 1, 1).train_frame, file=file,
+                sha256=sha256, width=588, height=221,
+            )
+            for window, file, sha256 in kept
+        ),
+        entry_scan=replace(
+            honest.entry_scan, size_bytes=562_000_000,
+            largest=(EntryFile(path="data/frames.bin", size_bytes=421_000_000),),
+            runs=(
+                TrainingRun(
+                    path="data/frames.bin", offset=0, layout="packed18", frames=730_000, train_frame=0
+                ),
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _source(window: int, frame: int, support: float) -> Source:
+    return Source(
+        window=window, frame=frame, train_segment=1187 + window, train_offset=30 * window,
+        train_frame=40_000 + 977 * window, support=support, bits=210 + 13 * window,
+    )  # fmt: skip
+
+
+def _side_by_side(shade: int) -> bytes:
+    from PIL import Image
+
+    file = io.BytesIO()
+    image = Image.new("RGB", (588, 221), (90, 90, 90))
+    for left in (0, 198, 396):
+        image.paste((40 * shade, 60 + left // 3, 90), (left, 29, left + 192, 221))
+    image.save(file, "PNG")
+    return file.getvalue()
 
 
 def _asked_again(report: GradeReport) -> GradeReport:

@@ -36,8 +36,9 @@ FLAGS = (
 APPLE = "grades/20250101-000000-00000002.html"
 HOSTILE = "grades/20250101-000000-00000004.html"
 STOPPED = "grades/20250101-000000-00000005.html"
-PAGES = {"board": "index.html", "grade": APPLE, "hostile": HOSTILE, "stopped": STOPPED}
-PUBLISHED_ROWS = ["", "line prize", "", "", "line uniform", ""]
+SEEKER = "grades/20250101-000000-00000006.html"
+PAGES = {"board": "index.html", "grade": APPLE, "hostile": HOSTILE, "stopped": STOPPED, "seeker": SEEKER}
+PUBLISHED_ROWS = ["forbidden", "", "line prize", "", "", "line uniform", ""]
 
 LEAST_CONTRAST = """
 const light = colour => {
@@ -212,18 +213,18 @@ def test_the_check_sees_a_request_elsewhere_and_a_complaint(reader, address, sit
 def test_the_rankings_sort_by_what_is_pressed_and_back(board):
     """Names sort as people sort them; the prize line is of the published order and goes with it."""
     table, head = "#boards table", "#boards thead .entry"
-    assert board.column(table, "entry")[:3] == ["apple", "mango", "Zebra"]
+    assert board.column(table, "entry")[:4] == ["seeker", "apple", "mango", "Zebra"]
     assert board.rows(table) == PUBLISHED_ROWS
     press(board, table, "entry")
-    assert board.column(table, "entry")[1:] == ["apple", "mango", "Zebra"]
+    assert board.column(table, "entry")[1:] == ["apple", "mango", "seeker", "Zebra"]
     assert board.find(head).get_attribute("aria-sort") == "ascending"
     press(board, table, "entry")
-    assert board.column(table, "entry")[:3] == ["Zebra", "mango", "apple"]
+    assert board.column(table, "entry")[:4] == ["Zebra", "seeker", "mango", "apple"]
     assert board.find(head).get_attribute("aria-sort") == "descending"
     assert board.find("#boards .sorted").text == "Sorted by Entry, descending."
-    assert board.rows(table) == [""] * 4
+    assert sorted(board.rows(table)) == [""] * 4 + ["forbidden"]
     press(board, table, "rank")
-    assert board.column(table, "entry")[:3] == ["apple", "mango", "Zebra"]
+    assert board.column(table, "entry")[:4] == ["seeker", "apple", "mango", "Zebra"]
     assert board.find(head).get_attribute("aria-sort") is None
     assert board.rows(table) == PUBLISHED_ROWS
 
@@ -234,11 +235,11 @@ def test_what_is_not_known_stands_last_whichever_way_the_rest_is_sorted(board):
         press(board, "#boards table", "lpips")
         orders.append(board.column("#boards table", "lpips"))
     assert [order[-1] for order in orders] == [NOTHING, NOTHING]
-    assert orders[0][:3] == orders[1][2::-1] == sorted(orders[0][:3])
+    assert orders[0][:4] == orders[1][3::-1] == sorted(orders[0][:4])
 
 
 def test_figures_sort_as_numbers_and_the_sampling_track_by_lpips(board):
-    assert board.column("#sampling table", "entry") == ["mango", "apple", "Zebra"]
+    assert board.column("#sampling table", "entry") == ["seeker", "mango", "apple", "Zebra"]
     press(board, "#boards table", "autoregressive")
     assert board.column("#boards table", "autoregressive")[-1] == "12.9000", "twelve is more than nine"
 
@@ -248,9 +249,9 @@ def test_a_heading_is_pressed_from_the_keyboard_too(board):
 
     board.find("#sampling thead .psnr button").send_keys(Keys.ENTER)
     assert board.find("#sampling thead .psnr").get_attribute("aria-sort") == "descending"
-    assert board.column("#sampling table", "entry") == ["mango", "apple", "Zebra"]
+    assert board.column("#sampling table", "entry") == ["seeker", "mango", "apple", "Zebra"]
     board.find("#sampling thead .psnr button").send_keys(Keys.SPACE)
-    assert board.column("#sampling table", "entry") == ["Zebra", "apple", "mango"]
+    assert board.column("#sampling table", "entry") == ["Zebra", "apple", "mango", "seeker"]
 
 
 def test_on_a_phone_the_cards_are_sorted_by_a_choice(board):
@@ -258,7 +259,7 @@ def test_on_a_phone_the_cards_are_sorted_by_a_choice(board):
 
     board.see(width=390)
     Select(board.find("#boards select")).select_by_visible_text("Entry")
-    assert board.column("#boards table", "entry")[1:] == ["apple", "mango", "Zebra"]
+    assert board.column("#boards table", "entry")[1:] == ["apple", "mango", "seeker", "Zebra"]
 
 
 def test_an_entry_leads_to_its_page_and_back(board, address):
@@ -277,6 +278,25 @@ def test_an_entry_leads_to_its_page_and_back(board, address):
     assert board.complaints() == []
     board.driver.find_element("partial link text", "Leaderboard").click()
     assert board.driver.current_url == address + "index.html"
+
+
+def test_a_verdict_leads_to_its_meaning_and_its_evidence_can_be_seen(board, address):
+    board.find("#boards .forbidden a.verdict").click()
+    assert board.driver.current_url == address + "index.html#retrieval-copied"
+    board.open(address + SEEKER)
+    board.look_at_everything()
+    assert (
+        board.run("return [...document.querySelectorAll('.suspect img')].map(image => image.naturalWidth)")
+        == [588] * 6
+    )
+    windows = (
+        "return [...document.querySelectorAll('.deltas tbody .figure')].map(cell => Number(cell.textContent))"
+    )
+    assert sum(board.run(windows)) == 243
+    assert board.run("return document.querySelectorAll('.deltas .level').length") == 8, (
+        "four, each with its key"
+    )
+    assert board.complaints() == []
 
 
 def test_the_grade_can_be_downloaded_as_it_is_published(board, address, site):

@@ -20,6 +20,18 @@ from harness.results.report import (
     SamplesReport,
     Status,
 )
+from harness.retrieval.report import (
+    EntryFile,
+    EntryScan,
+    NearDuplicates,
+    RetrievalReport,
+    Source,
+    SourcePicture,
+    Thresholds,
+    TrainGap,
+    TrainingRun,
+    Verdict,
+)
 from harness.scoring.perceptual_scores import SampledScore
 from harness.scoring.state_probe import StateProbe
 
@@ -101,6 +113,59 @@ def with_pictures(
     )
 
 
+THRESHOLDS = Thresholds(
+    delta_max=0.2512345, delta_sd=0.05, delta_copied=0.4012345, window_delta=0.8, window_rate=0.01, windows_p=0.001,
+    train_gap=0.2, near_bits=300.0, near_share=0.001, honest=5,
+)  # fmt: skip
+"""What honest entries show."""
+
+
+def copied(**fields: Any) -> RetrievalReport:
+    """A check that found what a copier leaves, everything measured; `fields` replace single ones."""
+    found = RetrievalReport(
+        verdict=Verdict.COPIED,
+        reasons=("delta +1.235 is above +0.401", "7 of 24 windows are flagged"),
+        delta=1.2345678,
+        delta_ci=(1.1234567, 1.3456789),
+        delta_by_window=tuple(0.1234567 + 0.11 * number for number in range(24)),
+        windows_flagged=17,
+        windows_p=0.00034567,
+        train_gap=TrainGap(
+            gap=0.51234567, gap_ci=(0.4, 0.6), heldout_loss=9.5, train_loss=9.0, windows=24, flipped_bits=0.08
+        ),
+        near_duplicates=NearDuplicates(bits_quantiles=(120, 200, 500, 900, 1400), frames=360, share=0.0123456),
+        path_share=0.7512345,
+        sources=tuple(
+            Source(
+                window=number, frame=3, train_segment=1187, train_offset=4200 + number, train_frame=98765 + number,
+                support=9.8765432 - 0.01 * number, bits=400 + number,
+            )
+            for number in range(70)
+        ),
+        pictures=(
+            SourcePicture(
+                window=0, frame=3, train_frame=98765, file="grades/x/source.png", sha256="7e" * 32, width=588,
+                height=221,
+            ),
+        ),
+        entry_scan=EntryScan(
+            size_bytes=50_000_000, num_files=12, sent_bytes=10_000_000, parameters=5e6,
+            largest=(EntryFile(path="weights.bin", size_bytes=48_000_000),),
+            runs=(TrainingRun(path="weights.bin", offset=4096, layout="packed18", frames=3000, train_frame=98000),),
+        ),
+        thresholds=THRESHOLDS,
+        references=("transition", "neighbourhood", "a private entry"),
+        panel_sha256="a1" * 32,
+        train_name="train_v1.1",
+        train_sha256="b2" * 32,
+        train_frames=30000,
+        engine="numpy",
+        evidence_file="grades/x/retrieval.npz",
+        evidence_sha256="c3" * 32,
+    )  # fmt: skip
+    return replace(found, **fields)
+
+
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -173,6 +238,7 @@ class Grades:
         regimes: Sequence[Regime] = (Regime.FULLY_AUTOREGRESSIVE, Regime.TEMPORALLY_TEACHER_FORCED),
         facts: dict[str, Any] | None = None,
         provenance: dict[str, Any] | None = None,
+        retrieval: RetrievalReport | None = None,
         **result: Any,
     ) -> GradeReport:
         """A finished grade of `entry`; `facts`, `provenance` and `result` replace single fields."""
@@ -182,7 +248,8 @@ class Grades:
             )
             for regime in regimes
         }
-        return self._report(Status.GRADED, user, entry, kept, None, facts, provenance)
+        made = self._report(Status.GRADED, user, entry, kept, None, facts, provenance)
+        return replace(made, retrieval=retrieval)
 
     def seen(
         self,
@@ -274,6 +341,12 @@ class Grades:
 def grades() -> Grades:
     """Makes `graded(...)` and `failed(...)` reports."""
     return Grades()
+
+
+@pytest.fixture(scope="session")
+def found() -> Callable[..., RetrievalReport]:
+    """What the retrieval check found of a copier; options replace single fields."""
+    return copied
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,16 @@ def test_the_organiser_hears_of_what_the_page_does_not_say(run, grades):
     assert "by their entry" not in shown.err
 
 
+def test_the_organiser_hears_of_suspicions_but_not_of_what_declares_itself(run, grades, found):
+    suspected = grades.graded(entry="suspected", retrieval=found())
+    declared = grades.graded(entry="declared", retrieval=found(), facts={"forbidden_reference": True})
+    shown = run(reports=[grades.graded(entry="other"), suspected, declared])
+    said = [line for line in shown.err.splitlines() if "retrieval: " in line]
+    assert len(said) == 1
+    assert f"ada/suspected (grade {suspected.grade_id}) has the badge retrieval: copied" in said[0]
+    assert re.search(r"\n +ada/declared", shown.out), "without a rank"
+
+
 def test_an_interval_is_what_grade_says_it_is(run, grades):
     """8.41447 is 8.4145, whichever command prints it."""
     report = grades.graded()
