@@ -27,7 +27,7 @@ from harness.results.store import Store
 from harness.results.version import harness_version
 from harness.retrieval.evidence import Evidence, read_evidence
 from harness.retrieval.panel import HonestEntry, Panel, Reference
-from harness.retrieval.questions import FOLDER_NAME, Questions, questions_for
+from harness.retrieval.questions import Questions, questions_for
 
 SEED = 0
 """Of the bootstrap; the same for every entry."""
@@ -120,7 +120,7 @@ def _asked_again(
     """What the members' grades asked; it is the same for all of them."""
     asked = members.honest[0].provenance
     exam = set_exam(data, Schedule(asked.schedule), asked.seed, max_windows=asked.max_windows)
-    folder = store.folder / FOLDER_NAME
+    folder = store.candidates_folder
     try:
         return questions_for(exam.truth, train, folder=folder, **digests, progress=progress)
     except OSError as error:

@@ -86,8 +86,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
         references=tuple(args.reference),
         private=tuple(args.private),
     )
-    panel = calibrate(request, data=args.data, train=args.train, store=Store(args.store), progress=console)
-    path = args.output or args.store / "panel.json"
+    store = Store(args.store)
+    panel = calibrate(request, data=args.data, train=args.train, store=store, progress=console)
+    path = args.output or store.panel_file
     _write(panel, path)
     judged = judged_by_the_others(panel)
     if args.json:

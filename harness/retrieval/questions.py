@@ -22,9 +22,6 @@ from harness.retrieval.neighbours import Candidates, candidates_for
 from harness.retrieval.probes import Probes, probes_of
 from harness.retrieval.references import references_for
 
-FOLDER_NAME = "retrieval"
-"""Of the folder in a store where candidates and counts are kept for later grades; it can be removed."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Questions:
