@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
 def _show(found: Review, console: Console) -> None:
     from rich.markup import escape
 
-    from harness.intake.names import spelled_out
+    from harness.text import spelled_out
 
     manifest = found.manifest
     facts = {

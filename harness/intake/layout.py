@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.errors import ArchiveRejected
 from harness.intake.limits import ArchiveLimits
-from harness.intake.names import Tree, checked_name, spelled_out
+from harness.intake.names import Tree, checked_name
 from harness.intake.zipformat import (
     DESCRIPTOR_MAGIC,
     FLAG_DESCRIPTOR,
@@ -25,6 +25,7 @@ from harness.intake.zipformat import (
     reject,
     widened,
 )
+from harness.text import spelled_out
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from harness.errors import ManifestProblem, ManifestRejected
-from harness.intake.names import spelled_out
+from harness.text import spelled_out
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -7,24 +7,14 @@ import unicodedata
 from collections.abc import Callable
 
 from harness.errors import ArchiveRejected
+from harness.text import spelled_out
 
 MAX_NAME_BYTES = 200
 MAX_DEPTH = 20
 
 _ALLOWED = frozenset(string.ascii_letters + string.digits + "._/-")
-_SHOWN_CHARACTERS = 80
 _RENAME = "rename it: letters, digits, dot, underscore and hyphen, with / between folders"
 _USE_SUBMIT = "make the zip again with `wmc submit FOLDER`"
-
-
-def spelled_out(text: str | bytes, *, limit: int = _SHOWN_CHARACTERS) -> str:
-    """`text` on one line, safe on a terminal: what does not print becomes an escape, a long rest is cut."""
-    shown = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else text
-    cut = shown if len(shown) <= limit else f"{shown[:limit]}... ({len(shown)} characters)"
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode()
-        for char in cut
-    )
 
 
 def checked_name(raw: bytes) -> str:

@@ -14,10 +14,11 @@ from harness.intake import required
 from harness.intake.archive import open_archive
 from harness.intake.limits import DEFAULT_LIMITS, ArchiveLimits
 from harness.intake.manifest import EntryManifest, parse_manifest
-from harness.intake.names import Tree, checked_name, spelled_out
+from harness.intake.names import Tree, checked_name
 from harness.intake.zipformat import reject
 from harness.intake.zipwriter import ZipWriter
 from harness.progress import Advance, Progress, Silent
+from harness.text import spelled_out
 
 # What tools leave behind in a working folder and no entry needs.
 LEFT_OUT = frozenset(

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from harness.intake.limits import ArchiveLimits
-from harness.intake.names import spelled_out
 from harness.intake.zipformat import reject
+from harness.text import spelled_out
 
 MANIFEST = "wmc.toml"
 SCRIPTS = ("build.sh", "evaluate.py")

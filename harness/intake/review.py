@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from harness.intake.archive import Entry, EntryFile
 from harness.intake.manifest import EntryManifest
-from harness.intake.names import spelled_out
 from harness.intake.required import SCRIPTS
+from harness.text import spelled_out
 
 _NUM_LARGEST = 10
 _MAX_LINE = 2000

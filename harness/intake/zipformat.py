@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 
 from harness.errors import ArchiveRejected
-from harness.intake.names import spelled_out
+from harness.text import spelled_out
 
 LOCAL = struct.Struct("<4s5H3L2H")
 CENTRAL = struct.Struct("<4s6H3L5H2L")

@@ -1,4 +1,4 @@
-"""A name is taken as it is, or refused; text that is shown cannot act on a terminal."""
+"""A name is taken as it is, or refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import ArchiveRejected
-from harness.intake.names import Tree, checked_name, spelled_out
+from harness.intake.names import Tree, checked_name
 
 
 @pytest.mark.parametrize(
@@ -31,16 +31,6 @@ def test_whatever_is_taken_is_a_relative_path_of_known_characters(raw):
     assert all(char.isascii() and (char.isalnum() or char in "._-/") for char in name)
     assert all(part.strip(".") for part in name.split("/"))
     assert len(name.split("/")) <= 20
-
-
-@given(st.text() | st.binary())
-def test_printable_text_is_one_line_without_escapes(text):
-    assert spelled_out(text).isprintable()
-
-
-def test_printable_leaves_plain_text_alone_and_cuts_long_text():
-    assert spelled_out("grüße/a.py") == "grüße/a.py"
-    assert spelled_out("x" * 100) == "x" * 80 + "... (100 characters)"
 
 
 def test_a_folder_may_be_named_before_or_after_what_is_in_it():
