@@ -1,45 +1,22 @@
-"""Who counts the bits in which frames differ: numpy everywhere.
+"""Who counts the bits in which frames differ: numpy everywhere, numba where it is installed, torch on a GPU.
 
-A frame is its tokens' bits packed into 64-bit words. Every engine gives the same numbers.
-
-Axes: Q query frames, N frames of a split, W words of a packed frame, G groups of 32 tokens.
+Every engine gives the same numbers. Axes: Q query frames, N frames of a split, W words of a packed frame, M hits.
 """
 
 from __future__ import annotations
 
-import math
+import functools
+import importlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.spec import CHALLENGE
-
-TOKEN_BITS = (CHALLENGE.vocab - 1).bit_length()
-_GROUP_WORDS = math.lcm(TOKEN_BITS, 64) // 64
-_GROUP_TOKENS = 64 * _GROUP_WORDS // TOKEN_BITS
-
-
-def words(tokens_NHW: NDArray[np.uint32]) -> NDArray[np.uint64]:
-    """The bits of each frame's tokens without gaps: uint64 `[N, W]`, 72 words for the challenge's frames.
-
-    Token i's bits are bits 18 i to 18 i + 17 of the frame, counted from the first word's lowest; what is left of the
-    last group of words is zero.
-    """
-    frames, tokens = len(tokens_NHW), math.prod(tokens_NHW.shape[1:])
-    groups = -(-tokens // _GROUP_TOKENS)
-    padded_NP = np.zeros((frames, groups * _GROUP_TOKENS), np.uint64)
-    padded_NP[:, :tokens] = np.asarray(tokens_NHW).reshape(frames, tokens)
-    token_NGI = padded_NP.reshape(frames, groups, _GROUP_TOKENS)
-    word_NGK = np.zeros((frames, groups, _GROUP_WORDS), np.uint64)
-    for i in range(_GROUP_TOKENS):
-        word, shift = divmod(i * TOKEN_BITS, 64)
-        word_NGK[..., word] |= token_NGI[..., i] << np.uint64(shift)
-        if shift + TOKEN_BITS > 64:
-            word_NGK[..., word + 1] |= token_NGI[..., i] >> np.uint64(64 - shift)
-    return word_NGK.reshape(frames, groups * _GROUP_WORDS)
+from harness.retrieval.engine_torch import TorchEngine
+from harness.retrieval.shortlist import Closest, closest
 
 
 def all_cores() -> int:
@@ -48,39 +25,51 @@ def all_cores() -> int:
 
 
 class Engine(Protocol):
-    """Counts differing bits, many pairs at once, from several threads.
-
-    Attributes:
-        name: goes into records.
-        threads: how many tiles it works on side by side.
-        tile_frames, tile_queries: frames and queries of a tile that suit its caches.
-    """
+    """Counts differing bits of many pairs at once; several threads call it."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102 - above
+    def name(self) -> str:
+        """What a record calls it."""
+        ...
 
     @property
-    def threads(self) -> int: ...  # noqa: D102
+    def threads(self) -> int:
+        """How many tiles it is given side by side."""
+        ...
 
     @property
-    def tile_frames(self) -> int: ...  # noqa: D102
+    def tile_frames(self) -> int:
+        """How many frames of a split suit its caches."""
+        ...
 
     @property
-    def tile_queries(self) -> int: ...  # noqa: D102
+    def tile_queries(self) -> int:
+        """How many queries do."""
+        ...
 
     def distances(self, queries_QW: NDArray[np.uint64], frames_NW: NDArray[np.uint64]) -> NDArray[np.uint16]:
         """Differing bits of every pair: uint16 `[Q, N]`, in any order in memory."""
         ...
 
+    def closest(
+        self,
+        queries_QW: NDArray[np.uint64],
+        frames_NW: NDArray[np.uint64],
+        bound_Q: NDArray[np.int32],
+        k: int,
+    ) -> Closest:
+        """Of each query the frames below its bound, at most the k nearest; equals in the frames' order."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class NumpyEngine:
-    """A query at a time against frames that stay in the cache; there is nothing to install."""
+    """A query at a time against frames that stay in the cache."""
 
     name: str = "numpy"
     threads: int = field(default_factory=all_cores)
     tile_frames: int = 2048
-    tile_queries: int = 512
+    tile_queries: int = 480
 
     def distances(self, queries_QW: NDArray[np.uint64], frames_NW: NDArray[np.uint64]) -> NDArray[np.uint16]:
         """Differing bits of every pair: uint16 `[Q, N]`."""
@@ -89,7 +78,88 @@ class NumpyEngine:
             np.bitwise_count(frames_NW ^ query_W).sum(1, dtype=np.uint16, out=distance_N)
         return distance_QN
 
+    def closest(
+        self,
+        queries_QW: NDArray[np.uint64],
+        frames_NW: NDArray[np.uint64],
+        bound_Q: NDArray[np.int32],
+        k: int,
+    ) -> Closest:
+        """Of each query the frames below its bound, at most the k nearest; equals in the frames' order."""
+        return closest(self.distances(queries_QW, frames_NW).T, bound_Q, k)
 
-def best_engine() -> Engine:
-    """The fastest engine that this machine has."""
-    return NumpyEngine()
+
+@dataclass(frozen=True, kw_only=True)
+class NumbaEngine:
+    """One compiled loop over pairs; a processor's vector popcount is used where it has one."""
+
+    name: str = "numba"
+    threads: int = field(default_factory=all_cores)
+    tile_frames: int = 2048
+    tile_queries: int = 480
+
+    def distances(self, queries_QW: NDArray[np.uint64], frames_NW: NDArray[np.uint64]) -> NDArray[np.uint16]:
+        """Differing bits of every pair: uint16 `[Q, N]`, laid out frame after frame."""
+        distance_NQ = np.empty((len(frames_NW), len(queries_QW)), np.uint16)
+        _compiled()(queries_QW, frames_NW, distance_NQ)
+        return distance_NQ.T
+
+    def closest(
+        self,
+        queries_QW: NDArray[np.uint64],
+        frames_NW: NDArray[np.uint64],
+        bound_Q: NDArray[np.int32],
+        k: int,
+    ) -> Closest:
+        """Of each query the frames below its bound, at most the k nearest; equals in the frames' order."""
+        return closest(self.distances(queries_QW, frames_NW).T, bound_Q, k)
+
+
+def best_engine(device: str | None = None) -> Engine:
+    """torch for a CUDA device, else numba, else numpy."""
+    if device is not None and device.startswith("cuda"):
+        return TorchEngine(device=device)
+    try:
+        importlib.import_module("numba")
+    except ImportError:
+        return NumpyEngine()
+    return NumbaEngine()
+
+
+@functools.cache
+def _compiled() -> Callable[[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint16]], None]:
+    """A loop that counts into its last argument, uint16 `[N, Q]`, without holding Python's lock."""
+    numba: Any = importlib.import_module("numba")
+    extending: Any = importlib.import_module("numba.extending")
+
+    def popcount(_context: Any, _word: Any) -> Any:
+        signature = numba.types.uint64(numba.types.uint64)
+        return signature, lambda _target, builder, _signature, values: builder.ctpop(values[0])
+
+    ones = extending.intrinsic(popcount)
+
+    def count(
+        queries_QW: NDArray[np.uint64], frames_NW: NDArray[np.uint64], distance_NQ: NDArray[np.uint16]
+    ) -> None:
+        frames, width = frames_NW.shape
+        fours = frames - frames % 4  # four frames share each load of a query's word
+        for n in range(0, fours, 4):
+            for q in range(len(queries_QW)):
+                a, b, c, d = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
+                for w in range(width):
+                    word = queries_QW[q, w]
+                    a += ones(word ^ frames_NW[n, w])
+                    b += ones(word ^ frames_NW[n + 1, w])
+                    c += ones(word ^ frames_NW[n + 2, w])
+                    d += ones(word ^ frames_NW[n + 3, w])
+                distance_NQ[n, q], distance_NQ[n + 1, q] = a, b
+                distance_NQ[n + 2, q], distance_NQ[n + 3, q] = c, d
+        for n in range(fours, frames):
+            for q in range(len(queries_QW)):
+                a = np.uint64(0)
+                for w in range(width):
+                    a += ones(queries_QW[q, w] ^ frames_NW[n, w])
+                distance_NQ[n, q] = a
+
+    compiled: Callable[..., None] = numba.njit(nogil=True)(count)
+    return compiled

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.progress import Advance
-from harness.retrieval.engines import Engine, best_engine, words
-from harness.retrieval.shortlist import FAR, Hits, Shortlist, closest
+from harness.retrieval.engines import Engine, best_engine
+from harness.retrieval.packing import words
+from harness.retrieval.shortlist import FAR, Hits, Shortlist
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -72,11 +73,8 @@ def nearest(
         found = []
         for block in blocks:
             here = slice(block.start, block.stop)
-            distance_NQ = engine.distances(queries_QW[here], frames_NW).T
-            row, query = closest(distance_NQ, bound_Q[here], k)
-            found.append(
-                Hits(queries=query + block.start, distances=distance_NQ[row, query], frames=frames[row])
-            )
+            row, query, distance = engine.closest(queries_QW[here], frames_NW, bound_Q[here], k)
+            found.append(Hits(queries=query + block.start, distances=distance, frames=frames[row]))
         return len(tile), found
 
     for searched, found in in_order(search, spans(len(database_NHW), engine.tile_frames), engine.threads):

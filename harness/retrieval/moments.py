@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from harness.data.clips import Clip
 from harness.data.windows import Segments, find_segments
 from harness.progress import Advance
-from harness.retrieval.engines import Engine, words
+from harness.retrieval.engines import Engine
 from harness.retrieval.hamming import in_order, spans
+from harness.retrieval.packing import words
 from harness.retrieval.shortlist import NOTHING, Hits, Shortlist, closest
 
 RECENT = 4
@@ -185,10 +186,11 @@ class _Search:
         last = _Tile(distance_NQ=distance_NQ[early:], begin=begin, **places)
         recent = _Tile(distance_NQ=recent_NFB.reshape(len(age_N), -1), begin=begin, **places)
         last_MQ, recent_MQ = last.best(self.stride), recent.best(self.stride)
+        segment_M = self.moments.segments[here]
         return (
-            last.hits(*closest(last_MQ, self.found.last.bound_Q[rows_Q], self.found.last.k), rows_Q),
-            recent.hits(*closest(recent_MQ, self.found.recent.bound_Q[rows_Q], self.found.recent.k), rows_Q),
-            self._best_of_segments(last, last_MQ, self.moments.segments[here], rows_Q),
+            last.hits(*_near(last_MQ, self.found.last, rows_Q), rows_Q),
+            recent.hits(*_near(recent_MQ, self.found.recent, rows_Q), rows_Q),
+            last.hits(*_near_by_segment(last_MQ, segment_M, self.found.segment, rows_Q), rows_Q),
         )
 
     def _ages(self, begin: int, frames: int) -> NDArray[np.int64]:
@@ -196,20 +198,25 @@ class _Search:
         frame_N = np.arange(begin, begin + frames)
         return frame_N - self.segments.begins[self.segments.holding(frame_N)]
 
-    def _best_of_segments(
-        self,
-        tile: _Tile,
-        best_MQ: NDArray[np.uint16],
-        segment_M: NDArray[np.int64],
-        rows_Q: NDArray[np.int64],
-    ) -> Hits:
-        """Each segment's nearest moment: distance and moment share one number, so that the least tells both."""
-        key_MQ = best_MQ.astype(np.int64) << 32 | np.arange(len(best_MQ))[:, None]
-        runs = np.flatnonzero(np.diff(segment_M, prepend=-1))
-        key_SQ = np.minimum.reduceat(key_MQ, runs, axis=0)
-        shortlist = self.found.segment
-        run, column = closest((key_SQ >> 32).astype(np.uint16), shortlist.bound_Q[rows_Q], shortlist.k)
-        return tile.hits(key_SQ[run, column] & 0xFFFFFFFF, column, rows_Q)
+
+def _near(
+    best_MQ: NDArray[np.uint16], shortlist: Shortlist, rows_Q: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Moments and columns that belong on the shortlist."""
+    return closest(best_MQ, shortlist.bound_Q[rows_Q], shortlist.k)[:2]
+
+
+def _near_by_segment(
+    best_MQ: NDArray[np.uint16],
+    segment_M: NDArray[np.int64],
+    shortlist: Shortlist,
+    rows_Q: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The same of each segment's nearest moment alone; distance and moment share a number, the least tells both."""
+    key_MQ = best_MQ.astype(np.int64) << 32 | np.arange(len(best_MQ))[:, None]
+    key_SQ = np.minimum.reduceat(key_MQ, np.flatnonzero(np.diff(segment_M, prepend=-1)), axis=0)
+    segment, column = _near((key_SQ >> 32).astype(np.uint16), shortlist, rows_Q)
+    return key_SQ[segment, column] & 0xFFFFFFFF, column
 
 
 def recent_distances(

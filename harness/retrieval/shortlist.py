@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,21 +31,24 @@ class Hits:
     frames: NDArray[np.int64]
 
 
-def closest(
-    distance_NQ: NDArray[np.uint16], bound_Q: NDArray[np.int32], k: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row and column (int64 `[M]` each) of what is below its query's bound, of each query at most the k first.
+Closest: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]
+"""Row and column of a tile and the distance there: `[M]` each."""
 
-    Looks at the few cells below the bounds only; where bounds do not help yet, each query's k smallest are sorted
-    out. Equals are in the order of their rows; a distance of NOTHING is never below a bound.
+
+def closest(distance_NQ: NDArray[np.uint16], bound_Q: NDArray[np.int32], k: int) -> Closest:
+    """What is below its query's bound, of each query at most the k first; equals in the order of their rows.
+
+    Only the few cells below the bounds are looked at; where bounds do not help yet, each query's k smallest are sorted
+    out. A distance of NOTHING is never below a bound.
     """
     below_NQ = distance_NQ < np.minimum(bound_Q, NOTHING).astype(np.uint16)
     if np.count_nonzero(below_NQ) > k * len(bound_Q):
         order_KQ = np.argsort(distance_NQ, axis=0, kind="stable")[:k]
         place_M, query_M = np.nonzero(np.take_along_axis(below_NQ, order_KQ, axis=0))
-        return order_KQ[place_M, query_M], query_M
-    row_M, query_M = np.nonzero(below_NQ)
-    return row_M, query_M
+        row_M = order_KQ[place_M, query_M]
+    else:
+        row_M, query_M = np.nonzero(below_NQ)
+    return row_M, query_M, distance_NQ[row_M, query_M]
 
 
 class Shortlist:
