@@ -14,13 +14,24 @@ from harness.errors import SandboxFailed
 from harness.places import cache_folder
 from harness.progress import Progress
 from harness.sandbox import built as builds
-from harness.sandbox import cgroup, clean, engine, flags, guest_module, lifecycle, page_cache, volume
+from harness.sandbox import (
+    cgroup,
+    clean,
+    contents,
+    engine,
+    flags,
+    guest_module,
+    lifecycle,
+    page_cache,
+    volume,
+)
 from harness.sandbox.build import build_entry
-from harness.sandbox.contract import BuiltEntry
+from harness.sandbox.contract import BuiltEntry, BuiltFile
 from harness.sandbox.policy import GIB, SandboxPolicy, seccomp_sha256
 from harness.sandbox.volume import Workshop
 
 if TYPE_CHECKING:
+    from docker import DockerClient
     from docker.models.containers import Container
 
 _KILLED_STATUS = 128
@@ -124,12 +135,7 @@ class DockerSandbox:
         Raises: SandboxUnavailable, SandboxFailed.
         """
         with engine.connected() as client, tempfile.TemporaryDirectory(prefix="wmc-guest-") as folder:
-            if not volume.exists(client, built.handle):
-                raise SandboxFailed(
-                    f"the built entry {built.handle} is gone from the engine",
-                    fix="grade again: it will be built again",
-                    code="sandbox.entry_gone",
-                )
+            _check_exists(client, built)
             guest_module.put(Path(folder))
             settings = self._settings(built, grade_id=grade_id, gate=gate, guest_folder=Path(folder))
             try:
@@ -141,6 +147,18 @@ class DockerSandbox:
                     yield DockerGuest(container=container)
             finally:
                 self._page_cache_is_dropped &= page_cache.drop()
+
+    @contextmanager
+    def files(self, built: BuiltEntry, *, grade_id: str) -> Iterator[Iterator[BuiltFile]]:
+        """Every regular file of the entry, sent by a program of ours in a container without a network.
+
+        Raises: SandboxUnavailable, SandboxFailed, on entry and while the files are read.
+        """
+        with engine.connected() as client:
+            _check_exists(client, built)
+            shop = Workshop(client=client, engine=self.facts, policy=self.policy, grade=grade_id)
+            with contents.of_volume(shop, built.handle) as files:
+                yield files
 
     def discard_builds(self) -> None:
         """Remove every volume and record of this sandbox's cache.
@@ -185,3 +203,12 @@ class DockerSandbox:
             container.reload()
             if container.attrs["State"]["Running"]:
                 self._cgroups_are_visible = False
+
+
+def _check_exists(client: DockerClient, built: BuiltEntry) -> None:
+    if not volume.exists(client, built.handle):
+        raise SandboxFailed(
+            f"the built entry {built.handle} is gone from the engine",
+            fix="grade again: it will be built again",
+            code="sandbox.entry_gone",
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,21 @@ class BuiltEntry:
     base_image: str | None
     build_seconds: float
     network: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuiltFile:
+    """A regular file of a built entry, while it is being read.
+
+    Attributes:
+        path: below the entry's folder. It is the entrant's own text, with surrogates for what is not UTF-8.
+        size_bytes: how many bytes `chunks` give; of a sparse file the holes too.
+        chunks: its content in order. What is left unread when the next file is asked for cannot be read any more.
+    """
+
+    path: str
+    size_bytes: int
+    chunks: Iterator[bytes]
 
 
 class Guest(Protocol):
@@ -79,5 +95,14 @@ class Sandbox(Protocol):
         `wmc_guest` on its PYTHONPATH. After the exit `log` holds the guest's output, capped.
 
         Raises: SandboxUnavailable, SandboxFailed.
+        """
+        ...
+
+    def files(self, built: BuiltEntry, *, grade_id: str) -> AbstractContextManager[Iterator[BuiltFile]]:
+        """Every regular file of the entry, build.sh's included, in the order of their names.
+
+        Links are not followed, and a file with several names comes once. Nothing of the entry runs meanwhile.
+
+        Raises: SandboxUnavailable, SandboxFailed, on entry and while the files are read.
         """
         ...

@@ -23,8 +23,8 @@ from harness.errors import BuildFailed, SandboxFailed
 from harness.places import cache_folder
 from harness.progress import Progress
 from harness.sandbox import built as builds
-from harness.sandbox import clean, descendants, failures, force, guest_module, logs, source, tree
-from harness.sandbox.contract import BuiltEntry
+from harness.sandbox import clean, contents, descendants, failures, force, guest_module, logs, source, tree
+from harness.sandbox.contract import BuiltEntry, BuiltFile
 from harness.sandbox.policy import SandboxPolicy
 
 _CHUNK_BYTES = 64 * 1024
@@ -93,13 +93,7 @@ class ProcessSandbox:
 
         Raises: SandboxFailed when the built entry is gone or a process of it cannot be killed.
         """
-        place = Path(built.handle)
-        if not place.is_dir():
-            raise SandboxFailed(
-                f"the built entry {place} is gone",
-                fix="grade again: it will be built again",
-                code="sandbox.entry_gone",
-            )
+        place = _place(built)
         with tempfile.TemporaryDirectory(prefix="wmc-guest-") as folder:
             guest_module.put(Path(folder))
             # A compiled file written beside a source would change the entry that was hashed.
@@ -107,6 +101,14 @@ class ProcessSandbox:
             command = ["./evaluate.py", "--val_data_dir", str(gate.resolve())]
             with self._child(command, place, settings, grade_id=grade_id, log=log) as process:
                 yield ProcessGuest(process=process)
+
+    @contextmanager
+    def files(self, built: BuiltEntry, *, grade_id: str) -> Iterator[Iterator[BuiltFile]]:  # noqa: ARG002
+        """Every regular file of the entry.
+
+        Raises: SandboxFailed, on entry and while the files are read.
+        """
+        yield contents.of_folder(_place(built), self.policy)
 
     def discard_builds(self) -> None:
         """Remove every built folder of this sandbox's cache.
@@ -267,6 +269,17 @@ def _environment(settings: dict[str, str], *, mark: str) -> dict[str, str]:
     """Ours, with this Python first, so that an entry's `python3` has what the harness has."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     return {**os.environ, **settings, "PATH": path, descendants.MARK: mark}
+
+
+def _place(built: BuiltEntry) -> Path:
+    place = Path(built.handle)
+    if not place.is_dir():
+        raise SandboxFailed(
+            f"the built entry {place} is gone",
+            fix="grade again: it will be built again",
+            code="sandbox.entry_gone",
+        )
+    return place
 
 
 def _python_id() -> str:

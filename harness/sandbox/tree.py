@@ -1,8 +1,9 @@
-"""Hash and size of a folder, links never followed. A program of its own too: it is what runs in the container
-that meters an entry, so it uses the standard library only and nothing else of this package.
+"""Hash, size and content of a folder, links never followed. A program of its own too: it is what runs in the
+container that meters an entry, so it uses the standard library only and nothing else of this package.
 
     python3 -I -S -c "$(cat tree.py)" measure ROOT '{"bytes": ..., "files": ...}'
     python3 -I -S -c "$(cat tree.py)" watch ROOT '{"bytes": ..., "files": ..., "reserve": ...}'
+    python3 -I -S -c "$(cat tree.py)" send ROOT '{"bytes": ..., "files": ..., "socket": ...}'
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import stat
 import sys
 import time
@@ -26,6 +28,14 @@ class TreeRefused(Exception):
         super().__init__(message)
         self.reason = reason
         self.message = message
+
+
+class Content(NamedTuple):
+    """A regular file: its path below the root, its size, and as many bytes, a chunk at a time."""
+
+    path: str
+    size_bytes: int
+    chunks: Iterator[bytes]
 
 
 class Measured(NamedTuple):
@@ -61,6 +71,34 @@ def watch(root: str, *, max_bytes: int, max_files: int, reserve_bytes: int) -> N
         _check_free_space(root, reserve_bytes=reserve_bytes)
         _list(root, max_bytes=max_bytes, max_files=max_files, is_moving=True)
         time.sleep(_WATCH_INTERVAL_S)
+
+
+def contents(root: str, *, max_bytes: int, max_files: int) -> Iterator[Content]:
+    """Every regular file below `root` in byte order of the paths; one with several names comes under the first.
+
+    Raises: TreeRefused, also while chunks are taken.
+    """
+    paths = _list(root, max_bytes=max_bytes, max_files=max_files)
+    seen: set[tuple[int, int]] = set()
+    for path, info in sorted(paths, key=lambda item: os.fsencode(item[0])):
+        if stat.S_ISREG(info.st_mode) and (info.st_dev, info.st_ino) not in seen:
+            seen.add((info.st_dev, info.st_ino))
+            yield Content(path, info.st_size, _chunks(os.path.join(root, path), info.st_size))
+
+
+def send(root: str, address: str, *, max_bytes: int, max_files: int) -> None:
+    """All of `contents` to whoever listens on the unix socket: a line of JSON before each file, `null` at the end.
+
+    Raises: TreeRefused.
+    """
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.connect(address)
+        with listener.makefile("wb") as stream:
+            for content in contents(root, max_bytes=max_bytes, max_files=max_files):
+                stream.write(json.dumps([content.path, content.size_bytes]).encode() + b"\n")
+                for chunk in content.chunks:
+                    stream.write(chunk)
+            stream.write(b"null\n")
 
 
 def _list(
@@ -126,14 +164,24 @@ def _content_sha256(path: str, info: os.stat_result, hashes: dict[tuple[int, int
     key = (info.st_dev, info.st_ino)
     if key not in hashes:
         digest = hashlib.sha256()
-        try:
-            with open(path, "rb", opener=_open_file_itself) as file:
-                while chunk := file.read(_CHUNK_BYTES):
-                    digest.update(chunk)
-        except OSError as error:
-            raise TreeRefused("unreadable", f"{error.strerror}: {path[:200]!r}") from error
+        for chunk in _chunks(path, info.st_size):
+            digest.update(chunk)
         hashes[key] = digest.digest()
     return hashes[key]
+
+
+def _chunks(path: str, size_bytes: int) -> Iterator[bytes]:
+    """The first `size_bytes` of a file."""
+    left = size_bytes
+    try:
+        with open(path, "rb", opener=_open_file_itself) as file:
+            while left and (chunk := file.read(min(left, _CHUNK_BYTES))):
+                left -= len(chunk)
+                yield chunk
+    except OSError as error:
+        raise TreeRefused("unreadable", f"{error.strerror}: {path[:200]!r}") from error
+    if left:
+        raise TreeRefused("unreadable", f"it became shorter while it was read: {path[:200]!r}")
 
 
 def _open_file_itself(path: str, flags: int) -> int:
@@ -141,12 +189,15 @@ def _open_file_itself(path: str, flags: int) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Write one JSON object to standard output: a measurement, or why there is none."""
+    """Write one JSON object to standard output: a measurement, or why there is none. What is sent needs no words."""
     mode, root, caps_text = arguments
     caps = json.loads(caps_text)
     try:
         if mode == "watch":
             watch(root, max_bytes=caps["bytes"], max_files=caps["files"], reserve_bytes=caps["reserve"])
+        if mode == "send":
+            send(root, caps["socket"], max_bytes=caps["bytes"], max_files=caps["files"])
+            return 0
         answer = measure(root, max_bytes=caps["bytes"], max_files=caps["files"])._asdict()
     except TreeRefused as refused:
         answer = {"refused": refused.reason, "message": refused.message}

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
+SENDER_FOLDER = "/opt/wmc_sender"
+
 _TRUSTED_LIMITS = Limits(memory_bytes=2 * GIB, pids=64, tmp_bytes=16 * MIB, tmp_inodes=1000, shm_bytes=MIB)
 _MEASURE_TIMEOUT_S = 1800
+_LAST_WORDS_S = 5
 _SPOOL_BYTES = 64 * MIB
 _TAKE_OWNERSHIP = "import os, sys; os.chmod('/entry', 0o755); os.chown('/entry', *map(int, sys.argv[1:]))"
 
@@ -45,9 +48,9 @@ def fill(shop: Workshop, volume: str, files: Path) -> None:
     Raises: SandboxFailed.
     """
     command = ["-c", _TAKE_OWNERSHIP, str(shop.policy.uid), str(shop.policy.uid)]
-    mount = flags.entry_mount(volume, read_only=False)
+    mounts = [flags.entry_mount(volume, read_only=False)]
     with (
-        _trusted(shop, command, mount, capability="CHOWN", purpose="fill") as filler,
+        _trusted(shop, command, mounts, capability="CHOWN", purpose="fill") as filler,
         tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as archive,
     ):
         source.write_tar(archive, files, uid=shop.policy.uid)
@@ -106,6 +109,37 @@ def watched(shop: Workshop, volume: str) -> Iterator[Watch]:
         yield Watch(container=meter, policy=shop.policy)
 
 
+@contextmanager
+def sender(shop: Workshop, volume: str, *, folder: str, socket: str) -> Iterator[Sender]:
+    """A program that sends the volume's files to the socket of that name in a folder of the host."""
+    door = flags.folder_mount(folder, SENDER_FOLDER)
+    with _meter(shop, volume, mode="send", door=door, socket=f"{SENDER_FOLDER}/{socket}") as meter:
+        meter.start()
+        yield Sender(container=meter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """A program that sends files, or has ended."""
+
+    container: Container
+
+    def has_ended(self) -> bool:
+        """Whether it sends nothing more."""
+        self.container.reload()
+        return not self.container.attrs["State"]["Running"]
+
+    def why_it_broke(self) -> str:
+        """In words, after its connection did."""
+        import requests
+
+        with suppress(requests.RequestException):  # it may still be about to end
+            self.container.wait(timeout=_LAST_WORDS_S)
+        if not self.has_ended():
+            return "the program that reads them fell silent"
+        return str(_answer(self.container).get("message") or _broken(self.container, "ended early").message)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Watch:
     """A running look-out over a volume."""
@@ -134,23 +168,28 @@ def _check(answer: dict[str, Any], policy: SandboxPolicy) -> None:
         raise failures.refused(answer["refused"], answer["message"], policy)
 
 
-def _meter(shop: Workshop, volume: str, *, mode: str) -> Any:
+def _meter(shop: Workshop, volume: str, *, mode: str, door: Any = None, socket: str | None = None) -> Any:
     program = resources.files("harness.sandbox").joinpath("tree.py").read_text(encoding="utf-8")
     policy = shop.policy
-    caps = {"bytes": policy.entry_bytes, "files": policy.entry_files, "reserve": policy.disk_reserve_bytes}
-    command = ["-c", program, mode, flags.ENTRY_FOLDER, json.dumps(caps)]
-    mount = flags.entry_mount(volume, read_only=True)
-    return _trusted(shop, command, mount, capability="DAC_READ_SEARCH", purpose=mode)
+    settings = {
+        "bytes": policy.entry_bytes,
+        "files": policy.entry_files,
+        "reserve": policy.disk_reserve_bytes,
+        "socket": socket,
+    }
+    command = ["-c", program, mode, flags.ENTRY_FOLDER, json.dumps(settings)]
+    mounts = [flags.entry_mount(volume, read_only=True), *([door] if door else [])]
+    return _trusted(shop, command, mounts, capability="DAC_READ_SEARCH", purpose=mode)
 
 
-def _trusted(shop: Workshop, command: list[str], mount: Any, *, capability: str, purpose: str) -> Any:
+def _trusted(shop: Workshop, command: list[str], mounts: list[Any], *, capability: str, purpose: str) -> Any:
     """A container for a program of ours: the image's python, isolated from the entry's files and settings."""
     settings = {
         **flags.hardened(shop.policy, _TRUSTED_LIMITS, shop.engine, grade=shop.grade),
         **flags.offline(),
         "user": "0:0",
         "cap_add": [capability],
-        "mounts": [mount],
+        "mounts": mounts,
         "working_dir": "/",
         "entrypoint": ["python3", "-I", "-S"],
         "command": command,

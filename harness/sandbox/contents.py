@@ -1,0 +1,137 @@
+"""The files of a built entry. Those of a volume are read by a program of ours in a container and sent over a socket
+that the host listens on: the host itself follows no path in it.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from harness.errors import SandboxFailed
+from harness.sandbox import tree, volume
+from harness.sandbox.contract import BuiltFile
+from harness.sandbox.policy import SandboxPolicy
+from harness.sandbox.volume import Workshop
+
+_SOCKET_NAME = "socket"
+_CHUNK_BYTES = 1 << 20
+_POLL_S = 0.1
+_CONNECT_TIMEOUT_S = 60.0
+_SILENCE_S = 300.0  # sorting the names of half a million files, or a disk that has to wake up
+
+
+@contextmanager
+def of_volume(shop: Workshop, name: str) -> Iterator[Iterator[BuiltFile]]:
+    """Every regular file of a volume in which nothing runs any more; it is mounted read-only, without a network.
+
+    Raises: SandboxFailed, also while the files are read.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="wmc-files-") as folder,
+        _listening(Path(folder)) as listener,
+        volume.sender(shop, name, folder=folder, socket=_SOCKET_NAME) as program,
+        _connection(listener, program.has_ended, program.why_it_broke) as stream,
+    ):
+        yield received(stream, why_it_broke=program.why_it_broke)
+
+
+def received(stream: IO[bytes], *, why_it_broke: Callable[[], str]) -> Iterator[BuiltFile]:
+    """The files that `tree.send` puts on a stream; each is read to its end before the next comes.
+
+    Raises: SandboxFailed when the stream ends early, also while chunks are taken.
+    """
+    try:
+        while (header := json.loads(stream.readline())) is not None:
+            path, size_bytes = header
+            chunks = _chunks(stream, size_bytes, why_it_broke)
+            yield BuiltFile(path=path, size_bytes=size_bytes, chunks=chunks)
+            for _ in chunks:
+                pass
+    except (ValueError, OSError) as error:
+        raise unreadable(why_it_broke()) from error
+
+
+def of_folder(folder: Path, policy: SandboxPolicy) -> Iterator[BuiltFile]:
+    """Every regular file of a folder of the host's own.
+
+    Raises: SandboxFailed, also while chunks are taken.
+    """
+    caps = {"max_bytes": policy.entry_bytes, "max_files": policy.entry_files}
+    with _as_ours():
+        for path, size_bytes, chunks in tree.contents(str(folder), **caps):
+            yield BuiltFile(path=path, size_bytes=size_bytes, chunks=_readable(chunks))
+
+
+def unreadable(why: str) -> SandboxFailed:
+    """What the host says when it cannot read an entry that it has built."""
+    return SandboxFailed(
+        f"the files of the built entry cannot be read: {why}",
+        fix="look at the engine and its disk, then grade again",
+        code="sandbox.files_unreadable",
+    )
+
+
+def _readable(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    with _as_ours():
+        yield from chunks
+
+
+@contextmanager
+def _as_ours() -> Iterator[None]:
+    try:
+        yield
+    except tree.TreeRefused as error:
+        raise unreadable(error.message) from error
+
+
+def _chunks(stream: IO[bytes], size_bytes: int, why_it_broke: Callable[[], str]) -> Iterator[bytes]:
+    left = size_bytes
+    while left:
+        try:
+            chunk = stream.read(min(left, _CHUNK_BYTES))
+        except OSError as error:
+            raise unreadable(why_it_broke()) from error
+        if not chunk:
+            raise unreadable(why_it_broke())
+        left -= len(chunk)
+        yield chunk
+
+
+@contextmanager
+def _listening(folder: Path) -> Iterator[socket.socket]:
+    path = folder / _SOCKET_NAME
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            listener.bind(str(path))
+        except OSError as error:
+            raise unreadable(f"no socket can be made at {path}: {error}") from error
+        listener.listen(1)
+        path.chmod(0o666)
+        folder.chmod(0o755)
+        yield listener
+
+
+@contextmanager
+def _connection(
+    listener: socket.socket, has_ended: Callable[[], bool], why_it_broke: Callable[[], str]
+) -> Iterator[IO[bytes]]:
+    """What the first caller sends."""
+    listener.settimeout(_POLL_S)
+    deadline = time.monotonic() + _CONNECT_TIMEOUT_S
+    while True:
+        try:
+            caller, _ = listener.accept()
+            break
+        except TimeoutError:
+            if has_ended() or time.monotonic() > deadline:
+                raise unreadable(why_it_broke()) from None
+    with caller:
+        caller.settimeout(_SILENCE_S)
+        with caller.makefile("rb") as stream:
+            yield stream
