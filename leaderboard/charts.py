@@ -53,14 +53,14 @@ class BoardScales:
     interval: Scale
     by_frame_span: float
 
-    def whisker(self, result: RegimeReport, *, prize: bool = True) -> Whisker:
-        """The interval of one row, the prize's loss beside it if `prize`."""
+    def whisker(self, result: RegimeReport) -> Whisker:
+        """The interval of one row."""
         low, mean, high = (
             self.interval.along(loss, WIDTH) for loss in (result.loss_ci[0], result.loss, result.loss_ci[1])
         )
-        shown = prize and self.interval.low <= PRIZE.loss <= self.interval.high
-        tick = self.interval.along(PRIZE.loss, WIDTH) if shown else None
-        return Whisker(low=low, mean=mean, high=high, prize=tick)
+        prize_shown = self.interval.low <= PRIZE.loss <= self.interval.high
+        prize = self.interval.along(PRIZE.loss, WIDTH) if prize_shown else None
+        return Whisker(low=low, mean=mean, high=high, prize=prize)
 
     def sparkline(self, result: RegimeReport) -> str:
         """The points of an SVG polyline in a `WIDTH` by `HEIGHT` box: frames to the right, larger losses higher."""
@@ -77,10 +77,14 @@ class BoardScales:
 
 
 def scales(board: Board) -> BoardScales:
-    """The axes that hold every row of `board`, in all regimes, as far as losses are shown."""
+    """The axes that hold every row of `board`, in all regimes, as far as losses are shown.
+
+    What breaks the rules on purpose has no interval drawn: its loss would leave the others no room on the axis.
+    """
     results = [result for row in board.rows for result in row.report.regimes.values() if result]
-    low = min(LARGEST, *(row.result.loss_ci[0] for row in board.rows))
-    high = min(LARGEST, max(row.result.loss_ci[1] for row in board.rows))
+    drawn = board.contenders or board.rows
+    low = min(LARGEST, *(row.result.loss_ci[0] for row in drawn))
+    high = min(LARGEST, max(row.result.loss_ci[1] for row in drawn))
     spare = max(0.0, _LEAST_SPAN - (high - low)) / 2
     return BoardScales(
         interval=Scale(low=low - spare, high=high + spare),
@@ -115,9 +119,9 @@ class SamplingScales:
 
 
 def sampling_scales(board: SamplingBoard) -> SamplingScales:
-    """The axes that hold every row of `board`."""
+    """The axes that hold every row of `board`; intervals as on the other boards."""
     known = [row.lpips for row in board.rows if row.lpips]
-    ends = [end for lpips in known for end in lpips.ci] or [0.0]
+    ends = [end for row in board.contenders if row.lpips for end in row.lpips.ci] or [0.0]
     values = [value for lpips in known for value in lpips.by_frame] or [0.0]
     return SamplingScales(
         interval=Scale(low=min(ends), high=max(ends)), by_frame=Scale(low=min(values), high=max(values))

@@ -31,9 +31,9 @@ def paragraphs(text: str | None, *, limit: int) -> str:
     return _cut("\n".join(kept).strip(), limit)
 
 
-def without_folders(text: str) -> str:
+def without_folders(text: str, *, limit: int = REASON_LIMIT) -> str:
     """One line of our own text, files named without the folders of this host."""
-    return one_line(_FOLDERS.sub("", text), limit=REASON_LIMIT)
+    return one_line(_FOLDERS.sub("", text), limit=limit)
 
 
 def _visible(text: str) -> str:

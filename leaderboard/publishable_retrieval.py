@@ -6,6 +6,7 @@ how strongly, window by window, so it could write there what it was shown. Figur
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TypeVar
 
@@ -19,6 +20,9 @@ MOST_FILES = 20
 """Of the entry, and runs of training frames in it."""
 
 _FILE_LIMIT = 160
+_SENTENCES_LIMIT = 1000
+
+_CODE = re.compile(r"\((?P<code>[a-z0-9_.]+)\)\Z")
 
 NamedT = TypeVar("NamedT", EntryFile, TrainingRun)
 
@@ -33,12 +37,13 @@ def with_windows(found: RetrievalReport) -> RetrievalReport:
     near = found.near_duplicates
     return replace(
         found,
-        reasons=tuple(without_folders(reason) for reason in found.reasons),
+        reasons=tuple(_reason(reason, found.gap_failure) for reason in found.reasons),
         delta=_delta(found.delta),
         delta_ci=_ends(found.delta_ci),
         delta_by_window=tuple(round(value, DELTA_DECIMALS) for value in found.delta_by_window),
         windows_p=None if found.windows_p is None else two_figures(found.windows_p),
         train_gap=found.train_gap and _gap(found.train_gap),
+        gap_failure=found.gap_failure and failure_code(found.gap_failure),
         near_duplicates=near and replace(near, share=_share(near.share)),
         path_share=_share(found.path_share),
         sources=tuple(
@@ -52,6 +57,18 @@ def with_windows(found: RetrievalReport) -> RetrievalReport:
         train_name=found.train_name and (one_line(found.train_name, limit=_FILE_LIMIT) or "unnamed"),
         missing=found.missing and without_folders(found.missing),
     )
+
+
+def failure_code(failure: str) -> str:
+    """How the entry failed, without the words, which may be its own and hold what it was shown."""
+    found = _CODE.search(failure)
+    return found["code"] if found else "failed"
+
+
+def _reason(reason: str, gap_failure: str | None) -> str:
+    if gap_failure:
+        reason = reason.replace(gap_failure, failure_code(gap_failure))
+    return without_folders(reason, limit=_SENTENCES_LIMIT)
 
 
 def _delta(value: float | None) -> float | None:

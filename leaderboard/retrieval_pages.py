@@ -11,7 +11,7 @@ from harness.retrieval.report import RetrievalReport
 from harness.spec import CHALLENGE
 from leaderboard.figures import NOTHING, delta, loss, probability, share, signed
 from leaderboard.histogram import Histogram, histogram
-from leaderboard.publishable_retrieval import summary, with_windows
+from leaderboard.publishable_retrieval import failure_code, summary, with_windows
 from leaderboard.samples import SourceSample
 from leaderboard.verdicts import Badge, badge_of
 
@@ -89,15 +89,20 @@ def _statistics(found: RetrievalReport) -> Iterator[Statistic]:
 def _delta(found: RetrievalReport) -> Statistic | None:
     if found.delta is None:
         return None
-    those, low = found.thresholds, found.delta_ci
+    those, ends = found.thresholds, found.delta_ci
+    threshold, beyond = "", None
+    if those:
+        threshold = (
+            f"copied above {delta(those.delta_copied)} with the interval above {delta(those.delta_max)}, the largest "
+            "honest one; review with either"
+        )
+        beyond = found.delta > those.delta_copied or (ends is not None and ends[0] > those.delta_max)
     return Statistic(
         title="Shared mistakes, delta",
         value=f"{delta(found.delta)} nats",
-        interval=f"{delta(low[0])} to {delta(low[1])}" if low else NOTHING,
-        threshold=""
-        if those is None
-        else f"copied above {delta(those.delta_copied)}; the largest honest one {delta(those.delta_max)}",
-        beyond=None if those is None else found.delta > those.delta_copied,
+        interval=f"{delta(ends[0])} to {delta(ends[1])}" if ends else NOTHING,
+        threshold=threshold,
+        beyond=beyond,
         meaning="Extra nats per value that the entry gives to the mistakes of single training frames, beyond what "
         "honest predictors give to them.",
     )
@@ -125,7 +130,7 @@ def _windows(found: RetrievalReport) -> Statistic | None:
 def _train_gap(found: RetrievalReport) -> Statistic | None:
     gap, those = found.train_gap, found.thresholds
     if gap is None:
-        return None
+        return _failed_gap(found.gap_failure) if found.gap_failure else None
     bound = those.train_gap if those else None
     return Statistic(
         title="Train gap",
@@ -139,6 +144,18 @@ def _train_gap(found: RetrievalReport) -> Statistic | None:
     )
 
 
+def _failed_gap(failure: str) -> Statistic:
+    return Statistic(
+        title="Train gap",
+        value="failed",
+        interval=NOTHING,
+        threshold="review if the entry fails there alone",
+        beyond=True,
+        meaning="It answered every regime, and then failed while training windows were among the others: "
+        f"{failure_code(failure)}.",
+    )
+
+
 def _near(found: RetrievalReport) -> Statistic | None:
     near, those = found.near_duplicates, found.thresholds
     if near is None:
@@ -148,7 +165,7 @@ def _near(found: RetrievalReport) -> Statistic | None:
     )
     return Statistic(
         title="Near-duplicates",
-        value=f"{share(near.share)} of {near.frames} frames" if near.share is not None else NOTHING,
+        value=f"{share(near.share)} of {near.frames:,} frames" if near.share is not None else NOTHING,
         interval=NOTHING,
         threshold=""
         if those is None

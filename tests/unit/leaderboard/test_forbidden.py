@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from leaderboard import charts
 from leaderboard.exports import to_csv, to_json
 from leaderboard.grade_pages import grade_pages
 from leaderboard.marks import Mark
@@ -51,6 +52,20 @@ def test_its_row_is_marked_and_has_no_mark_of_the_prize(reports, read_page):
         assert "prize" not in row
     assert f'below\n    <strong class="prize-figure">{PRIZE.loss}' in html
     assert "2 entries, 1 forbidden reference without a rank" in " ".join(html.split())
+
+
+def test_its_loss_leaves_the_others_their_axis(grades):
+    honest = [grades.seen(0.3, entry="good", loss=7.0), grades.seen(0.4, entry="fair", loss=7.9)]
+    alone, beside = (
+        standings([*honest, *others]) for others in ([], [grades.seen(0.01, loss=0.1, facts=FORBIDDEN)])
+    )
+    assert charts.scales(alone.boards[0]).interval == charts.scales(beside.boards[0]).interval
+    assert (
+        charts.sampling_scales(alone.sampling[0]).interval
+        == charts.sampling_scales(beside.sampling[0]).interval
+    )
+    rows = re.findall(r'<tr role="row" class="forbidden">.*?</tr>', render(beside), flags=re.DOTALL)
+    assert ["whisker" in row for row in rows] == [False, False]
 
 
 def test_others_rows_look_as_ever(grades):

@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 
 from harness.retrieval.report import EntryFile, EntryScan, TrainingRun, Verdict
+from harness.retrieval.verdict import Findings, judge
+from leaderboard import publishable_retrieval
 from leaderboard.disclosure import Disclosure, disclose
 from leaderboard.exports import grade_to_json, to_csv, to_json
 from leaderboard.grade_pages import grade_pages
@@ -89,8 +91,18 @@ def test_each_statistic_stands_beside_its_interval_and_threshold(grades, found):
 
 def test_what_lies_within_is_called_so(grades, found):
     page = page_of(grades.graded(retrieval=found(verdict=Verdict.CLEAR, delta=0.1, delta_ci=(0.0, 0.2))))
-    assert {each.title: each.beyond for each in page.retrieval.statistics}["Shared mistakes, delta"] is False
-    assert "largest honest one +0.251: within" in text_of(section_of(render_grade(page)))
+    assert page.retrieval.statistics[0].beyond is False
+    assert "review with either: within" in text_of(section_of(render_grade(page)))
+
+
+@pytest.mark.parametrize(
+    ("delta", "ends", "beyond"),
+    [(0.5, (0.1, 0.9), True), (0.3, (0.26, 0.35), True), (0.4, (0.2, 0.5), False)],
+)
+def test_delta_is_beyond_where_it_is_large_or_certain(grades, found, delta, ends, beyond):
+    """As the verdict has it: either calls for a review."""
+    report = grades.graded(retrieval=found(delta=delta, delta_ci=ends))
+    assert page_of(report).retrieval.statistics[0].beyond is beyond
 
 
 def test_without_a_panel_nothing_is_beyond_anything(grades, found):
@@ -136,7 +148,7 @@ def test_what_the_entry_holds_is_beside_what_it_declares(grades, found):
     assert "50.0 MB in 12 files" in html
     assert "10.0 MB; added by build.sh: 40.0 MB" in html
     assert "10.0 bytes of the built entry for each" in html
-    assert "3000 frames from training frame 98000 on, in weights.bin at byte 4096, as packed18" in html
+    assert "3,000 frames from training frame 98000 on, in weights.bin at byte 4096, as packed18" in html
 
 
 @pytest.mark.parametrize(
@@ -228,6 +240,31 @@ def test_without_the_control_it_would_be_read_from_the_site(smuggled, tmp_path, 
     site = written(tmp_path)
     assert "777003" in site
     assert "0.777" in site
+
+
+@pytest.fixture
+def talkative(grades, found):
+    """A grade of an entry that writes what it was shown into the message it fails with."""
+    failure = "the entry says: token 777123 (guest.closed)"
+    judged = judge(Findings(delta=0.0, delta_ci=(0.0, 0.0), delta_by_window=(), gap_failure=failure), None)
+    assert any("777123" in reason for reason in judged.reasons)
+    record = found(verdict=Verdict.REVIEW, reasons=judged.reasons, train_gap=None, gap_failure=failure)
+    return grades.graded(retrieval=record)
+
+
+def test_how_an_entry_failed_is_published_as_a_code(talkative, tmp_path):
+    """Control: its words are not, for they may be what it was shown."""
+    publish([talkative], tmp_path, Gallery(disclosure=disclose([talkative], ["heldout"])))
+    site = written(tmp_path)
+    assert "777123" not in site
+    assert "failed while its train gap was measured: guest.closed" in site
+    assert "failed while training windows were among the others: guest.closed." in site
+
+
+def test_without_that_control_its_words_would_be(talkative, tmp_path, monkeypatch):
+    monkeypatch.setattr(publishable_retrieval, "failure_code", lambda failure: failure)
+    publish([talkative], tmp_path)
+    assert "777123" in written(tmp_path)
 
 
 def test_a_frame_has_as_many_bits_as_its_tokens():
