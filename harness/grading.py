@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.asking import Asker
+from harness.copying import CopyCheck, NoCheck, open_copy_check
 from harness.data.clips import clip_sha256
 from harness.data.published import lpips_folder
 from harness.data.windows import Schedule
@@ -29,8 +30,12 @@ from harness.results.record import Record
 from harness.results.report import EntryFacts, GradeReport, Provenance
 from harness.results.store import Store
 from harness.results.version import git_commit, harness_version
+from harness.retrieval.entry_scan import scan_entry
+from harness.retrieval.frame_index import index_frames
+from harness.retrieval.report import COPIES_IN, EntryScan, TrainGap
 from harness.sandbox.contract import BuiltEntry, Sandbox
 from harness.spec import CHALLENGE
+from harness.train_gap import measure_train_gap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,8 @@ class GradeRequest:
         pictures: whether predictions are decoded and compared with decoded truth.
         codec: path of the codec that decodes; None for the one the data names.
         lpips_weights: the folder of the weights of LPIPS.
+        train: the clip that the entry may have copied; None for no retrieval check.
+        panel: honest entries to compare with; None for the store's own, if it has a panel.
     """
 
     submission: Path
@@ -60,6 +67,8 @@ class GradeRequest:
     pictures: bool = True
     codec: str | None = None
     lpips_weights: Path = field(default_factory=lpips_folder)
+    train: Path | None = None
+    panel: Path | None = None
 
 
 def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Progress) -> GradeReport:
@@ -72,14 +81,16 @@ def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Pr
     stages = _Stages(request=request, sandbox=sandbox, store=store, progress=progress, record=record)
     with record.kept_in(store), tempfile.TemporaryDirectory(prefix="wmc-") as scratch:
         exam = stages.open_data()
+        check = stages.prepare_copy_check(exam)
         entry = stages.open_submission(Path(scratch) / "entry")
         built = stages.build(entry)
         results = []
         for regime in stages.regimes(entry.manifest):
-            results.append(result := stages.run(regime, exam, built))
+            results.append(result := stages.run(regime, exam, built, check))
             stages.keep(result, exam)
         with record.scored(progress):
-            stages.look_at_pictures(results, exam)
+            stages.conclude_copy_check(check, results, exam, entry, built)
+            stages.look_at_pictures(check, results, exam)
     return record.report
 
 
@@ -127,6 +138,29 @@ class _Stages:
             self._picture_stage().expect(asked_for=self.request.codec is not None)
         return exam
 
+    def prepare_copy_check(self, exam: Exam) -> CopyCheck | NoCheck:
+        """What is to be known of the training clip before the entry runs."""
+        request = self.request
+        if request.train is None:
+            return NoCheck()
+        if request.regimes and COPIES_IN not in request.regimes:
+            raise UsageError(
+                f"the retrieval check listens in on a regime that is not graded ({COPIES_IN.value})",
+                code="usage.train",
+                fix=f"add --regime {COPIES_IN.value}, or leave --train out",
+            )
+        with self.record.timed("retrieval.candidates"):
+            check = open_copy_check(
+                request.train,
+                exam,
+                data_sha256=str(self.record.provenance.data_sha256),
+                panel=request.panel,
+                store=self.store,
+                progress=self.progress,
+            )
+        self.record.retrieval = check.unfinished
+        return check
+
     def open_submission(self, folder: Path) -> Entry:
         submission = self.request.submission
         with self.progress.step(f"opening {submission}"), self.record.timed("intake"):
@@ -169,9 +203,9 @@ class _Stages:
         )
         return built
 
-    def run(self, regime: Regime, exam: Exam, built: BuiltEntry) -> Result:
+    def run(self, regime: Regime, exam: Exam, built: BuiltEntry, check: CopyCheck | NoCheck) -> Result:
         """One regime, in a sandbox and with a gate of its own."""
-        conduct = partial(examine, exam=exam, progress=self.progress)
+        conduct = partial(examine, exam=exam, progress=self.progress, tap=check.tap(regime))
         return self._asker().ask(regime, exam, built, conduct)
 
     def keep(self, result: Result, exam: Exam) -> None:
@@ -190,9 +224,41 @@ class _Stages:
         if result.terms.causal and not self.record.entry.causal:
             self.progress.note("the predictor is causal, wmc.toml does not say so: not graded token by token")
 
-    def look_at_pictures(self, results: list[Result], exam: Exam) -> None:
+    def conclude_copy_check(
+        self,
+        check: CopyCheck | NoCheck,
+        results: list[Result],
+        exam: Exam,
+        entry: Entry,
+        built: BuiltEntry,
+    ) -> None:
+        """One more run of the entry, a look into its files, and the verdict."""
+        if isinstance(check, NoCheck):
+            return
+
+        def train_gap() -> TrainGap:
+            conduct = partial(measure_train_gap, exam=exam, train=check.train, progress=self.progress)
+            return self._asker().ask(COPIES_IN, exam, built, conduct, name="retrieval.train-gap")
+
+        def entry_scan() -> EntryScan:
+            return scan_entry(
+                self.sandbox.files(built, grade_id=self.record.grade_id),
+                index_frames(check.train, progress=self.progress),
+                size_bytes=built.size_bytes,
+                num_files=built.num_files,
+                sent_bytes=entry.unpacked_bytes,
+                parameters=entry.manifest.parameters,
+                progress=self.progress,
+            )
+
+        with self.record.timed("retrieval"):
+            self.record.retrieval = check.report(
+                results, self.record, train_gap=train_gap, entry_scan=entry_scan
+            )
+
+    def look_at_pictures(self, check: CopyCheck | NoCheck, results: list[Result], exam: Exam) -> None:
         """What comes when the guests are gone."""
-        self._picture_stage().look(results, exam)
+        self._picture_stage().look(results, exam, train=check.train)
 
     def _picture_stage(self) -> PictureStage:
         request = self.request

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from harness.codec.codec import Codec
+from harness.data.clips import Clip
 from harness.exam import Exam, Result
 from harness.pictures import SWITCHED_OFF, Blind, Pictures, Viewer
 from harness.progress import Progress
@@ -13,8 +14,10 @@ from harness.protocol.regimes import Regime
 from harness.reporting import with_pictures
 from harness.results.record import Record
 from harness.results.store import Store
+from harness.retrieval.report import COPIES_IN
 from harness.scoring.perceptual import by_reason
 from harness.strips import StripKeeper, shown_windows
+from harness.suspects import keep_pictures
 
 
 class OpenViewer(Protocol):
@@ -49,8 +52,11 @@ class PictureStage:
         for reason, metrics in by_reason(missing).items():
             self.progress.note(f"will not be measured: {', '.join(metrics)}: {reason}")
 
-    def look(self, results: list[Result], exam: Exam) -> None:
-        """What each regime's pictures are worth, in its record too; where there are none, the reason why."""
+    def look(self, results: list[Result], exam: Exam, *, train: Clip | None) -> None:
+        """What each regime's pictures are worth, in its record too; where there are none, the reason why.
+
+        With the training clip, suspected sources of copies are shown as well.
+        """
         with self.record.timed("pictures"):
             viewer = self.open_viewer() if self.open_viewer else Blind(reason=SWITCHED_OFF)
             self.record.learn(**viewer.facts)
@@ -58,6 +64,8 @@ class PictureStage:
                 self._add(result.regime, viewer.look(result, exam, self.progress))
             if viewer.codec:
                 self._keep_strips(viewer.codec, results, exam)
+                if train:
+                    self._keep_suspects(viewer.codec, results, exam, train)
 
     def _keep_strips(self, codec: Codec, results: list[Result], exam: Exam) -> None:
         keeper = StripKeeper(codec=codec, store=self.store, grade_id=self.record.grade_id)
@@ -65,6 +73,23 @@ class PictureStage:
         for regime, strips in keeper.keep(results, exam, windows_B, self.progress).items():
             report = self.record.regimes[regime]
             self.record.regimes[regime] = report and replace(report, strips=strips)
+
+    def _keep_suspects(self, codec: Codec, results: list[Result], exam: Exam, train: Clip) -> None:
+        check = self.record.retrieval
+        if not check:
+            return
+        (result,) = (result for result in results if result.regime is COPIES_IN)
+        pictures = keep_pictures(
+            check.sources,
+            tokens_BTHW=result.sheets[0].tokens_BTHW,
+            truth=exam.truth,
+            train=train,
+            codec=codec,
+            store=self.store,
+            grade_id=self.record.grade_id,
+            progress=self.progress,
+        )
+        self.record.retrieval = replace(check, pictures=pictures)
 
     def _add(self, regime: Regime, pictures: Pictures) -> None:
         report = self.record.regimes[regime]

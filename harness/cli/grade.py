@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.cli.console import Console
 from harness.cli.grade_options import add_grade_options, grade_request, pick_sandbox
 from harness.cli.grade_view import show_report
+from harness.errors import UsageError
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -17,23 +18,41 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
     )
-    parser.add_argument(
-        "--train", type=Path, help="the training clip, for the retrieval check (not built yet: ignored)"
-    )
+    _add_retrieval_options(parser)
     add_grade_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Grade, keep, show; the exit code says whose turn it is."""
+    from dataclasses import replace
+
     from harness.grading import grade
     from harness.results.store import Store
 
-    if args.train:
-        console.warn(
-            "--train is ignored: this version has no retrieval check, and the record says nothing of copying"
+    if args.panel and not args.train:
+        raise UsageError(
+            "--panel judges the retrieval check, which needs the training clip",
+            code="usage.train",
+            fix="add --train DIR, or leave --panel out",
         )
     store = Store(args.store)
-    request = grade_request(args, args.submission)
+    request = replace(grade_request(args, args.submission), train=args.train, panel=args.panel)
     report = grade(request, sandbox=pick_sandbox(args, console), store=store, progress=console)
     return show_report(report, console, as_json=args.json, logs=store.grade_folder(report.grade_id))
+
+
+def _add_retrieval_options(parser: argparse.ArgumentParser) -> None:
+    options = parser.add_argument_group(
+        "retrieval check",
+        "whether the entry copies the training clip (rule 5); it calls a person, never decides",
+    )
+    options.add_argument(
+        "--train", type=Path, metavar="DIR", help="the clip that entries learn from (default: no check)"
+    )
+    options.add_argument(
+        "--panel",
+        type=Path,
+        metavar="FILE",
+        help="honest entries to compare with, as `wmc retrieval calibrate` makes it (default: the store's panel.json)",
+    )

@@ -58,11 +58,6 @@ class Store:
         return self.folder / "decoded"
 
     @property
-    def candidates_folder(self) -> Path:
-        """Where the retrieval check keeps what it searched and counted; it can be removed, and is made again."""
-        return self.folder / "candidates"
-
-    @property
     def panel_file(self) -> Path:
         """The panel of honest entries that grades of this store are judged by, once it was calibrated."""
         return self.folder / "panel.json"

@@ -8,6 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from harness.protocol.regimes import Regime
+
+COPIES_IN = Regime.TEMPORALLY_TEACHER_FORCED
+"""Where copies are looked for: the regime that ranks, in which every frame but the last can be looked up."""
+
 
 class Verdict(str, Enum):
     """What the check says; a person decides what follows from it."""

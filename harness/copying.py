@@ -1,0 +1,246 @@
+"""The retrieval check of one grade: prepared before the entry runs, listening while it answers, judged at the end.
+
+Axes: B graded windows, T predicted frames (t = 1..15, index t - 1), H and W tokens, M references, R probes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.clips import Clip, clip_sha256, open_clip
+from harness.errors import GuestFailed, UsageError
+from harness.exam import Exam, Result
+from harness.progress import Progress
+from harness.protocol.host import Sink
+from harness.protocol.regimes import Regime
+from harness.results.record import Record
+from harness.results.store import Store
+from harness.retrieval.copycoef import SharedErrors
+from harness.retrieval.engines import best_engine
+from harness.retrieval.evidence import FILE_NAME, Evidence
+from harness.retrieval.near_duplicates import near_duplicates
+from harness.retrieval.panel import Panel, read_panel, reference_logprobs
+from harness.retrieval.probes import ProbeSheet
+from harness.retrieval.questions import FOLDER_NAME, Questions, questions_for
+from harness.retrieval.references import HOST_REFERENCES
+from harness.retrieval.report import COPIES_IN, EntryScan, RetrievalReport, TrainGap, Verdict
+from harness.retrieval.sources import strongest_sources
+from harness.retrieval.verdict import Findings, judge
+from harness.train_gap import choose_windows
+
+SOURCES = 20
+"""Suspected sources that a record names."""
+
+INTERRUPTED = "the check was interrupted"
+
+
+class NoCheck:
+    """Nothing is known of a training clip, so nothing is checked."""
+
+    train: None = None
+
+    def tap(self, regime: Regime) -> None:
+        """Nobody listens in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyCheck:
+    """The check of one entry, between its preparation and its verdict.
+
+    Attributes:
+        train: the clip that may have been copied.
+        questions: which values are looked up in the entry's predictions.
+        sheet: what the entry thinks of them; filled in while it answers.
+        panel: None where there is none for this data.
+        unfinished: the report as far as it is known before the entry runs.
+    """
+
+    train: Clip
+    questions: Questions
+    sheet: ProbeSheet
+    panel: Panel | None
+    unfinished: RetrievalReport
+    store: Store
+    progress: Progress
+
+    def tap(self, regime: Regime) -> Sink | None:
+        """Who listens in on this regime's predictions."""
+        return self.sheet.record if regime is COPIES_IN else None
+
+    def report(
+        self,
+        results: Sequence[Result],
+        record: Record,
+        *,
+        train_gap: Callable[[], TrainGap],
+        entry_scan: Callable[[], EntryScan],
+    ) -> RetrievalReport:
+        """Everything that was found, and the verdict. What keeps a part from being measured is said in its place.
+
+        Raises: SandboxFailed, SandboxUnavailable, StoreFailed.
+        """
+        found = replace(self.unfinished, missing=None)
+        try:
+            found = replace(found, train_gap=train_gap())
+        except GuestFailed as error:  # it has its scores; that it fails here is a finding
+            found = replace(found, gap_failure=f"{error.message} ({error.code})")
+        found = replace(found, entry_scan=entry_scan())
+        (result,) = (result for result in results if result.regime is COPIES_IN)
+        with self.progress.step("retrieval check: comparing with the training split"):
+            return self._judged(found, result.sheets[0].tokens_BTHW, record)
+
+    def _judged(
+        self, found: RetrievalReport, tokens_BTHW: NDArray[np.uint32], record: Record
+    ) -> RetrievalReport:
+        """The same report with all statistics, the evidence they come from, and the verdict."""
+        submission_sha256 = record.provenance.submission_sha256
+        references = self.panel.references_for(submission_sha256) if self.panel else ()
+        thresholds = self.panel.thresholds if self.panel else None
+        others = reference_logprobs(references, self.store.folder, probes_sha256=self.questions.probes_sha256)
+        shared = self.questions.measure(self.sheet.logprobs_R, others, seed=found.seed)
+        near, distances_BT, nearest_BT = near_duplicates(
+            tokens_BTHW,
+            self.train,
+            engine=best_engine(),
+            near_bits=thresholds.near_bits if thresholds else None,
+        )
+        evidence = Evidence(
+            probes_sha256=self.questions.probes_sha256,
+            logprobs_R=self.sheet.logprobs_R.astype(np.float16),
+            distances_BT=distances_BT,
+            nearest_BT=nearest_BT,
+            sources_BT=shared.sources_BT,
+            support_BT=shared.support_BT,
+            delta_B=np.array(shared.delta_by_window),
+        )
+        file, sha256 = self.store.save_artifact(record.grade_id, FILE_NAME, evidence.to_bytes())
+        found = replace(
+            found,
+            delta=shared.delta,
+            delta_ci=shared.delta_ci,
+            delta_by_window=shared.delta_by_window,
+            near_duplicates=near,
+            path_share=shared.path_share,
+            sources=strongest_sources(
+                shared.sources_BT, shared.support_BT, tokens_BTHW, self.train, most=SOURCES
+            ),
+            thresholds=thresholds,
+            references=(*HOST_REFERENCES, *(each.public_name for each in references)),
+            evidence_file=file,
+            evidence_sha256=sha256,
+        )
+        judgement = judge(_findings(found, shared), thresholds)
+        return replace(
+            found,
+            verdict=judgement.verdict,
+            reasons=judgement.reasons,
+            windows_flagged=judgement.windows_flagged,
+            windows_p=judgement.windows_p,
+        )
+
+
+def open_copy_check(
+    train_folder: Path,
+    exam: Exam,
+    *,
+    data_sha256: str,
+    panel: Path | None,
+    store: Store,
+    progress: Progress,
+) -> CopyCheck:
+    """All that can be known before the entry runs; what takes long is kept in the store and found again.
+
+    Raises: DataInvalid, UsageError, StoreFailed.
+    """
+    with progress.step(f"checking {train_folder}"):
+        train = open_clip(train_folder)
+        train_sha256 = clip_sha256(train)
+        if train_sha256 == data_sha256:
+            raise UsageError(
+                f"{train_folder} is the graded clip itself",
+                code="usage.train",
+                fix="name the clip that entries learn from in --train",
+            )
+        choose_windows(exam, train, np.random.default_rng(0))  # whether the train gap can be measured
+    questions = questions_for(
+        exam.truth,
+        train,
+        folder=store.folder / FOLDER_NAME,
+        data_sha256=data_sha256,
+        train_sha256=train_sha256,
+        progress=progress,
+    )
+    used, panel_sha256 = _fitting_panel(
+        panel,
+        store,
+        progress,
+        data_sha256=data_sha256,
+        train_sha256=train_sha256,
+        probes_sha256=questions.probes_sha256,
+    )
+    return CopyCheck(
+        train=train,
+        questions=questions,
+        sheet=ProbeSheet(probes=questions.probes),
+        panel=used,
+        unfinished=RetrievalReport(
+            verdict=Verdict.UNMEASURED,
+            missing=INTERRUPTED,
+            panel_sha256=panel_sha256,
+            train_name=train.folder.resolve().name,
+            train_sha256=train_sha256,
+            train_frames=train.num_frames,
+            engine=questions.candidates.engine,
+            seed=exam.seed,
+        ),
+        store=store,
+        progress=progress,
+    )
+
+
+def _fitting_panel(
+    named: Path | None,
+    store: Store,
+    progress: Progress,
+    *,
+    data_sha256: str,
+    train_sha256: str,
+    probes_sha256: str,
+) -> tuple[Panel | None, str | None]:
+    """The panel and its digest: the one that was named, or the store's own if it has one for this data.
+
+    Raises: UsageError for a named panel of other data; StoreFailed.
+    """
+    path = named or store.panel_file
+    if named is None and not path.exists():
+        return None, None
+    panel = read_panel(path)
+    reason = panel.fits(data_sha256=data_sha256, train_sha256=train_sha256, probes_sha256=probes_sha256)
+    if reason is None:
+        return panel, hashlib.sha256(path.read_bytes()).hexdigest()
+    if named:
+        raise UsageError(
+            f"{path} cannot judge this grade: {reason}",
+            code="usage.other_panel",
+            fix="name a panel that was calibrated on this --data and --train, or leave --panel out",
+        )
+    progress.note(f"{path} is not used: {reason}")
+    return None, None
+
+
+def _findings(found: RetrievalReport, shared: SharedErrors) -> Findings:
+    return Findings(
+        delta=shared.delta,
+        delta_ci=shared.delta_ci,
+        delta_by_window=shared.delta_by_window,
+        train_gap=found.train_gap,
+        gap_failure=found.gap_failure,
+        near_duplicates=found.near_duplicates,
+        entry_scan=found.entry_scan,
+    )
