@@ -18,9 +18,6 @@ FAR = int(np.iinfo(np.int32).max)
 NOTHING = int(np.iinfo(np.uint16).max)
 """In a tile of distances: no such pair."""
 
-_BUFFER = 2
-"""Hits are sorted once they are this many times as many as what is kept."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Hits:
@@ -47,7 +44,9 @@ def closest(distance_NQ: NDArray[np.uint16], bound_Q: NDArray[np.int32], k: int)
         place_M, query_M = np.nonzero(np.take_along_axis(below_NQ, order_KQ, axis=0))
         row_M = order_KQ[place_M, query_M]
     else:
-        row_M, query_M = np.nonzero(below_NQ)
+        row_M, query_M = np.divmod(
+            np.flatnonzero(below_NQ), len(bound_Q)
+        )  # np.nonzero takes ten times as long
     return row_M, query_M, distance_NQ[row_M, query_M]
 
 
@@ -78,7 +77,7 @@ class Shortlist:
         """Take hits whose frames come after all that were added before."""
         self._waiting.append(hits)
         self._num_waiting += len(hits.frames)
-        if self._num_waiting > _BUFFER * self.frames_QK.size:
+        if self._num_waiting >= self.frames_QK.size:
             self.settle()
 
     def settle(self) -> None:
