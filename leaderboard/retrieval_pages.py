@@ -165,7 +165,9 @@ def _near(found: RetrievalReport) -> Statistic | None:
     )
     return Statistic(
         title="Near-duplicates",
-        value=f"{share(near.share)} of {near.frames:,} frames" if near.share is not None else NOTHING,
+        value=f"{share(near.share)} of {near.frames:,} frames"
+        if near.share is not None
+        else f"nearest {near.bits_quantiles[0]:g} bits",
         interval=NOTHING,
         threshold=""
         if those is None

@@ -39,9 +39,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--publish-samples",
         nargs="*",
         metavar="SPLIT",
-        help="publish predicted pictures and maps of losses of grades on these splits, and of no others; a split is "
-        "the name of the folder that was graded on, or NAME@SHA256 with at least 8 digits of its data's digest where "
-        "several had this name (default: val and val_v1.1; none named: nothing of the kind)",
+        help="publish predicted pictures, maps of losses and what the retrieval check says of single windows, of "
+        "grades on these splits and of no others; a split is the name of the folder that was graded on, or NAME@SHA256 "
+        "with at least 8 digits of its data's digest where several had this name (default: val and val_v1.1; none "
+        "named: nothing of the kind)",
     )
     parser.set_defaults(run=run)
 

@@ -21,8 +21,8 @@ _NEXT = {
     "person decides",
     Verdict.COPIED: "look at the sources and their pictures on the page of the grade: wmc leaderboard writes it; a "
     "person decides, never the check alone",
-    Verdict.UNCALIBRATED: "wmc retrieval calibrate makes a panel of honest entries that were graded with --train; until then "
-    "the figures accuse nobody",
+    Verdict.UNCALIBRATED: "wmc retrieval calibrate makes a panel of honest entries graded with --train; until then the "
+    "figures accuse nobody",
     Verdict.UNMEASURED: "do what the reason says, and grade again",
 }
 

@@ -119,7 +119,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, grade: Callable[..., GradeRep
     made[2] = _asked_again(made[2])
     reports = [_with_artifacts(report, store, shade=40 * number) for number, report in enumerate(made)]
     reports[0] = replace(reports[0], retrieval=_honest(Verdict.CLEAR))
-    reports[2] = replace(reports[2], retrieval=replace(_honest(Verdict.UNCALIBRATED), thresholds=None))
+    reports[2] = replace(reports[2], retrieval=_uncalibrated())
     reports[3] = replace(reports[3], retrieval=_honest(Verdict.REVIEW, hostile))
     reports[5] = replace(reports[5], retrieval=_copied(reports[5].grade_id, store))
     folder = tmp_path_factory.mktemp("site")
@@ -189,6 +189,20 @@ def _honest(verdict: Verdict, name: str = "weights/model.safetensors") -> Retrie
         evidence_file="grades/x/retrieval.npz",
         evidence_sha256="7c" * 32,
     )  # fmt: skip
+
+
+def _uncalibrated() -> RetrievalReport:
+    """The same without a panel."""
+    found = _honest(Verdict.UNCALIBRATED)
+    return replace(
+        found,
+        reasons=("There is no panel of honest entries to compare with: nothing was judged.",),
+        windows_flagged=None,
+        windows_p=None,
+        near_duplicates=NearDuplicates(bits_quantiles=(390, 512, 801, 1240, 1790), frames=3645),
+        thresholds=None,
+        panel_sha256=None,
+    )
 
 
 def _copied(grade_id: str, store: Store) -> RetrievalReport:

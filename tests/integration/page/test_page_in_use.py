@@ -37,7 +37,11 @@ APPLE = "grades/20250101-000000-00000002.html"
 HOSTILE = "grades/20250101-000000-00000004.html"
 STOPPED = "grades/20250101-000000-00000005.html"
 SEEKER = "grades/20250101-000000-00000006.html"
-PAGES = {"board": "index.html", "grade": APPLE, "hostile": HOSTILE, "stopped": STOPPED, "seeker": SEEKER}
+UNCALIBRATED = "grades/20250101-000000-00000003.html"
+PAGES = {
+    "board": "index.html", "grade": APPLE, "hostile": HOSTILE, "stopped": STOPPED, "seeker": SEEKER,
+    "uncalibrated": UNCALIBRATED,
+}  # fmt: skip
 PUBLISHED_ROWS = ["forbidden", "", "line prize", "", "", "line uniform", ""]
 
 LEAST_CONTRAST = """

@@ -106,10 +106,15 @@ def test_delta_is_beyond_where_it_is_large_or_certain(grades, found, delta, ends
 
 
 def test_without_a_panel_nothing_is_beyond_anything(grades, found):
-    bare = found(verdict=Verdict.UNCALIBRATED, thresholds=None, panel_sha256=None)
+    near = replace(found().near_duplicates, share=None)
+    bare = found(
+        verdict=Verdict.UNCALIBRATED, thresholds=None, panel_sha256=None, windows_flagged=None, windows_p=None,
+        near_duplicates=near,
+    )  # fmt: skip
     page = page_of(grades.graded(retrieval=bare), shown=True)
     assert {each.beyond for each in page.retrieval.statistics} == {None}
     html = text_of(section_of(render_grade(page)))
+    assert "nearest 120 bits" in html
     assert Badge.UNCALIBRATED.meaning in html
     assert "Panel of honest entries none" in html
     assert [line.kind for line in page.retrieval.histogram.lines] == ["mean"]
