@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from harness.data.clips import Clip
 from harness.data.tokens import factorize
 from harness.data.windows import Schedule, find_segments, window_frames, window_starts
+from harness.errors import DataInvalid
+from harness.retrieval.hamming import nearest
 from harness.spec import CHALLENGE, ChallengeSpec
 
-_QUERY_TILE = 8
 _STEPS = 50
 
 
@@ -41,7 +42,7 @@ def copy_losses(train: Clip, graded: Clip, spec: ChallengeSpec = CHALLENGE) -> C
     """The three losses on the window at the start of each graded segment that is long enough for one."""
     target_Q = _targets(np.asarray(graded.segment_ids_N), spec)
     last_QHW = np.asarray(graded.tokens_NHW[target_Q - spec.stride])
-    successor_Q = nearest(last_QHW, train, spec) + spec.stride
+    successor_Q = successors(last_QHW, train, spec)
     target_QPF = _factors(graded.tokens_NHW[target_Q], spec)
     unigram_QPF = _unigram(train, spec, target_QPF)
     copied_QPF = _factors(last_QHW, spec) == target_QPF
@@ -53,23 +54,23 @@ def copy_losses(train: Clip, graded: Clip, spec: ChallengeSpec = CHALLENGE) -> C
     )
 
 
-def nearest(query_QHW: NDArray[np.uint32], train: Clip, spec: ChallengeSpec = CHALLENGE) -> NDArray[np.int64]:
-    """The training frame (int64 [Q]) in fewest bits different from each query, of those with a successor.
+def successors(
+    query_QHW: NDArray[np.uint32], train: Clip, spec: ChallengeSpec = CHALLENGE
+) -> NDArray[np.int64]:
+    """What follows the training frame nearest to each query, `spec.stride` later in the same segment: int64 [Q].
 
-    Exact; the first of equals. A successor is the frame `spec.stride` later in the same segment.
+    Raises: DataInvalid, if no training segment is long enough for it.
     """
     segment_ids_N = np.asarray(train.segment_ids_N)
-    candidate_C = np.flatnonzero(segment_ids_N[: -spec.stride] == segment_ids_N[spec.stride :])
-    words_CK = _words(train.tokens_NHW[candidate_C])
-    words_QK = _words(query_QHW)
-    best_Q = np.empty(len(words_QK), np.int64)
-    for start in range(0, len(words_QK), _QUERY_TILE):
-        tile_QK = words_QK[start : start + _QUERY_TILE]
-        distance_QC = np.zeros((len(tile_QK), len(words_CK)), np.uint16)
-        for query, distance_C in zip(tile_QK, distance_QC, strict=True):
-            np.bitwise_count(words_CK ^ query).sum(1, dtype=np.uint16, out=distance_C)
-        best_Q[start : start + _QUERY_TILE] = candidate_C[distance_QC.argmin(1)]
-    return best_Q
+    allowed_N = np.zeros(train.num_frames, np.bool_)
+    allowed_N[: -spec.stride] = segment_ids_N[: -spec.stride] == segment_ids_N[spec.stride :]
+    if not allowed_N.any():
+        raise DataInvalid(
+            f"no segment of {train.folder} is longer than {spec.stride} raw frames",
+            code="data.too_short",
+            fix="use a training split with longer segments",
+        )
+    return nearest(query_QHW, train.tokens_NHW, 1, allowed_N=allowed_N).indices_QK[:, 0] + spec.stride
 
 
 def _targets(segment_ids_N: NDArray[np.int32], spec: ChallengeSpec) -> NDArray[np.int64]:
@@ -78,11 +79,6 @@ def _targets(segment_ids_N: NDArray[np.int32], spec: ChallengeSpec) -> NDArray[n
     starts = window_starts(segments, Schedule.DISJOINT, spec)
     first = np.isin(starts, segments.begins)
     return window_frames(starts[first], spec)[:, 1:].ravel()
-
-
-def _words(tokens_NHW: NDArray[np.uint32]) -> NDArray[np.uint64]:
-    """The bits of each frame's tokens, two tokens to a word: uint64 [N,K]."""
-    return np.ascontiguousarray(tokens_NHW, np.uint32).reshape(len(tokens_NHW), -1).view(np.uint64)
 
 
 def _factors(tokens_QHW: NDArray[np.uint32], spec: ChallengeSpec) -> NDArray[np.int64]:

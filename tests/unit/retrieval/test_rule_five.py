@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from harness.data.clips import Clip, open_clip, write_clip
 from harness.data.tokens import factorize
-from harness.retrieval.rule_five import CopyLosses, copy_losses, nearest
+from harness.errors import DataInvalid
+from harness.retrieval.rule_five import CopyLosses, copy_losses, successors
 
 Make = Callable[[str, NDArray[np.uint32], list[int]], Clip]
 
@@ -43,26 +44,24 @@ def flip(tokens: NDArray[np.uint32], bits: int, seed: int) -> NDArray[np.uint32]
     return flipped.reshape(tokens.shape)
 
 
-def test_nearest_is_the_frame_in_fewest_different_bits(make: Make) -> None:
+def test_what_follows_is_a_stride_after_the_frame_in_fewest_different_bits(make: Make) -> None:
     train = make("train", noise(120, 0), [50, 40, 30])
     query_QHW = flip(train.tokens_NHW[[3, 60, 70, 100]], bits=700, seed=1)
-    assert nearest(query_QHW, train).tolist() == [3, 60, 70, 100]
+    assert successors(query_QHW, train).tolist() == [18, 75, 85, 115]
 
 
-def test_nearest_agrees_with_counting_bits_one_by_one(make: Make) -> None:
-    train, query_QHW = make("train", noise(64, 0), [64]), noise(11, 1)
-    expected = [
-        min(range(64 - 15), key=lambda n: sum(int(x).bit_count() for x in (train.tokens_NHW[n] ^ query).flat))
-        for query in query_QHW
-    ]
-    assert nearest(query_QHW, train).tolist() == expected
-
-
-def test_a_frame_without_a_successor_in_its_segment_is_never_nearest(make: Make) -> None:
+def test_what_follows_is_in_the_same_segment(make: Make) -> None:
     train = make("train", noise(60, 0), [30, 30])
     last_of_each = [*range(15, 30), *range(45, 60)]
-    found = nearest(np.asarray(train.tokens_NHW[last_of_each]), train)
-    assert not set(found.tolist()) & set(last_of_each)
+    found = successors(np.asarray(train.tokens_NHW[last_of_each]), train)
+    assert set(found.tolist()) <= set(last_of_each)
+
+
+def test_a_train_split_in_which_nothing_follows_is_told(make: Make) -> None:
+    train = make("train", noise(30, 0), [15, 15])
+    with pytest.raises(DataInvalid, match="longer than 15 raw frames") as told:
+        successors(noise(1, 1), train)
+    assert told.value.code == "data.too_short"
 
 
 def test_a_graded_clip_that_is_in_train_is_retrieved_and_not_copied(make: Make) -> None:
