@@ -10,12 +10,20 @@ import re
 from dataclasses import replace
 from typing import TypeVar
 
-from harness.retrieval.report import EntryFile, EntryScan, RetrievalReport, Thresholds, TrainGap, TrainingRun
+from harness.retrieval.report import (
+    EntryFile,
+    EntryScan,
+    NearDuplicates,
+    RetrievalReport,
+    Thresholds,
+    TrainGap,
+    TrainingRun,
+)
 from leaderboard.figures import DELTA_DECIMALS, SHARE_DECIMALS, rounded, two_figures
 from leaderboard.plain_text import one_line, without_folders
 
 MOST_SOURCES = 50
-"""That are published, the strongest ones; the record in the store has them all."""
+"""That are published at most, the strongest ones."""
 MOST_FILES = 20
 """Of the entry, and runs of training frames in it."""
 
@@ -34,7 +42,6 @@ def summary(found: RetrievalReport) -> RetrievalReport:
 
 def with_windows(found: RetrievalReport) -> RetrievalReport:
     """What may be published of data that is shown; its pictures are not in it, for they are published as files."""
-    near = found.near_duplicates
     return replace(
         found,
         reasons=tuple(_reason(reason, found.gap_failure) for reason in found.reasons),
@@ -44,7 +51,7 @@ def with_windows(found: RetrievalReport) -> RetrievalReport:
         windows_p=None if found.windows_p is None else two_figures(found.windows_p),
         train_gap=found.train_gap and _gap(found.train_gap),
         gap_failure=found.gap_failure and failure_code(found.gap_failure),
-        near_duplicates=near and replace(near, share=_share(near.share)),
+        near_duplicates=found.near_duplicates and _near(found.near_duplicates),
         path_share=_share(found.path_share),
         sources=tuple(
             replace(source, support=round(source.support, DELTA_DECIMALS))
@@ -91,6 +98,10 @@ def _gap(gap: TrainGap) -> TrainGap:
         heldout_loss=rounded(gap.heldout_loss),
         train_loss=rounded(gap.train_loss),
     )
+
+
+def _near(near: NearDuplicates) -> NearDuplicates:
+    return replace(near, bits_quantiles=tuple(map(round, near.bits_quantiles)), share=_share(near.share))
 
 
 def _thresholds(those: Thresholds) -> Thresholds:

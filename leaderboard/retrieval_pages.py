@@ -161,13 +161,13 @@ def _near(found: RetrievalReport) -> Statistic | None:
     if near is None:
         return None
     quantiles = ", ".join(
-        f"{name} {bits:g}" for name, bits in zip(_QUANTILES, near.bits_quantiles, strict=False)
+        f"{name} {bits:.0f}" for name, bits in zip(_QUANTILES, near.bits_quantiles, strict=False)
     )
     return Statistic(
         title="Near-duplicates",
         value=f"{share(near.share)} of {near.frames:,} frames"
         if near.share is not None
-        else f"nearest {near.bits_quantiles[0]:g} bits",
+        else f"nearest {near.bits_quantiles[0]:.0f} bits",
         interval=NOTHING,
         threshold=""
         if those is None

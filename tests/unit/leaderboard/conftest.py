@@ -133,7 +133,7 @@ def copied(**fields: Any) -> RetrievalReport:
         train_gap=TrainGap(
             gap=0.51234567, gap_ci=(0.4, 0.6), heldout_loss=9.5, train_loss=9.0, windows=24, flipped_bits=0.08
         ),
-        near_duplicates=NearDuplicates(bits_quantiles=(120, 200, 500, 900, 1400), frames=360, share=0.0123456),
+        near_duplicates=NearDuplicates(bits_quantiles=(120, 200.4567, 500, 900, 1400), frames=360, share=0.0123456),
         path_share=0.7512345,
         sources=tuple(
             Source(

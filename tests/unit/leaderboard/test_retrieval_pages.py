@@ -189,6 +189,7 @@ def test_the_object_of_a_grade_has_the_check_in_publishable_form(grades, found):
     assert (record["verdict"], record["delta"], record["delta_ci"]) == ("copied", 1.235, (1.123, 1.346))
     assert (record["windows_flagged"], record["train_gap"]["gap"]) == (17, 0.5123)
     assert record["near_duplicates"]["share"] == 0.0123
+    assert record["near_duplicates"]["bits_quantiles"] == (120, 200, 500, 900, 1400)
     assert record["thresholds"]["delta_copied"] == 0.401
     assert record["sources"][0]["support"] == 9.877
     assert len(record["sources"]) == MOST_SOURCES
