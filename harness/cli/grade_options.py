@@ -99,6 +99,7 @@ def pick_sandbox(args: argparse.Namespace, console: Console, *, cache: Path | No
         console.warn(NO_ISOLATION)
     policy = SandboxPolicy(
         base_image=args.base_image or default_base_image(),
+        entry_bytes=args.max_entry_bytes or SandboxPolicy.entry_bytes,
         gpu_device_ids=tuple(args.gpu),
         runtime=args.runtime,
         block_private_networks=args.build_network == "public",
@@ -157,6 +158,13 @@ def _add_sandbox_options(parser: argparse.ArgumentParser) -> None:
         help="what build.sh may reach: the internet without this host and private networks, or all that "
         "this host reaches, as for a package index of your own (default: public)",
     )
+    options.add_argument(
+        "--max-entry-bytes",
+        type=_size,
+        metavar="SIZE",
+        help="how much the entry's folder may hold after build.sh, in bytes or as in 512M or 4G: the packed training "
+        "split is 6.2 GB (default: 32G)",
+    )
 
 
 def _refuse_docker_options(args: argparse.Namespace) -> None:
@@ -181,6 +189,15 @@ def _whole_number(text: str, *, least: int) -> int:
     if not (text.isascii() and text.isdigit() and int(text) >= least):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
     return int(text)
+
+
+def _size(text: str) -> int:
+    """Bytes; K, M and G count in 1024s."""
+    power = "_KMG".find(text[-1:].upper())
+    number = text[:-1] if power > 0 else text
+    if not (number.isascii() and number.isdigit() and int(number)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500000, 512M or 4G")
+    return int(number) << 10 * max(power, 0)
 
 
 def _seconds(text: str) -> float:

@@ -102,7 +102,7 @@ class DockerSandbox:
             "cpus": f"{flags.effective_cpus(limits, facts):g}",
             "pids": str(limits.pids),
             "build_network": self._build_network,
-            "build_volume": f"{self.policy.entry_bytes / GIB:.1f} GiB, a soft cap: looked at while build.sh runs",
+            "build_volume": f"{self.policy.entry_bytes:,} bytes, a soft cap: looked at while build.sh runs",
             "gpus": ",".join(self.policy.gpu_device_ids) or "none",
             "page_cache": "dropped" if self._page_cache_is_dropped else "not dropped",
             "survivors": "checked" if self._cgroups_are_visible else _NOT_CHECKED,

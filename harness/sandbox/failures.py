@@ -47,7 +47,7 @@ def refused(reason: str, message: str, policy: SandboxPolicy) -> BuildFailed | S
             code="sandbox.disk",
         )
     fixes = {
-        "size": f"leave at most {policy.entry_bytes / GIB:.1f} GiB in the folder; delete caches and archives",
+        "size": f"leave at most {policy.entry_bytes:,} bytes in the folder; delete caches and archives",
         "files": f"leave at most {policy.entry_files} files in the folder",
         "unreadable": "leave only files and folders with ordinary names, depths and rights",
     }

@@ -62,7 +62,12 @@ class ProcessSandbox:
     @property
     def details(self) -> dict[str, str]:
         """What the grade's provenance records: that there was no isolation, and which Python stood in."""
-        return {"isolation": "none", "python": platform.python_version(), "platform": platform.platform()}
+        return {
+            "isolation": "none",
+            "build_volume": f"{self.policy.entry_bytes:,} bytes, measured after build.sh",
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+        }
 
     def build(
         self, files: Path, *, entry_sha256: str, grade_id: str, log: Path, progress: Progress

@@ -61,6 +61,21 @@ def test_without_isolation_there_is_one_warning(options, tmp_path):
     assert listener.warnings == [choose.NO_ISOLATION]
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), 32 << 30),
+        (("--max-entry-bytes", "500000"), 500_000),
+        (("--max-entry-bytes", "3K"), 3 << 10),
+        (("--max-entry-bytes", "512m"), 512 << 20),
+        (("--max-entry-bytes", "4G"), 4 << 30),
+    ],
+)
+def test_an_entry_may_hold_what_the_options_allow(options, tmp_path, words, expected):
+    sandbox = pick_sandbox(options("--sandbox", "process", *words), Listener(), cache=tmp_path)
+    assert sandbox.policy.entry_bytes == expected
+
+
 @pytest.mark.parametrize("words", [("--gpu", "0"), ("--runtime", "runsc"), ("--base-image", "mine")])
 def test_what_the_process_sandbox_cannot_keep_is_refused(options, words):
     """A promise of isolation that is dropped without a word would be worse than none."""
@@ -82,6 +97,11 @@ def test_without_an_engine_the_process_sandbox_is_never_taken_instead(options, m
         (("--seed", "1.5"), "'1.5' is not a whole number of at least 0"),
         (("--windows", "0"), "'0' is not a whole number of at least 1"),
         (("--windows", "²"), "'²' is not a whole number of at least 1"),
+        (("--max-entry-bytes", "0"), "'0' is not a size such as 500000, 512M or 4G"),
+        (("--max-entry-bytes", "4T"), "'4T' is not a size"),
+        (("--max-entry-bytes", "G"), "'G' is not a size"),
+        (("--max-entry-bytes", "1.5G"), "'1.5G' is not a size"),
+        (("--max-entry-bytes", ""), "'' is not a size"),
         (("--reply-timeout", "soon"), "'soon' is not a number of seconds above 0"),
         (("--start-timeout", "nan"), "'nan' is not a number of seconds above 0"),
         (("--regime-timeout", "inf"), "'inf' is not a number of seconds above 0"),
