@@ -11,7 +11,7 @@ from bits import factors
 from knobs import STRIDE
 
 CHUNK = 4096  # frames held in memory at once
-SAMPLES = 200  # frames that the mixture is fitted to
+SAMPLES = 100  # frames that the mixture is fitted to
 
 
 def count(tokens_NHW: np.ndarray, segments_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -153,11 +154,24 @@ def counts(clip, tmp_path_factory) -> Callable[[str], Path]:
     return train
 
 
-@pytest.fixture(params=["template", "copy_last", "unigram", "ngram"])
-def predictor(request, load_predictor, counts) -> object:
+@pytest.fixture(scope="session")
+def packed(clip, tmp_path_factory) -> Path:
+    """A folder with `retrieval.json` as it is and the clip's `shard.npz`, made by pack.py as a program."""
+    folder = tmp_path_factory.mktemp("retrieval")
+    entry = ROOT / "baselines" / "retrieval"
+    shutil.copy(entry / "retrieval.json", folder)
+    program = [sys.executable, str(entry / "pack.py"), "--train", str(clip), "--out", str(folder)]
+    subprocess.run(program, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(params=["template", "copy_last", "unigram", "ngram", "retrieval"])
+def predictor(request, load_predictor, counts, packed) -> object:
     """Each entry's predictor in turn."""
     name = request.param
     if name == "template":
         return load_predictor(ROOT / "submissions_template")()
     make = load_predictor(ROOT / "baselines" / name)
+    if name == "retrieval":
+        return make(packed)
     return make() if name == "copy_last" else make(counts(name))
