@@ -94,7 +94,7 @@ class Shortlist:
         if self._group_of is not None:
             first = _first_of_group(query, self._group_of(frame))
             query, distance, frame = query[first], distance[first], frame[first]
-        rank = np.arange(len(query)) - np.searchsorted(query, query)
+        rank = np.arange(len(query)) - np.searchsorted(query, np.arange(len(self.bound_Q)))[query]
         kept = rank < self.k
         self.distances_QK[query[kept], rank[kept]] = distance[kept]
         self.frames_QK[query[kept], rank[kept]] = frame[kept]
