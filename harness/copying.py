@@ -6,7 +6,7 @@ Axes: B graded windows, T predicted frames (t = 1..15, index t - 1), H and W tok
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,15 +40,6 @@ SOURCES = 20
 INTERRUPTED = "the check was interrupted"
 
 
-class NoCheck:
-    """Nothing is known of a training clip, so nothing is checked."""
-
-    train: None = None
-
-    def tap(self, regime: Regime) -> None:
-        """Nobody listens in."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class CopyCheck:
     """The check of one entry, between its preparation and its verdict.
@@ -74,24 +65,18 @@ class CopyCheck:
         return self.sheet.record if regime is COPIES_IN else None
 
     def report(
-        self,
-        results: Sequence[Result],
-        record: Record,
-        *,
-        train_gap: Callable[[], TrainGap],
-        entry_scan: Callable[[], EntryScan],
+        self, results: Sequence[Result], gap: TrainGap | GuestFailed, scan: EntryScan, record: Record
     ) -> RetrievalReport:
-        """Everything that was found, and the verdict. What keeps a part from being measured is said in its place.
+        """Everything that was found, and the verdict; the evidence it comes from is kept beside the record.
 
-        Raises: SandboxFailed, SandboxUnavailable, StoreFailed.
+        Raises: StoreFailed.
         """
-        found = replace(self.unfinished, missing=None)
-        try:
-            found = replace(found, train_gap=train_gap())
-        except GuestFailed as error:  # it has its scores; that it fails here is a finding
-            found = replace(found, gap_failure=f"{error.message} ({error.code})")
-        found = replace(found, entry_scan=entry_scan())
         (result,) = (result for result in results if result.regime is COPIES_IN)
+        found = replace(self.unfinished, entry_scan=scan, missing=None)
+        if isinstance(gap, GuestFailed):
+            found = replace(found, gap_failure=f"{gap.message} ({gap.code})")
+        else:
+            found = replace(found, train_gap=gap)
         with self.progress.step("retrieval check: comparing with the training split"):
             return self._judged(found, result.sheets[0].tokens_BTHW, record)
 

@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from harness.asking import Asker
-from harness.copying import CopyCheck, NoCheck, open_copy_check
+from harness.copying import CopyCheck, open_copy_check
 from harness.data.clips import clip_sha256
 from harness.data.published import lpips_folder
 from harness.data.windows import Schedule
-from harness.errors import UsageError
+from harness.errors import GuestFailed, UsageError
 from harness.exam import Exam, Result, examine, set_exam
 from harness.intake.archive import Entry, open_archive
 from harness.intake.manifest import EntryManifest
@@ -89,7 +89,10 @@ def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Pr
             results.append(result := stages.run(regime, exam, built, check))
             stages.keep(result, exam)
         with record.scored(progress):
-            stages.conclude_copy_check(check, results, exam, entry, built)
+            if check:
+                gap = stages.measure_train_gap(check, exam, built)
+                scan = stages.scan_files(check, entry, built)
+                stages.judge(check, results, gap, scan)
             stages.look_at_pictures(check, results, exam)
     return record.report
 
@@ -138,18 +141,18 @@ class _Stages:
             self._picture_stage().expect(asked_for=self.request.codec is not None)
         return exam
 
-    def prepare_copy_check(self, exam: Exam) -> CopyCheck | NoCheck:
+    def prepare_copy_check(self, exam: Exam) -> CopyCheck | None:
         """What is to be known of the training clip before the entry runs."""
         request = self.request
         if request.train is None:
-            return NoCheck()
+            return None
         if request.regimes and COPIES_IN not in request.regimes:
             raise UsageError(
                 f"the retrieval check listens in on a regime that is not graded ({COPIES_IN.value})",
                 code="usage.train",
                 fix=f"add --regime {COPIES_IN.value}, or leave --train out",
             )
-        with self.record.timed("retrieval.candidates"):
+        with self.record.timed("candidates"):
             check = open_copy_check(
                 request.train,
                 exam,
@@ -203,9 +206,11 @@ class _Stages:
         )
         return built
 
-    def run(self, regime: Regime, exam: Exam, built: BuiltEntry, check: CopyCheck | NoCheck) -> Result:
+    def run(self, regime: Regime, exam: Exam, built: BuiltEntry, check: CopyCheck | None) -> Result:
         """One regime, in a sandbox and with a gate of its own."""
-        conduct = partial(examine, exam=exam, progress=self.progress, tap=check.tap(regime))
+        conduct = partial(
+            examine, exam=exam, progress=self.progress, tap=check.tap(regime) if check else None
+        )
         return self._asker().ask(regime, exam, built, conduct)
 
     def keep(self, result: Result, exam: Exam) -> None:
@@ -224,23 +229,17 @@ class _Stages:
         if result.terms.causal and not self.record.entry.causal:
             self.progress.note("the predictor is causal, wmc.toml does not say so: not graded token by token")
 
-    def conclude_copy_check(
-        self,
-        check: CopyCheck | NoCheck,
-        results: list[Result],
-        exam: Exam,
-        entry: Entry,
-        built: BuiltEntry,
-    ) -> None:
-        """One more run of the entry, a look into its files, and the verdict."""
-        if isinstance(check, NoCheck):
-            return
+    def measure_train_gap(self, check: CopyCheck, exam: Exam, built: BuiltEntry) -> TrainGap | GuestFailed:
+        """How much better the entry knows the training clip, asked in a sandbox of its own, or how it failed there."""
+        conduct = partial(measure_train_gap, exam=exam, train=check.train, progress=self.progress)
+        try:
+            return self._asker().ask(COPIES_IN, exam, built, conduct, name="train-gap")
+        except GuestFailed as error:  # it has its scores; that it fails here is a finding
+            return error
 
-        def train_gap() -> TrainGap:
-            conduct = partial(measure_train_gap, exam=exam, train=check.train, progress=self.progress)
-            return self._asker().ask(COPIES_IN, exam, built, conduct, name="retrieval.train-gap")
-
-        def entry_scan() -> EntryScan:
+    def scan_files(self, check: CopyCheck, entry: Entry, built: BuiltEntry) -> EntryScan:
+        """What the entry's files hold of the training clip."""
+        with self.record.timed("scan"):
             return scan_entry(
                 self.sandbox.files(built, grade_id=self.record.grade_id),
                 index_frames(check.train, progress=self.progress),
@@ -251,14 +250,16 @@ class _Stages:
                 progress=self.progress,
             )
 
+    def judge(
+        self, check: CopyCheck, results: list[Result], gap: TrainGap | GuestFailed, scan: EntryScan
+    ) -> None:
+        """The verdict of the retrieval check, with all that led to it."""
         with self.record.timed("retrieval"):
-            self.record.retrieval = check.report(
-                results, self.record, train_gap=train_gap, entry_scan=entry_scan
-            )
+            self.record.retrieval = check.report(results, gap, scan, self.record)
 
-    def look_at_pictures(self, check: CopyCheck | NoCheck, results: list[Result], exam: Exam) -> None:
+    def look_at_pictures(self, check: CopyCheck | None, results: list[Result], exam: Exam) -> None:
         """What comes when the guests are gone."""
-        self._picture_stage().look(results, exam, train=check.train)
+        self._picture_stage().look(results, exam, train=check.train if check else None)
 
     def _picture_stage(self) -> PictureStage:
         request = self.request

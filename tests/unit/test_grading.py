@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 
-from harness import pictures
+from harness import grading, pictures
 from harness.codec.patch import PatchCodec
 from harness.errors import Blame
 from harness.grading import GradeRequest, grade
@@ -24,11 +24,13 @@ from harness.protocol.regimes import Regime
 from harness.results import decoded
 from harness.results.report import GradeReport, Status
 from harness.results.store import Store
+from harness.retrieval.report import Verdict
 from harness.sandbox.process import ProcessSandbox
 from harness.scoring.perceptual import Metric, Metrics, psnr
 from harness.whole_file import whole_file
 
 ROOT = Path(__file__).parents[2]
+RAW_SPAN = 226
 LIMITS = Limits(start_s=30, reply_s=20, regime_s=120)
 
 
@@ -461,3 +463,77 @@ def test_missing_data_is_the_operators_problem(tmp_path: Path) -> None:
     report = grade(request, sandbox=ProcessSandbox(cache=tmp_path / "c"), store=store, progress=Silent())
     assert report.failure is not None
     assert (report.failure.code, report.failure.blame) == ("data.folder_missing", Blame.OPERATOR)
+
+
+def test_with_the_training_clip_an_entry_is_checked_for_copies(
+    make_clip: Callable[..., Path], grade_folder: Callable[..., GradeReport], tmp_path: Path
+) -> None:
+    """Every part of the check ran on the entry itself; without a panel nothing is judged."""
+    train = make_clip((RAW_SPAN,) * 5, hold=25, name="train")
+    report = grade_folder(ROOT / "submissions_template", train=train, pictures=False)
+    check = report.retrieval
+    assert check is not None
+    assert check.verdict is Verdict.UNCALIBRATED
+    assert check.missing is None
+    assert check.delta_ci is not None
+    assert check.delta_ci[0] <= check.delta <= check.delta_ci[1]
+    assert len(check.delta_by_window) == 4
+    assert check.train_gap is not None
+    assert check.train_gap.windows == 4
+    assert check.entry_scan is not None
+    assert check.entry_scan.runs == ()
+    assert check.entry_scan.size_bytes >= check.entry_scan.sent_bytes > 0
+    assert (tmp_path / "store" / "grades" / report.grade_id / "train-gap.log").exists()
+    assert Store(tmp_path / "store").reports() == [report]
+
+
+def test_an_entry_that_fails_only_in_the_train_gap_keeps_its_scores(
+    make_clip: Callable[..., Path],
+    grade_folder: Callable[..., GradeReport],
+    entry: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    starts = tmp_path / "starts"
+    train = make_clip((RAW_SPAN,) * 5, hold=25, name="train")
+    fails_third = SERVE + (
+        f"from pathlib import Path\nstarts = Path({str(starts)!r})\n"
+        "with starts.open('a') as file: file.write('x')\n"
+        "if len(starts.read_text()) == 3: raise SystemExit(1)\nserve(Predictor)"
+    )
+    report = grade_folder(entry(fails_third), train=train, pictures=False)
+    assert report.status is Status.GRADED
+    assert report.retrieval is not None
+    assert report.retrieval.train_gap is None
+    assert "(guest.no_connection)" in str(report.retrieval.gap_failure)
+    assert report.retrieval.delta is not None
+
+
+def test_a_check_that_is_interrupted_costs_no_scores(
+    make_clip: Callable[..., Path],
+    grade_folder: Callable[..., GradeReport],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_args: Any, **_kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(grading, "measure_train_gap", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        grade_folder(ROOT / "submissions_template", train=make_clip(name="train", hold=25), pictures=False)
+    (report,) = Store(tmp_path / "store").reports()
+    assert report.status is Status.GRADED
+    assert report.retrieval is not None
+    assert report.retrieval.verdict is Verdict.UNMEASURED
+    assert report.retrieval.missing == "the check was interrupted"
+
+
+def test_the_check_needs_the_regime_that_it_listens_to(
+    make_clip: Callable[..., Path], grade_folder: Callable[..., GradeReport]
+) -> None:
+    report = grade_folder(
+        ROOT / "submissions_template",
+        train=make_clip(name="train", hold=25),
+        regimes=(Regime.FULLY_AUTOREGRESSIVE,),
+    )
+    assert report.failure is not None
+    assert report.failure.code == "usage.train"
