@@ -77,18 +77,20 @@ class Probes:
 def probes_of(truth: ClipTruth, candidates: Proposals) -> Probes:
     """The probes of every prediction of every window."""
     spec = truth.spec
-    codes: list[NDArray[np.uint32]] = []
+    cells: list[NDArray[np.uint16]] = []
+    values: list[NDArray[np.uint16]] = []
     for b in range(len(truth.starts)):
         window_THW = np.concatenate([truth.tokens_at(np.array([b]), t) for t in range(spec.window)])
         values_TP = cell_values(window_THW, spec)
         for t in range(1, spec.window):
             sources_CP = cell_values(candidates.tokens(b, t - 1), spec)
-            codes.append(_wrong_codes(sources_CP, values_TP[t - 1 : t + 1], spec.factor_vocab))
-    codes_R = np.concatenate(codes) if codes else np.empty(0, np.uint32)
+            cells_R, values_R = _wrong(sources_CP, values_TP[t - 1 : t + 1], spec.factor_vocab)
+            cells.append(cells_R)
+            values.append(values_R)
     return Probes(
-        begins_G=np.cumsum([0, *map(len, codes)], dtype=np.int64),
-        cells_R=(codes_R // spec.factor_vocab).astype(np.uint16),
-        values_R=(codes_R % spec.factor_vocab).astype(np.uint16),
+        begins_G=np.cumsum([0, *map(len, cells)], dtype=np.int64),
+        cells_R=np.concatenate(cells),
+        values_R=np.concatenate(values),
         spec=spec,
     )
 
@@ -99,15 +101,16 @@ def cell_values(tokens_CHW: NDArray[np.uint32], spec: ChallengeSpec = CHALLENGE)
     return factorize(tokens_CHW, spec).astype(np.uint16).reshape(len(tokens_CHW), cells)
 
 
-def _wrong_codes(
+def _wrong(
     sources_CP: NDArray[np.uint16], known_KP: NDArray[np.uint16], vocab: int
-) -> NDArray[np.uint32]:
-    """cell * vocab + value, increasing, of what sources show and no known frame does."""
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """What sources show and no known frame does: cells and values, sorted by them."""
     first_P = np.arange(sources_CP.shape[1]) * vocab
-    is_probe = np.zeros(len(first_P) * vocab, np.bool_)
-    is_probe[first_P + sources_CP] = True
-    is_probe[first_P + known_KP] = False
-    return np.flatnonzero(is_probe).astype(np.uint32)
+    is_wrong = np.zeros(len(first_P) * vocab, np.bool_)
+    is_wrong[first_P + sources_CP] = True
+    is_wrong[first_P + known_KP] = False
+    cells_R, values_R = np.divmod(np.flatnonzero(is_wrong), vocab)
+    return cells_R.astype(np.uint16), values_R.astype(np.uint16)
 
 
 @dataclass(kw_only=True)

@@ -1,7 +1,8 @@
 """Honest predictors that the host makes by itself: what is plausible without any entry to compare with.
 
 Both know the training clip and the last observed frame, and neither copies: the first counts what usually follows a
-value, the second asks which values the neighbourhood agrees on, one vote a training segment.
+value, the second asks which values the neighbourhood agrees on, one vote a training segment. Near and far
+candidates count the same: weighted by closeness, the vote would explain a copier of the nearest frame away.
 
 Axes: G predictions, R probes, M references, C candidates of one prediction, P cells of a frame, V values of a factor.
 """
