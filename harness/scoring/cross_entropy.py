@@ -16,5 +16,7 @@ def token_nats(log_softmax: LogSoftmax, target_factors: NDArray[np.int64]) -> ND
     """
     targets_R = target_factors.reshape(-1)
     logprobs_R = log_softmax.at(np.arange(len(targets_R)), targets_R)
-    nats: NDArray[np.float64] = -logprobs_R.reshape(target_factors.shape).sum(-1)
+    nats: NDArray[np.float64] = 0.0 - logprobs_R.reshape(target_factors.shape).sum(
+        -1
+    )  # certainty costs 0, not -0
     return nats
