@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from harness.data.clips import Clip, clip_sha256, open_clip
 from harness.data.windows import Schedule
-from harness.errors import StoreFailed, UsageError
+from harness.errors import UsageError
 from harness.exam import set_exam
 from harness.progress import Advance, Progress
 from harness.results.members import Members, Request, choose_members, evidence_file, loss_of
@@ -27,7 +27,7 @@ from harness.results.store import Store
 from harness.results.version import harness_version
 from harness.retrieval.evidence import Evidence, read_evidence
 from harness.retrieval.panel import HonestEntry, Panel, Reference
-from harness.retrieval.questions import Questions, questions_for
+from harness.retrieval.questions import FOLDER_NAME, Questions, questions_for
 
 SEED = 0
 """Of the bootstrap; the same for every entry."""
@@ -120,14 +120,8 @@ def _asked_again(
     """What the members' grades asked; it is the same for all of them."""
     asked = members.honest[0].provenance
     exam = set_exam(data, Schedule(asked.schedule), asked.seed, max_windows=asked.max_windows)
-    folder = store.candidates_folder
-    try:
-        return questions_for(exam.truth, train, folder=folder, **digests, progress=progress)
-    except OSError as error:
-        raise StoreFailed(
-            f"{folder} cannot be written: {error.strerror or error}",
-            fix="name a store that can be written, with free space, in --store",
-        ) from error
+    folder = store.folder / FOLDER_NAME
+    return questions_for(exam.truth, train, folder=folder, **digests, progress=progress)
 
 
 def _check_probes(evidence: Mapping[str, Evidence], probes_sha256: str) -> None:

@@ -29,7 +29,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="make a panel of honest graded entries",
         description="Grades with --train keep evidence. This measures the evidence of entries that you know to be "
         "honest, all with the same references, and writes what they show. A later grade is judged by it. Name the "
-        "entries: one copier taken in by accident lets every later one pass.",
+        "entries: one copier taken in by accident lets every later one pass. Take entries that were made "
+        "independently; checkpoints of one run are alike, and make other honest entries look strange.",
     )
     calibrate.add_argument(
         "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
@@ -62,7 +63,7 @@ def _add_member_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="GRADE",
-        help="adjust every entry for this honest one; may be repeated (default: the best and the median by loss)",
+        help="adjust every entry for this honest one; may be repeated (default: the best two and the median by loss)",
     )
     parser.add_argument(
         "--private",
@@ -123,15 +124,15 @@ def _table(panel: Panel, judged: Mapping[str, Judgement]) -> Table:
         "honest entries",
         first="entry",
         numbers=("loss", "delta", "95% interval", "train gap", "by the others"),
-        caption="nats; each entry's delta is adjusted for the references without itself",
+        caption="* reference; each delta is adjusted for the references but the entry itself",
     )
     references = {each.grade_id for each in panel.references}
     for entry in panel.honest:
         low, high = entry.delta_ci
         judgement = judged.get(entry.grade_id)
-        mark = ", reference" if entry.grade_id in references else ""
+        mark = " *" if entry.grade_id in references else ""
         table.add_row(
-            escape(printable(f"{entry.entry_name} ({entry.grade_id}{mark})")),
+            escape(printable(f"{entry.entry_name}{mark}\n{entry.grade_id}")),
             f"{entry.loss:.4f}",
             f"{entry.delta:+.3f}",
             f"{low:+.3f} to {high:+.3f}",

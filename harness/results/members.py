@@ -27,7 +27,8 @@ class Request:
     Attributes:
         entries: honest ones; `references` and `private` are honest too and need not be repeated.
         everything: every grade that may be taken, with the newest of each submission.
-        references: to adjust every delta for; empty for the best and the median by loss.
+        references: to adjust every delta for; empty for the best two and the median by loss, so that two are left
+            for each of them.
         private: references that are used and never named in public, besides `references`.
     """
 
@@ -188,10 +189,10 @@ def _check_alike(honest: Sequence[GradeReport]) -> None:
 
 
 def _references(honest: Sequence[GradeReport], request: Request) -> tuple[GradeReport, ...]:
-    """The named ones; else the best and the median of those that are not private, and the private ones."""
-    public = [report for report in honest if report.grade_id not in request.private]
-    middle = public[:1] + public[len(public) // 2 :][:1]
-    chosen = {*(request.references or [report.grade_id for report in middle]), *request.private}
+    """The named ones; else the best two and the median of those that are not private. The private ones besides."""
+    public = [report.grade_id for report in honest if report.grade_id not in request.private]
+    default = public[:2] + public[len(public) // 2 :][:1]
+    chosen = {*(request.references or default), *request.private}
     if len(chosen) < LEAST_REFERENCES:
         raise UsageError(
             f"{len(chosen)} reference is too few: at least {LEAST_REFERENCES} are needed, of different quality",

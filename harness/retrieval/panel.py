@@ -30,6 +30,9 @@ LEAST_HONEST = 3
 SPREADS = 3.0
 """Standard deviations between the largest honest value and what is too much."""
 
+LEAST_SPREAD = 0.05
+"""Nats: a few entries, or checkpoints of one run, may agree by chance. Seven honest ones of the demo spread by 0.09."""
+
 WINDOWS_P = 0.01
 """A number of flagged windows less likely than this calls for review."""
 
@@ -185,6 +188,9 @@ def reference_logprobs(
 def thresholds_of(honest: Sequence[HonestEntry]) -> Thresholds:
     """What is too much, given at least `LEAST_HONEST` honest entries.
 
+    Deltas spread by `LEAST_SPREAD` at least. The best model has none of its quality to be adjusted for and therefore
+    a large delta, as a newcomer that is better than all of them would have: it sets the threshold rightly.
+
     A window is flagged when its delta is above the largest honest window's plus three standard deviations of all
     honest windows, pooled. No honest window is above it, so the rate at which honest windows would be is taken as one
     in one more than there are: no smaller rate is supported by them.
@@ -198,14 +204,15 @@ def thresholds_of(honest: Sequence[HonestEntry]) -> Thresholds:
     if len(honest) < LEAST_HONEST:
         raise ValueError(f"{len(honest)} honest entries have no spread")
     deltas = [each.delta for each in honest]
+    delta_sd = max(float(np.std(deltas, ddof=1)), LEAST_SPREAD)
     windows = [delta for each in honest for delta in each.delta_by_window]
     gaps = [each.train_gap.gap for each in honest if each.train_gap is not None]
     near_bits = float(np.quantile(np.concatenate([each.near_distances for each in honest]), NEAR_QUANTILE))
     shares = [float(np.mean(np.asarray(each.near_distances) < near_bits)) for each in honest]
     return Thresholds(
         delta_max=max(deltas),
-        delta_sd=float(np.std(deltas, ddof=1)),
-        delta_copied=_too_much(deltas),
+        delta_sd=delta_sd,
+        delta_copied=max(deltas) + SPREADS * delta_sd,
         window_delta=_too_much(windows),
         window_rate=1 / (len(windows) + 1),
         windows_p=WINDOWS_P,

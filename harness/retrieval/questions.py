@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 
 from harness.data.clips import Clip
 from harness.data.truth import ClipTruth
+from harness.errors import StoreFailed
 from harness.progress import Progress
 from harness.retrieval.copycoef import SharedErrors, shared_errors
 from harness.retrieval.neighbours import Candidates, candidates_for
 from harness.retrieval.probes import Probes, probes_of
 from harness.retrieval.references import references_for
+
+FOLDER_NAME = "retrieval"
+"""Of the folder in a store where candidates and counts are kept for later grades; it can be removed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +76,17 @@ def questions_for(
 ) -> Questions:
     """The questions about these windows; what is dear to find is kept in `folder` and found again there.
 
-    Raises: StoreFailed, and OSError where the folder cannot be written.
+    Raises: StoreFailed where the folder cannot be written.
     """
-    candidates = candidates_for(
-        truth, train, folder=folder, train_sha256=train_sha256, data_sha256=data_sha256, progress=progress
-    )
+    try:
+        candidates = candidates_for(
+            truth, train, folder=folder, train_sha256=train_sha256, data_sha256=data_sha256, progress=progress
+        )
+    except OSError as error:
+        raise StoreFailed(
+            f"{folder} cannot be written: {error.strerror or error}",
+            fix="name a store that can be written, with free space, in --store",
+        ) from error
     with progress.step("collecting what they would show"):
         probes = probes_of(truth, candidates)
     host_MR = references_for(

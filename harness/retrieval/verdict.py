@@ -50,9 +50,13 @@ class Judgement:
 def judge(found: Findings, thresholds: Thresholds | None) -> Judgement:
     """`copied` when delta is above `delta_copied` and the lower end of its interval above every honest delta.
 
-    `review` when one of the two holds, when too many windows are flagged, when the train gap or the share of
+    `review` when delta is above `delta_copied` but not so certainly, when the lower end is above every honest delta
+    by one standard deviation of theirs, when too many windows are flagged, when the train gap or the share of
     near-duplicates is above its threshold, when the entry failed while its gap was measured, or when training frames
     lie in its files. `uncalibrated` without thresholds; what needs none is named all the same.
+
+    The one standard deviation is there because intervals are narrow beside the spread of honest entries: without it
+    whichever of E + 1 honest entries has the largest delta would be reviewed, one in E + 1.
     """
     needs_no_panel = (*_gap_failure(found), *_frames_found(found.entry_scan))
     if thresholds is None:
@@ -90,8 +94,9 @@ def binomial_tail(successes: int, trials: int, rate: float) -> float:
 def _shared_errors(found: Findings, thresholds: Thresholds) -> tuple[bool, tuple[str, ...]]:
     """Whether it copied, and the sentence about delta if there is one to say."""
     low, high = found.delta_ci
+    outlying = thresholds.delta_max + thresholds.delta_sd
     is_large, is_certain = found.delta > thresholds.delta_copied, low > thresholds.delta_max
-    if not (is_large or is_certain):
+    if not (is_large or low > outlying):
         return False, ()
     measured = (
         f"It gives the mistakes of training frames {found.delta:+.3f} nats per value more than honest models "
@@ -103,7 +108,7 @@ def _shared_errors(found: Findings, thresholds: Thresholds) -> tuple[bool, tuple
     doubt = (
         "The interval reaches down to where honest entries are."
         if is_large
-        else "The whole interval is above every honest entry, though not by enough to count as copied."
+        else f"The whole interval is above {outlying:+.3f}, further from honest entries than they are apart."
     )
     return False, (f"{measured} {doubt}",)
 

@@ -84,9 +84,9 @@ def test_an_entry_named_twice_counts_once() -> None:
         chosen(FIVE, entries=("g0", "g1", "g1"), references=("g0",))
 
 
-def test_the_best_and_the_median_are_references_unless_others_are_named() -> None:
+def test_the_best_two_and_the_median_are_references_unless_others_are_named() -> None:
     everyone = tuple(report.grade_id for report in FIVE)
-    assert ids(chosen(FIVE, entries=everyone).references) == ["g4", "g2"]
+    assert ids(chosen(FIVE, entries=everyone).references) == ["g4", "g3", "g2"]
     assert ids(chosen(FIVE, entries=everyone, references=("g0", "g1")).references) == ["g1", "g0"]
 
 

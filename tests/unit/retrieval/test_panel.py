@@ -92,6 +92,12 @@ def test_delta_and_gap_are_too_much_above_the_largest_plus_three_standard_deviat
     assert thresholds.honest == 3
 
 
+def test_entries_that_agree_by_chance_do_not_make_the_next_one_strange() -> None:
+    thresholds = thresholds_of([honest(number, delta=0.3) for number in range(3)])
+    assert thresholds.delta_sd == 0.05
+    assert thresholds.delta_copied == pytest.approx(0.45)
+
+
 def test_a_window_is_compared_with_all_honest_windows_together() -> None:
     thresholds = thresholds_of(PANEL.honest)
     pooled = [0.0, 0.2, 0.0, 0.4, 0.0, 0.6]

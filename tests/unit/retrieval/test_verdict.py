@@ -57,7 +57,10 @@ FAILED = {"train_gap": None, "gap_failure": "no reply within 60 s"}
             {"delta": 0.7, "delta_ci": (0.3, 1.1)}, Verdict.REVIEW, ["reaches down"], id="large, uncertain"
         ),
         pytest.param(
-            {"delta": 0.6, "delta_ci": (0.5, 0.7)}, Verdict.REVIEW, ["not by enough"], id="certain, not large"
+            {"delta": 0.6, "delta_ci": (0.5, 0.7)}, Verdict.REVIEW, ["above +0.400"], id="certain, not large"
+        ),
+        pytest.param(
+            {"delta": 0.5, "delta_ci": (0.4, 0.6)}, Verdict.CLEAR, [], id="the largest of honest ones"
         ),
         pytest.param({"delta": 0.6, "delta_ci": (0.3, 0.9)}, Verdict.CLEAR, [], id="neither"),
         pytest.param(FLAGGED, Verdict.REVIEW, ["3 of 24 windows"], id="flagged windows"),
