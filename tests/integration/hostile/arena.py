@@ -1,0 +1,153 @@
+"""Where hostile entries are graded: one engine, one store, clips of a few windows, and canaries all around."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aftermath
+import caging
+import numpy as np
+from caging import Cage
+from cases import Case
+
+from harness.data.clips import ACTION_WIDTHS, write_clip
+from harness.grading import GradeRequest, grade
+from harness.progress import Silent
+from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
+from harness.results.report import GradeReport, RegimeReport, Status
+from harness.results.store import Store
+
+TTF = Regime.TEMPORALLY_TEACHER_FORCED
+FLIPPED = 0.3  # of the tokens, from one frame of a window to the next
+STRIDE, SPAN = 15, 226
+
+
+@dataclass(kw_only=True)
+class Arena:
+    """Grades entries and looks at the host before and after.
+
+    Attributes:
+        folder: of everything below.
+        temporary: where the host keeps what lasts as long as a run: sockets, unpacked entries.
+        clips: `one` window; `long`, one segment with more windows than the disjoint schedule takes.
+    """
+
+    cage: Cage
+    client: Any
+    folder: Path
+    temporary: Path
+    clips: dict[str, Path]
+    _zips: dict[str, Path] = field(default_factory=dict)
+    _twins: dict[str, GradeReport] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        return Store(self.folder / "store")
+
+    def grade(self, name: str, case: Case, *, clip: str = "one", **request: Any) -> GradeReport:
+        """The grade of one animal of the zoo; whatever it did, nothing of it is left and the host is as it was."""
+        self.cage.next, self.cage.ids = name, []
+        report = self.watched_grade(self.zipped(name), case, self.cage, clip=clip, **request)
+        assert self.cage.log_bytes < aftermath.ENGINE_LOG_BYTES
+        return report
+
+    def watched_grade(self, submission: Path, case: Case, sandbox: Any, *, clip: str = "one", **request: Any) -> Any:
+        """The grade of a submission in a sandbox, between two looks at the host."""
+        canaries = self.folder / "canaries"
+        asked = {
+            "submission": submission,
+            "data": self.clips[clip],
+            "limits": case.limits,
+            "pictures": False,
+            "regimes": DISCLOSURE_ORDER[:2] if case.both_regimes else (TTF,),
+            **request,
+        }
+        before = aftermath.look(self.store.folder, canaries)
+        report = grade(GradeRequest(**asked), sandbox=sandbox, store=self.store, progress=Silent())
+        aftermath.check_nothing_is_left(
+            self.client, grade_id=report.grade_id, container_ids=self.cage.ids, temporary=self.temporary
+        )
+        aftermath.check(before, aftermath.look(self.store.folder, canaries, without=report.grade_id))
+        assert aftermath.size_of(self.store.grade_folder(report.grade_id)) < aftermath.GRADE_FOLDER_BYTES
+        return report
+
+    def zipped(self, name: str) -> Path:
+        """The submission of one behaviour, packed once."""
+        if name not in self._zips:
+            self._zips[name] = caging.zipped(name, self.folder / "zips")
+        return self._zips[name]
+
+    def twin(self, clip: str = "one") -> GradeReport:
+        """The grade of the innocent twin on a clip, in the first two regimes."""
+        if clip not in self._twins:
+            self._twins[clip] = self.grade("innocent", Case(control="", both_regimes=True), clip=clip)
+        return self._twins[clip]
+
+    def nats(self, report: GradeReport, regime: Regime = TTF) -> Any:
+        """Of every graded token, `[B, T, H, W]`."""
+        with np.load(self.store.folder / graded(report, regime).tokens_file) as kept:
+            return kept["nats"]
+
+    def told(self, report: GradeReport) -> Any:
+        """What an entry said in the tokens that it predicted for the first window."""
+        with np.load(self.store.folder / graded(report).tokens_file) as kept:
+            tokens_N = kept["tokens"][0].ravel()
+        return json.loads(tokens_N.astype("<u2").tobytes().rstrip(b"\0 "))
+
+    def log(self, report: GradeReport, regime: Regime = TTF) -> bytes:
+        """The output of one run, as it was kept."""
+        return (self.store.grade_folder(report.grade_id) / f"{regime.value}.log").read_bytes()
+
+    @contextmanager
+    def without(self, **off: Any) -> Iterator[None]:
+        """Meanwhile containers have these flags in the place of ours."""
+        self.cage.off = off
+        try:
+            yield
+        finally:
+            self.cage.off = {}
+
+
+def graded(report: GradeReport, regime: Regime = TTF) -> RegimeReport:
+    """The numbers of a regime that was graded."""
+    result = report.regimes[regime]
+    assert report.status is Status.GRADED, report.failure
+    assert result is not None
+    return result
+
+
+def write_clips(folder: Path) -> dict[str, Path]:
+    """Clips in which each frame keeps most tokens of the last; no two of their tokens are the same by design."""
+    return {
+        "one": _write(folder / "one", raw_frames=SPAN),
+        "long": _write(folder / "long", raw_frames=3 * SPAN),
+    }
+
+
+def write_canaries(folder: Path) -> None:
+    """Files, a link and an empty folder, side by side with the store, that nobody has any business with."""
+    (folder / "empty").mkdir(parents=True)
+    (folder / "canary").write_bytes(b"sings")
+    (folder / "link").symlink_to(folder / "canary")
+
+
+def _write(folder: Path, *, raw_frames: int) -> Path:
+    rng = np.random.default_rng(raw_frames)
+    scenes = [rng.integers(1 << 18, size=(16, 16), dtype=np.uint32)]
+    for _ in range(raw_frames // STRIDE):
+        fresh_HW = rng.integers(1 << 18, size=(16, 16), dtype=np.uint32)
+        scenes.append(np.where(rng.random((16, 16)) < FLIPPED, fresh_HW, scenes[-1]))
+    tokens_NHW = np.repeat(np.stack(scenes), STRIDE, axis=0)[:raw_frames]
+    write_clip(
+        folder,
+        tokens_NHW=tokens_NHW,
+        segment_ids_N=np.zeros(raw_frames, np.int32),
+        actions={name: np.zeros((raw_frames, width), np.float32) for name, width in ACTION_WIDTHS.items()},
+        tokenizer_ckpt="none",
+    )
+    return folder

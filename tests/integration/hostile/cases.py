@@ -1,0 +1,104 @@
+"""What must become of each hostile entry; `tests/entries/README.md` says the same as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.protocol.conversation import Limits
+
+GRADED = "graded"
+PATIENT = Limits(start_s=60.0, reply_s=30.0, regime_s=60.0)
+BRIEF_START = Limits(start_s=2.5, reply_s=30.0, regime_s=60.0)
+BRIEF_REPLY = Limits(start_s=60.0, reply_s=2.5, regime_s=60.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One entry and its end.
+
+    Attributes:
+        control: what stands in its way.
+        outcome: the failure's code, or `graded`: then its scores are those of its innocent twin.
+        limits: of the gate.
+        regimes: how many of the first regimes are run; most attacks need no more than one conversation.
+        finds: of one that tells what it found, the least words that must be in none of its findings' values.
+    """
+
+    control: str
+    outcome: str = GRADED
+    blame: str = "entry"
+    limits: Limits = field(default=PATIENT)
+    both_regimes: bool = False
+    is_twin: bool = True
+
+
+def _broken(control: str, outcome: str, limits: Limits = PATIENT) -> Case:
+    return Case(control=control, outcome=outcome, limits=limits)
+
+
+GATE = {
+    "replies_early": _broken("an answer is taken when it was asked for", "guest.unsolicited"),
+    "replies_twice": _broken("an answer is taken once", "guest.unsolicited"),
+    "replies_late": _broken("the limit of one reply", "guest.timeout", BRIEF_REPLY),
+    "stops_within_a_reply": _broken("the limit of one reply", "guest.timeout", BRIEF_REPLY),
+    "dribbles": _broken("the limit of one reply is absolute", "guest.timeout", BRIEF_REPLY),
+    "never_reads": _broken("the limit of one reply", "guest.timeout", BRIEF_REPLY),
+    "short_reply": _broken("an answer has exactly one size", "guest.wrong_size"),
+    "long_reply": _broken("an answer has exactly one size", "guest.wrong_size"),
+    "smuggles_in_a_size": _broken("an answer has exactly one size; messages are not published", "guest.wrong_size"),
+    "wrong_kind": _broken("the header is compared, field by field", "guest.wrong_kind"),
+    "wrong_t": _broken("the header is compared, field by field", "guest.wrong_t"),
+    "wrong_batch": _broken("the header is compared, field by field", "guest.wrong_batch"),
+    "wrong_magic": _broken("the header is compared; messages are not published", "guest.wrong_magic"),
+    "not_a_number": _broken("logits are finite", "guest.not_finite"),
+    "infinity": _broken("logits are finite", "guest.not_finite"),
+    "token_out_of_range": _broken("tokens are in the vocabulary", "guest.token_out_of_range"),
+    "huge_floats": Case(control="the host's own log-softmax in float64", is_twin=False),
+    "never_connects": _broken("the limit of the start", "guest.no_connection", BRIEF_START),
+    "never_ready": _broken("the limit of the start", "guest.timeout", BRIEF_START),
+    "ready_flood": _broken("READY has a largest size", "guest.wrong_size"),
+    "ready_nested": _broken("a parser that gives up is an answer", "guest.bad_ready"),
+    "failed_flood": _broken("last words have a largest size and go to the log only", "guest.exception"),
+    "half_closes": _broken("a stream that ends is an answer", "guest.closed"),
+    "shuts_its_ears": _broken("a stream that ends is an answer", "guest.closed"),
+    "exits_zero_early": _broken("the verdict comes from the gate, never from the status", "guest.closed"),
+    "exits_when_asked_again": Case(control="the probe says that it did not finish"),
+    "second_connection": Case(control="the gate takes one connection"),
+    "spams_descriptors": Case(control="plain recv drops what comes along"),
+    "hostile_text": _broken("text is escaped where it is shown", "guest.exception"),
+}
+
+MACHINE = {
+    "innocent": Case(control="none"),
+    "leaves_a_daemon": _broken("a process namespace ends with its first process", "guest.closed"),
+    "ignores_signals": Case(control="SIGKILL, and a look into the control group"),
+    "ghost": Case(control="ptrace is denied; the control group is looked into"),
+    "page_cache": Case(control="the page cache is dropped between containers", both_regimes=True),
+    "kernel_counters": Case(control="none yet: /proc/vmstat can be read and moved", both_regimes=True),
+    "remembers_regimes": Case(control="a fresh container with nothing writable that lasts", both_regimes=True),
+    "remembers_windows": Case(control="windows are served in an order that shows none's future"),
+    "patched_clock": Case(control="the clock is the host's"),
+    "replaces_the_socket": Case(control="/held_out is read only and not the entry's"),
+    "fork_bomb": Case(control="pids_limit"),
+    "memory_bomb": _broken("mem_limit, and no swap", "guest.closed"),
+    "fills_memory_disks": Case(control="sizes and inodes of every tmpfs"),
+    "floods_its_log": Case(control="the engine's local log driver, and our cap"),
+    "searches_for_truth": Case(control="held-out data is nowhere in the container"),
+}
+
+PROBES = {
+    "asks_af_alg": "socket families by seccomp",
+    "asks_io_uring": "seccomp",
+    "asks_the_keyring": "seccomp",
+    "asks_vsock": "socket families by seccomp",
+    "looks_around": "nothing of the host is inherited",
+    "makes_namespaces": "namespace flags by seccomp",
+    "mounts": "seccomp, no capabilities",
+    "reads_other_processes": "seccomp",
+    "seeks_rights": "a user without capabilities, read-only mounts",
+    "seeks_the_engine": "its socket is never mounted",
+    "seeks_the_network": "no network",
+    "uses_up_kernel_aio": "none yet: io_setup is allowed",
+}
+
+CASES = {**GATE, **MACHINE, **{name: Case(control=control) for name, control in PROBES.items()}}
