@@ -26,6 +26,7 @@ def export(
     out: Path,
     *,
     training_flops: float,
+    parameters: int,
     description: str,
     claimed_val_loss: float | None,
 ) -> None:
@@ -37,16 +38,18 @@ def export(
         checkpoint: a folder with MODEL_FILES.
         out: a folder that does not exist yet, or is empty.
         training_flops: measured, of the whole training.
+        parameters: how many numbers the model has.
         description: for the leaderboard.
         claimed_val_loss: temporally teacher-forced, over the whole of val; None if that was not computed.
 
     Raises: UsageError, OutputFailed, ArchiveRejected or ManifestRejected if the entry could not be submitted.
     """
-    _check_checkpoint(checkpoint)
+    check_checkpoint(checkpoint)
     check_free(out)
     manifest = replace(
         read_manifest(entry_folder),
         training_flops=training_flops,
+        parameters=parameters,
         description=description,
         claimed_val_loss=claimed_val_loss,
     )
@@ -78,11 +81,11 @@ def check_free(out: Path) -> None:
 
 
 def manifest_text(manifest: EntryManifest) -> str:
-    """The manifest as TOML."""
+    """The manifest as TOML; what is not said means the same when it is left out."""
     lines = []
     for field in fields(EntryManifest):
         value = getattr(manifest, field.name)
-        if value is not None:
+        if value != field.default:
             # TOML reads JSON's texts, numbers, lists and truth values as JSON does.
             lines.append(f"{field.name} = {json.dumps(value, ensure_ascii=False)}")
     return "\n".join(lines) + "\n"
@@ -96,7 +99,8 @@ def _copy(entry_folder: Path, files: Sequence[str], made: Path) -> None:
         shutil.copy(entry_folder / name, made / name)
 
 
-def _check_checkpoint(checkpoint: Path) -> None:
+def check_checkpoint(checkpoint: Path) -> None:
+    """Find that the folder has a model. Raises: UsageError, if it has none."""
     missing = [name for name in MODEL_FILES if not (checkpoint / name).is_file()]
     if missing:
         raise UsageError(

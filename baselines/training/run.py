@@ -12,12 +12,13 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from safetensors import safe_open
 
 from baselines.folders import entry_modules
 from baselines.training import identity, result
 from baselines.training.batches import Windows, heldout_starts, training_starts
 from baselines.training.distributed import Team, joined
-from baselines.training.export import check_free, export
+from baselines.training.export import check_checkpoint, check_free, export
 from baselines.training.failures import out_of_memory_explained
 from baselines.training.flops import flops_per_window
 from baselines.training.heldout import LARGEST_BATCH, mean_heldout_loss
@@ -235,12 +236,15 @@ def _export(run: _Run, folder: Path, found: Result) -> None:
     size = run.config if run.config in run.baseline.CONFIGS else "of its own size"
     train_name, val_name = (clip.folder.resolve().name for clip in run.clips)
     is_graded_so = found.heldout_regime == Regime.TEMPORALLY_TEACHER_FORCED.in_words
+    best = run.running.out / "best"
+    check_checkpoint(best)
     export(
         _ENTRIES / run.name,
         run.baseline.ENTRY_FILES,
-        run.running.out / "best",
+        best,
         folder,
         training_flops=found.training_flops,
+        parameters=_parameters(best / "model.safetensors"),
         description=f"{run.name} {size}, {run.baseline.origin(run.config)}, step {found.best_step:,} of "
         f"{run.recipe.steps:,} with {run.recipe.batch} windows each of {train_name}, the best on {val_name}",
         claimed_val_loss=found.heldout_loss if is_graded_so and val_name in PUBLIC_VAL else None,
@@ -251,3 +255,9 @@ def _export(run: _Run, folder: Path, found: Result) -> None:
         "what it is (entry_name, description) and what else it has learned from (external_data), and read what you "
         "would attest (rules_accepted, eligibility_attested)"
     )
+
+
+def _parameters(weights: Path) -> int:
+    """How many numbers the file holds."""
+    with safe_open(weights, framework="pt") as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 - no mapping

@@ -58,16 +58,24 @@ def trained(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
 
     def make(name: str) -> Path:
         folder = shutil.copytree(ROOT / name, place / Path(name).name)
-        if (folder / "train.py").exists():
-            command = [sys.executable, str(folder / "train.py"), "--train", str(clip)]
-            subprocess.run(command, check=True, capture_output=True)
+        for program in ("train.py", "pack.py"):
+            if (folder / program).exists():
+                command = [sys.executable, str(folder / program), "--train", str(clip)]
+                subprocess.run(command, check=True, capture_output=True)
         return folder
 
     return make
 
 
 @pytest.mark.parametrize(
-    "name", ["submissions_template", "baselines/copy_last", "baselines/unigram", "baselines/ngram"]
+    "name",
+    [
+        "submissions_template",
+        "baselines/copy_last",
+        "baselines/unigram",
+        "baselines/ngram",
+        "baselines/retrieval",
+    ],
 )
 def test_docker_and_process_agree(
     clip: Path, trained: Callable[[str], Path], tmp_path: Path, base_image: str, name: str

@@ -64,7 +64,12 @@ def run(entry, checkpoint, tmp_path):
 
     def run(**words) -> Path:
         out = words.pop("out", tmp_path / "made" / "here")
-        usual = {"training_flops": 1.5e19, "description": "trained", "claimed_val_loss": 8.25}
+        usual = {
+            "training_flops": 1.5e19,
+            "parameters": 138_000_000,
+            "description": "trained",
+            "claimed_val_loss": 8.25,
+        }
         export(
             words.pop("entry", entry),
             words.pop("files", FILES),
@@ -99,6 +104,7 @@ def test_intake_takes_it(run, tmp_path):
 def test_the_manifest_says_what_training_changed_and_keeps_the_rest(run, entry):
     before, after = read_manifest(entry), read_manifest(run())
     assert (after.training_flops, after.description, after.claimed_val_loss) == (1.5e19, "trained", 8.25)
+    assert (before.parameters, after.parameters) == (None, 138_000_000)
     assert (after.user_name, after.email, after.entry_name) == (
         before.user_name,
         before.email,
@@ -108,10 +114,13 @@ def test_the_manifest_says_what_training_changed_and_keeps_the_rest(run, entry):
     assert after.causal
 
 
-def test_a_loss_that_was_not_computed_is_not_claimed(run):
+def test_what_is_not_declared_is_not_mentioned(run):
+    """A loss that was not computed; and nobody but who breaks the rules is asked whether he does."""
     out = run(claimed_val_loss=None)
     assert read_manifest(out).claimed_val_loss is None
-    assert "claimed_val_loss" not in (out / "wmc.toml").read_text()
+    text = (out / "wmc.toml").read_text()
+    assert "claimed_val_loss" not in text
+    assert "forbidden_reference" not in text
 
 
 @pytest.mark.parametrize("flops", [0.0, 1.0, 959123456789.0, 1e16, 1.2345678901234567e22])
@@ -185,5 +194,7 @@ def test_any_text_survives_the_manifest():
         eligibility_attested=True,
         claimed_val_loss=8.1,
         causal=True,
+        parameters=1.8e6,
+        forbidden_reference=True,
     )
     assert parse_manifest(manifest_text(manifest).encode()) == manifest

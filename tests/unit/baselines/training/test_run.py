@@ -20,7 +20,9 @@ from harness.progress import Silent
 pytestmark = pytest.mark.torch
 
 
-def test_a_finished_run_says_so_and_only_exports(request_of, train, tmp_path, monkeypatch, training) -> None:
+def test_a_finished_run_says_so_and_only_exports(
+    request_of, train, tmp_path, monkeypatch, training, genie
+) -> None:
     first = train(request_of(tmp_path / "run", steps=2, running={"eval_windows": None}))
     monkeypatch.setattr(training("run"), "train", None)
     entry = tmp_path / "entry"
@@ -28,10 +30,20 @@ def test_a_finished_run_says_so_and_only_exports(request_of, train, tmp_path, mo
     manifest = read_manifest(entry)
     assert manifest.training_flops == first.training_flops > 0
     assert manifest.claimed_val_loss == first.heldout_loss
+    model = genie("checkpoint").load(entry)
+    assert manifest.parameters == sum(parameter.numel() for parameter in model.parameters())
     assert (entry / "model.safetensors").read_bytes() == (
         tmp_path / "run" / "best" / "model.safetensors"
     ).read_bytes()
     assert not list(entry.rglob("optimizer*"))
+
+
+def test_a_finished_run_whose_best_is_gone_exports_nothing(request_of, train, tmp_path) -> None:
+    train(request_of(tmp_path / "run", steps=1))
+    (tmp_path / "run" / "best" / "model.safetensors").unlink()
+    with pytest.raises(UsageError) as caught:
+        train(request_of(tmp_path / "run", tmp_path / "entry", steps=1))
+    assert caught.value.code == "usage.no_checkpoint"
 
 
 def test_the_result_is_the_best_checkpoint_on_every_held_out_window(
