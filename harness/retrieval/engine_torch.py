@@ -50,7 +50,7 @@ class TorchEngine:
         bound_Q: NDArray[np.int32],
         k: int,
     ) -> Closest:
-        """Of each query the frames below its bound, at most the k nearest; equals in the frames' order."""
+        """What is below its query's bound, or each query's k nearest of it; equals in the frames' order."""
         import torch
 
         distance_QN = self._differing(queries_QW, frames_NW)

@@ -58,7 +58,7 @@ class Engine(Protocol):
         bound_Q: NDArray[np.int32],
         k: int,
     ) -> Closest:
-        """Of each query the frames below its bound, at most the k nearest; equals in the frames' order."""
+        """What is below its query's bound, or each query's k nearest of it; equals in the frames' order."""
         ...
 
 
@@ -85,7 +85,7 @@ class NumpyEngine:
         bound_Q: NDArray[np.int32],
         k: int,
     ) -> Closest:
-        """Of each query the frames below its bound, at most the k nearest; equals in the frames' order."""
+        """What is below its query's bound, or each query's k nearest of it; equals in the frames' order."""
         return closest(self.distances(queries_QW, frames_NW).T, bound_Q, k)
 
 
@@ -111,7 +111,7 @@ class NumbaEngine:
         bound_Q: NDArray[np.int32],
         k: int,
     ) -> Closest:
-        """Of each query the frames below its bound, at most the k nearest; equals in the frames' order."""
+        """What is below its query's bound, or each query's k nearest of it; equals in the frames' order."""
         return closest(self.distances(queries_QW, frames_NW).T, bound_Q, k)
 
 

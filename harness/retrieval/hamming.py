@@ -71,7 +71,7 @@ def nearest(
         frames_NW = words(database_NHW[tile.start : tile.stop][frames - tile.start])
         bound_Q = shortlist.bound_Q
         found = []
-        for block in blocks:
+        for block in blocks if len(frames) else []:
             here = slice(block.start, block.stop)
             row, query, distance = engine.closest(queries_QW[here], frames_NW, bound_Q[here], k)
             found.append(Hits(queries=query + block.start, distances=distance, frames=frames[row]))

@@ -5,7 +5,7 @@ and of each only its nearest frame counts. Frames without a successor belong to 
 every list.
 
 Axes: B graded windows, F observed frames of a window, Q = B*F of them (row b*F + f), N frames of a tile, M moments,
-S training segments, K kept. Inside a tile columns are ordered f first: column f*B + b.
+S training segments. Inside a tile columns are ordered f first: column f*B + b.
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ def search_moments(
 ) -> Found:
     """The `per_list` nearest moments of each observed frame by both distances, and one of `best_of` segments.
 
-    The distance to the last frames is the sum of the distances of frame f, f - 1, ... to a training frame and those
-    one stride, two strides, ... before it, over the min(4, f + 1) frames observed. Frames too early in their segment
-    for it are on no such list. Each moment is given as its nearest frame.
+    The distance to the last four is summed over frame f and a training frame, f - 1 and the one a stride earlier, and
+    so on for the min(4, f + 1) frames observed; training frames too early in their segment for it are on no such
+    list. Each moment is given as its nearest frame. `advance` is told frames of the training split.
     """
     segments = find_segments(train.segment_ids_N)
     queries = queries_BFW.shape[0] * queries_BFW.shape[1]
@@ -98,13 +98,16 @@ def search_moments(
         engine=engine,
         found=found,
     )
-    for searched, blocks in in_order(search.tile, search.tiles(), engine.threads):
+    searched = 0
+    for end, blocks in in_order(search.tile, search.tiles(), engine.threads):
         for block in blocks:
             for shortlist, hits in zip(found.lists, block, strict=True):
                 shortlist.add(hits)
-        advance(searched)
+        advance(end - searched)
+        searched = end
     for shortlist in found.lists:
         shortlist.settle()
+    advance(train.num_frames - searched)
     return found
 
 
@@ -144,6 +147,8 @@ class _Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class _Search:
+    """What every tile needs; a tile reads the bounds of `found` and changes nothing."""
+
     queries_BFW: NDArray[np.uint64]
     train: Clip
     segments: Segments
@@ -158,21 +163,21 @@ class _Search:
         return spans(len(self.moments.firsts), size)
 
     def tile(self, moments: range) -> tuple[int, list[tuple[Hits, ...]]]:
-        """How many frames these moments span, and the hits of every block of windows."""
+        """Where these moments end, and their hits of every block of windows."""
         begin = int(self.moments.firsts[moments.start])
         end = int(self.moments.lasts[moments.stop - 1]) + 1
         early = min(begin, (RECENT - 1) * self.stride)
         frames_NW = words(self.train.tokens_NHW[begin - early : end])
         windows, observed = self.queries_BFW.shape[:2]
         blocks = spans(windows, max(1, self.engine.tile_queries // observed))
-        return end - begin, [self._block(moments, block, frames_NW, early) for block in blocks]
+        return end, [self._block(moments, block, frames_NW, early) for block in blocks]
 
     def _block(
         self, moments: range, windows: range, frames_NW: NDArray[np.uint64], early: int
     ) -> tuple[Hits, ...]:
         """The hits of some windows among some moments, for each list; `early` frames come before the moments."""
         here = slice(moments.start, moments.stop)
-        begin = int(self.moments.firsts[here][0])
+        begin = int(self.moments.firsts[moments.start])
         queries_FBW = self.queries_BFW[windows.start : windows.stop].swapaxes(0, 1)
         observed, count, width = queries_FBW.shape
         rows_Q = (np.arange(windows.start, windows.stop) * observed + np.arange(observed)[:, None]).ravel()

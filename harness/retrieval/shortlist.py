@@ -33,10 +33,10 @@ Closest: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint
 
 
 def closest(distance_NQ: NDArray[np.uint16], bound_Q: NDArray[np.int32], k: int) -> Closest:
-    """What is below its query's bound, of each query at most the k first; equals in the order of their rows.
+    """What is below its query's bound, or each query's k smallest of it; equals in the order of their rows.
 
-    Only the few cells below the bounds are looked at; where bounds do not help yet, each query's k smallest are sorted
-    out. A distance of NOTHING is never below a bound.
+    Only the few cells below the bounds are looked at; where they are many, each query's k smallest are sorted out. A
+    distance of NOTHING is never below a bound.
     """
     below_NQ = distance_NQ < np.minimum(bound_Q, NOTHING).astype(np.uint16)
     if np.count_nonzero(below_NQ) > k * len(bound_Q):
@@ -44,9 +44,8 @@ def closest(distance_NQ: NDArray[np.uint16], bound_Q: NDArray[np.int32], k: int)
         place_M, query_M = np.nonzero(np.take_along_axis(below_NQ, order_KQ, axis=0))
         row_M = order_KQ[place_M, query_M]
     else:
-        row_M, query_M = np.divmod(
-            np.flatnonzero(below_NQ), len(bound_Q)
-        )  # np.nonzero takes ten times as long
+        # np.nonzero takes ten times as long
+        row_M, query_M = np.divmod(np.flatnonzero(below_NQ), len(bound_Q))
     return row_M, query_M, distance_NQ[row_M, query_M]
 
 

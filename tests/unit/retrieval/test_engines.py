@@ -78,19 +78,6 @@ def test_every_engine_finds_the_same(seed: int, frames: int, k: int) -> None:
     assert np.array_equal(one.indices_QK, other.indices_QK)
 
 
-@pytest.mark.torch
-@pytest.mark.parametrize("k", [1, 5, 50])
-def test_a_product_finds_the_same_as_counting(k: int) -> None:
-    pytest.importorskip("torch")
-    rng = np.random.default_rng(k)
-    kinds = noise(6, k)
-    database_NHW, queries_QHW = kinds[rng.integers(6, size=40)], kinds[rng.integers(6, size=9)]
-    one = nearest(queries_QHW, database_NHW, k, engine=NumpyEngine(threads=1))
-    other = nearest(queries_QHW, database_NHW, k, engine=TorchEngine(device="cpu", tile_frames=7))
-    assert np.array_equal(one.distances_QK, other.distances_QK)
-    assert np.array_equal(one.indices_QK, other.indices_QK)
-
-
 def test_a_gpu_is_used_where_it_is_named() -> None:
     engine = best_engine("cuda:1")
     assert isinstance(engine, TorchEngine)
@@ -119,16 +106,3 @@ def test_no_engine_needs_what_it_does_not_use(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(builtins, "__import__", without)
     monkeypatch.setitem(sys.modules, "numba", None)
     assert nearest(noise(1, 0), noise(3, 0), 1).indices_QK.tolist() == [[0]]
-
-
-def test_words_hold_each_tokens_bits_in_their_place() -> None:
-    tokens_NHW = noise(3, 0)
-    bit_ND = np.unpackbits(words(tokens_NHW).view(np.uint8), axis=1, bitorder="little")
-    token_NP = (bit_ND.reshape(3, 256, 18).astype(np.uint32) << np.arange(18, dtype=np.uint32)).sum(2)
-    assert np.array_equal(token_NP, tokens_NHW.reshape(3, 256))
-    assert words(tokens_NHW).shape == (3, 72)
-
-
-def test_words_of_small_frames_end_in_zeros() -> None:
-    word_NW = words(np.full((2, 1, 3), 2**18 - 1, np.uint32))
-    assert word_NW.tolist() == [[2**54 - 1] + [0] * 8] * 2
