@@ -6,7 +6,8 @@ source proposes there, more than to values that only other segments propose, giv
 The principle is that of answer-copying indices: shared wrong answers, adjusted for how tempting each is.
 
 Axes: B graded windows, T predicted frames of a window (t = 1..15, index t - 1), G = B*T predictions (g = b*T + t - 1),
-R probes, of one prediction or of all, C candidates of one prediction, M references, K columns of the regression.
+R probes, of one prediction or of all, C candidates of one prediction, P cells of a frame, M references, K columns of
+the regression.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.retrieval.probes import FLOOR, Probes, Proposals
+from harness.retrieval.probes import FLOOR, Probes, Proposals, cell_values
 from harness.retrieval.regression import Sums, quadratic
 from harness.spec import ChallengeSpec
 
@@ -81,10 +82,10 @@ def shared_errors(
         segment_C = candidates.segments_BTC[b, t_index][source_C >= 0]
         if not len(segment_C):
             continue
-        proposed_CR = probes.proposed(g, candidates.tokens(b, t_index))
-        chosen = answers.choose(g, proposed_CR, expected_K)
+        row_CP = _mistakes(probes, g, candidates.tokens(b, t_index))
+        chosen = answers.choose(g, row_CP, expected_K)
         sources_G[g] = source_C[source_C >= 0][chosen]
-        answers.test(g, proposed_CR[chosen], proposed_CR[segment_C != segment_C[chosen]].any(axis=0), sums)
+        answers.test(g, row_CP[chosen], row_CP[segment_C != segment_C[chosen]], sums)
     return _found(sums, sources_G.reshape(windows, frames), candidates, probes.spec, rng)
 
 
@@ -117,24 +118,43 @@ class _Answers:
             sums.add(0, x_RK, y_R)
         return sums.coefficients() if sums else np.zeros(0)
 
-    def choose(self, g: int, proposed_CR: NDArray[np.bool_], expected_K: NDArray[np.float64]) -> int:
+    def choose(self, g: int, row_CP: NDArray[np.int64], expected_K: NDArray[np.float64]) -> int:
         """The candidate whose mistakes have the most nats beyond what is expected, in the half that chooses."""
         chooses_R = self.chooses(g)
         x_RK, y_R = self.columns(g, chooses_R)
-        extra_R = (y_R - x_RK @ expected_K).astype(np.float32)
-        return int(np.argmax(proposed_CR[:, chooses_R].astype(np.float32) @ extra_R))
+        extra_R = np.zeros(len(chooses_R) + 1)  # the last is for cells without a mistake
+        extra_R[:-1][chooses_R] = y_R - x_RK @ expected_K
+        return int(extra_R[row_CP].sum(axis=1).argmax())
 
-    def test(
-        self, g: int, from_source_R: NDArray[np.bool_], from_others_R: NDArray[np.bool_], sums: Sums
-    ) -> None:
+    def test(self, g: int, source_P: NDArray[np.int64], others_CP: NDArray[np.int64], sums: Sums) -> None:
         """Add what the other half shows; nothing where sources or controls are few."""
-        tests_R = ~self.chooses(g) & (from_source_R | from_others_R)
-        is_source_R = from_source_R[tests_R]
-        count = int(is_source_R.sum())
-        if min(count, len(is_source_R) - count) < LEAST_ROWS:
+        tests_R = ~self.chooses(g)
+        is_source_R = _marked(source_P, len(tests_R)) & tests_R
+        is_control_R = _marked(others_CP, len(tests_R)) & tests_R & ~is_source_R
+        if min(is_source_R.sum(), is_control_R.sum()) < LEAST_ROWS:
             return
-        x_RK, y_R = self.columns(g, tests_R)
-        sums.add(g, np.column_stack([x_RK, is_source_R]), y_R)
+        tested_R = is_source_R | is_control_R
+        x_RK, y_R = self.columns(g, tested_R)
+        sums.add(g, np.column_stack([x_RK, is_source_R[tested_R]]), y_R)
+
+
+def _mistakes(probes: Probes, g: int, sources_CHW: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Which of prediction g's probes each candidate shows in each cell: int64 `[C, P]`, -1 where it shows none."""
+    rows, vocab = probes.rows(g), probes.spec.factor_vocab
+    values_CP = cell_values(sources_CHW, probes.spec)
+    first_P = np.arange(values_CP.shape[1]) * vocab
+    row_of = np.full(len(first_P) * vocab, -1)
+    row_of[probes.cells_R[rows].astype(np.int64) * vocab + probes.values_R[rows]] = np.arange(
+        rows.stop - rows.start
+    )
+    return row_of[first_P + values_CP]
+
+
+def _marked(row_X: NDArray[np.int64], rows: int) -> NDArray[np.bool_]:
+    """Which of so many rows are named, -1 being none of them."""
+    is_named_R = np.zeros(rows + 1, np.bool_)
+    is_named_R[row_X] = True
+    return is_named_R[:-1]
 
 
 def _found(
