@@ -21,7 +21,8 @@ from harness.progress import Silent
 from harness.retrieval import frame_index, frame_search
 from harness.retrieval.frame_index import FrameIndex, index_frames
 from harness.retrieval.frame_layouts import INTEGERS, PACKED
-from harness.retrieval.frame_search import MIN_RUN, find_runs
+from harness.retrieval.frame_search import find_runs
+from harness.retrieval.frame_suspects import MIN_RUN
 
 CHUNK = 1 << 20
 SHARD_FRAMES = 20_000

@@ -2,10 +2,15 @@
 
 import hashlib
 
+import numpy as np
 import pytest
 
+from harness.data.clips import open_clip, write_clip
 from harness.errors import SandboxFailed
 from harness.progress import Silent
+from harness.retrieval.entry_scan import scan_entry
+from harness.retrieval.frame_index import index_frames
+from harness.retrieval.report import TrainingRun
 from harness.sandbox.process import ProcessSandbox
 
 pytestmark = [pytest.mark.docker]
@@ -94,3 +99,49 @@ def test_docker_and_process_read_the_same(bench):
         files, entry_sha256="0" * 64, grade_id="g", log=bench.build_log, progress=Silent()
     )
     assert read_all(as_process, local) == read_all(bench.sandbox, bench.build(files))
+
+
+@pytest.fixture
+def clip(tmp_path):
+    write_clip(
+        tmp_path / "train",
+        tokens_NHW=np.random.default_rng(0).integers(1 << 18, size=(100, 16, 16), dtype=np.uint32),
+        segment_ids_N=np.zeros(100, np.int32),
+        actions={},
+        tokenizer_ckpt="",
+    )
+    return open_clip(tmp_path / "train")
+
+
+def scanned(bench, clip, built):
+    return scan_entry(
+        bench.sandbox.files(built, grade_id="g"),
+        index_frames(clip, progress=Silent()),
+        size_bytes=built.size_bytes,
+        num_files=built.num_files,
+        sent_bytes=0,
+        parameters=None,
+        progress=Silent(),
+    )
+
+
+def test_training_frames_in_a_built_entry_are_found_what_a_link_leads_to_is_not(bench, clip):
+    """Only what lies in the volume counts: the host's own training split is never looked at by an entry's path."""
+    link = f"#!/bin/sh\nln -s {clip.folder.resolve()}/video.bin split; head -c 999 /dev/urandom > noise\n"
+    clean = scanned(bench, clip, bench.build(bench.entry(build=link)))
+    assert (clean.runs, clean.missing) == ((), None)
+    files = bench.entry(build="#!/bin/sh\n(head -c 999 /dev/urandom; cat shard) > weights; rm shard\n")
+    (files / "shard").write_bytes(np.asarray(clip.tokens_NHW[40:90]).tobytes())
+    found = scanned(bench, clip, bench.build(files))
+    assert found.runs == (
+        TrainingRun(path="weights", offset=999, layout="uint32", frames=50, train_frame=40),
+    )
+    assert found.largest[0].path == "weights"
+
+
+def test_a_scan_that_loses_its_volume_says_so(bench, clip):
+    built = bench.build(bench.entry())
+    bench.client.volumes.get(built.handle).remove(force=True)
+    found = scanned(bench, clip, built)
+    assert found.runs is None
+    assert "gone" in found.missing

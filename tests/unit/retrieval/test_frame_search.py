@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from harness.retrieval import frame_index, frame_search
 from harness.retrieval.frame_index import FrameIndex
 from harness.retrieval.frame_search import find_runs
+from harness.retrieval.frame_suspects import UNIT_BYTES
 
 RNG = np.random.default_rng(0)
 
@@ -17,7 +18,7 @@ RNG = np.random.default_rng(0)
 @pytest.fixture(autouse=True)
 def _one_thread_and_small_blocks(monkeypatch):
     monkeypatch.setattr(frame_search, "all_cores", lambda: 1)
-    monkeypatch.setattr(frame_search, "_BLOCK_BYTES", frame_search._UNIT_BYTES)
+    monkeypatch.setattr(frame_search, "_BLOCK_BYTES", UNIT_BYTES)
 
 
 def found(data: bytes, index: FrameIndex, *, chunk: int = 1 << 16) -> list[tuple[str, int, int, int]]:
@@ -46,7 +47,7 @@ def test_three_frames_are_found_at_every_offset_whatever_their_stride(
 
 
 def test_three_frames_are_found_across_the_edge_of_a_block(index, frames, layout, write):
-    edge = frame_search._UNIT_BYTES
+    edge = UNIT_BYTES
     for offset in (edge - 5 * 2048, edge - 1000, edge - 577, edge - 298, edge - 1, edge, edge + 1):
         assert found(RNG.bytes(offset) + write(frames[:3]), index) == [(layout, offset, 3, 0)]
 
@@ -144,6 +145,6 @@ def test_whoever_sows_suspects_does_not_make_the_search_endless(index, monkeypat
     counting = Counting(
         tokens_NP=index.tokens_NP, filter_bits=index.filter_bits, places_N=index.places_N, asked=[]
     )
-    assert found(RNG.bytes(3 * frame_search._UNIT_BYTES), counting) == []
+    assert found(RNG.bytes(3 * UNIT_BYTES), counting) == []
     blocks, packed_layouts = 3, 3
     assert 400 < sum(counting.asked) <= blocks * packed_layouts * 50
