@@ -8,8 +8,9 @@ Axes: R probes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,29 +77,30 @@ def calibrate(request: Request, *, data: Path, train: Path, store: Store, progre
         train_clip = open_clip(train)
         digests = {"data_sha256": clip_sha256(open_clip(data)), "train_sha256": clip_sha256(train_clip)}
     members = choose_members(store.reports(), request, **digests, note=progress.note)
-    evidence = {each.grade_id: _evidence_of(each, store) for each in members.honest}
     questions = _asked_again(members, data, train_clip, store, progress, digests)
     with progress.step("measuring honest entries", total=len(members.honest)) as advance:
-        return panel_of(members, evidence, questions, **digests, advance=advance)
+        return panel_of(members, partial(_evidence_of, store), questions, **digests, advance=advance)
 
 
 def panel_of(
     members: Members,
-    evidence: Mapping[str, Evidence],
+    evidence_of: Callable[[GradeReport], Evidence],
     asked: Asked,
     *,
     data_sha256: str,
     train_sha256: str,
     advance: Advance,
 ) -> Panel:
-    """The panel of these members; `evidence` has each one's by its grade id.
+    """The panel of these members; `evidence_of` reads what one kept, and only the references' is held throughout.
 
-    Raises: UsageError where evidence is of other probes.
+    Raises: UsageError where evidence is of other probes, and what `evidence_of` raises.
     """
-    _check_probes(evidence, asked.probes_sha256)
+    _check_probes({each.grade_id: evidence_of(each).probes_sha256 for each in members.honest}, asked)
+    references = {each.grade_id: evidence_of(each).logprobs_R for each in members.references}
     honest = []
     for report in members.honest:
-        honest.append(_honest_entry(report, members, evidence, asked))
+        others = [answers_R for grade_id, answers_R in references.items() if grade_id != report.grade_id]
+        honest.append(_honest_entry(report, evidence_of(report), others, asked))
         advance(1)
     return Panel(
         made_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -124,8 +126,8 @@ def _asked_again(
     return questions_for(exam.truth, train, folder=folder, **digests, progress=progress)
 
 
-def _check_probes(evidence: Mapping[str, Evidence], probes_sha256: str) -> None:
-    other = [grade_id for grade_id, each in evidence.items() if each.probes_sha256 != probes_sha256]
+def _check_probes(probed: Mapping[str, str], asked: Asked) -> None:
+    other = [grade_id for grade_id, probes_sha256 in probed.items() if probes_sha256 != asked.probes_sha256]
     if other:
         raise UsageError(
             f"these grades were probed at other values than this version of wmc probes: {', '.join(other)}",
@@ -135,11 +137,9 @@ def _check_probes(evidence: Mapping[str, Evidence], probes_sha256: str) -> None:
 
 
 def _honest_entry(
-    report: GradeReport, members: Members, evidence: Mapping[str, Evidence], asked: Asked
+    report: GradeReport, own: Evidence, others: Sequence[NDArray[np.floating]], asked: Asked
 ) -> HonestEntry:
-    """One entry's statistics, adjusted for the host's references and the panel's without itself."""
-    own = evidence[report.grade_id]
-    others = [evidence[each.grade_id].logprobs_R for each in members.references if each is not report]
+    """One entry's statistics, adjusted for the host's references and these."""
     shown = asked.measure(own.logprobs_R, others, seed=SEED)
     return HonestEntry(
         **_facts(report),
@@ -166,6 +166,6 @@ def _facts(report: GradeReport) -> dict[str, Any]:
     }
 
 
-def _evidence_of(report: GradeReport, store: Store) -> Evidence:
+def _evidence_of(store: Store, report: GradeReport) -> Evidence:
     file, sha256 = evidence_file(report)
     return read_evidence(store.folder / file, sha256=sha256)

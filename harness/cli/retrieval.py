@@ -27,10 +27,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     calibrate = actions.add_parser(
         "calibrate",
         help="make a panel of honest graded entries",
-        description="Grades with --train keep evidence. This measures the evidence of entries that you know to be "
-        "honest, all with the same references, and writes what they show. A later grade is judged by it. Name the "
-        "entries: one copier taken in by accident lets every later one pass. Take entries that were made "
-        "independently; checkpoints of one run are alike, and make other honest entries look strange.",
+        description="A grade with --train keeps evidence. This measures the evidence of entries that you know to be "
+        "honest, all with the same references, and writes what they show; later grades are judged by it. Name the "
+        "entries: one copier taken in by accident lets every later one pass. Take different kinds, those that learn "
+        "among them, each made independently: the checkpoints of one run are alike, and beside them another honest "
+        "entry looks strange.",
     )
     calibrate.add_argument(
         "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
@@ -63,14 +64,15 @@ def _add_member_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="GRADE",
-        help="adjust every entry for this honest one; may be repeated (default: the best two and the median by loss)",
+        help="an honest entry that every other is adjusted for; may be repeated (default: the best two and the "
+        "median by loss)",
     )
     parser.add_argument(
         "--private",
         action="append",
         default=[],
         metavar="GRADE",
-        help="a reference besides, which no report and no page names; may be repeated",
+        help="another reference, which no report and no page names; may be repeated",
     )
 
 

@@ -2,10 +2,10 @@
 
 It is made by `wmc retrieval calibrate`, belongs to the organiser, and is never published: it names private references.
 
-One rule serves every statistic: the largest honest value plus three sample standard deviations of the honest values.
-An effect size is compared with effect sizes; a test against zero would reject honest models, which are misfit too.
+One rule serves delta, its windows and the train gap: the largest honest value plus three sample standard deviations.
+Effect sizes are compared with effect sizes; a test against zero would reject honest models, which are misfit too.
 
-Axes: M references, R probes (rows).
+Axes: R probes.
 """
 
 from __future__ import annotations

@@ -107,7 +107,12 @@ def panel(questions: Any, *, private: frozenset[str] = frozenset()) -> Panel:
     members = Members(honest=honest, references=(honest[0], honest[2]), private=private)
     kept = {report.grade_id: evidence(np.full(3, -number)) for number, report in enumerate(honest)}
     return panel_of(
-        members, kept, questions, data_sha256="d", train_sha256="e", advance=lambda _amount=1, /: None
+        members,
+        lambda report: kept[report.grade_id],
+        questions,
+        data_sha256="d",
+        train_sha256="e",
+        advance=lambda _amount=1, /: None,
     )
 
 
