@@ -72,20 +72,22 @@ def _integer_keys(data: NDArray[np.uint8], layout: Layout, index: FrameIndex) ->
         small_RJ = _first_thirds(data, item, shift, layout.frame_bytes) < CHALLENGE.vocab
         row_C, column_C = np.nonzero(small_RJ)
         key_C = _offsets(row_C, column_C, item, shift, layout.frame_bytes)
-        found.append(key_C[_are_integer_keys(data, key_C, item, index)])
+        found.append(key_C[_are_integer_keys(data, key_C, item, index, constant=False)])
     key_C = np.concatenate(found)
     is_next_C = np.zeros(len(key_C), np.bool_)
     for step in (-layout.frame_bytes, layout.frame_bytes):
-        is_next_C |= _are_integer_keys(data, key_C + step, item, index)
+        is_next_C |= _are_integer_keys(data, key_C + step, item, index, constant=True)
     return key_C[is_next_C]
 
 
 def _are_integer_keys(
-    data: NDArray[np.uint8], place_C: NDArray[np.intp], item_bytes: int, index: FrameIndex
+    data: NDArray[np.uint8], place_C: NDArray[np.intp], item_bytes: int, index: FrameIndex, *, constant: bool
 ) -> NDArray[np.bool_]:
-    """Not for four equal ones: what is constant says nothing, and there is much of it in files."""
+    """Four equal ones count only if `constant`: there is much of that in files, and it says nothing."""
     value_CK = read(data, place_C, KEY_TOKENS * item_bytes).view(f"<u{item_bytes}")
-    may_C: NDArray[np.bool_] = (value_CK < CHALLENGE.vocab).all(1) & (value_CK != value_CK[:, :1]).any(1)
+    may_C: NDArray[np.bool_] = (value_CK < CHALLENGE.vocab).all(1)
+    if not constant:
+        may_C &= (value_CK != value_CK[:, :1]).any(1)
     may_C[may_C] = index.may_begin_a_key(key_words(value_CK[may_C]))
     return may_C
 

@@ -9,7 +9,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -33,8 +33,7 @@ def of_volume(shop: Workshop, name: str) -> Iterator[Iterator[BuiltFile]]:
     Raises: SandboxFailed, also while the files are read.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="wmc-files-") as folder,
-        _listening(Path(folder)) as listener,
+        _listening() as (folder, listener),
         volume.sender(shop, name, folder=folder, socket=_SOCKET_NAME) as program,
         _connection(listener, program.has_ended, program.why_it_broke) as stream,
     ):
@@ -104,17 +103,19 @@ def _chunks(stream: IO[bytes], size_bytes: int, why_it_broke: Callable[[], str])
 
 
 @contextmanager
-def _listening(folder: Path) -> Iterator[socket.socket]:
-    path = folder / _SOCKET_NAME
-    with socket.socket(socket.AF_UNIX) as listener:
+def _listening() -> Iterator[tuple[str, socket.socket]]:
+    """A folder with a socket in it that any user may call."""
+    with ExitStack() as stack:
         try:
-            listener.bind(str(path))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wmc-files-")))
+            listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(str(folder / _SOCKET_NAME))
+            listener.listen(1)
+            (folder / _SOCKET_NAME).chmod(0o666)
+            folder.chmod(0o755)
         except OSError as error:
-            raise unreadable(f"no socket can be made at {path}: {error}") from error
-        listener.listen(1)
-        path.chmod(0o666)
-        folder.chmod(0o755)
-        yield listener
+            raise unreadable(f"no socket can be made for them: {error}") from error
+        yield str(folder), listener
 
 
 @contextmanager

@@ -1,14 +1,15 @@
 """Runs of training frames are found wherever they lie in a stream of bytes, and nothing else is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.progress import Silent
 from harness.retrieval import frame_index, frame_search
-from harness.retrieval.frame_index import FrameIndex
+from harness.retrieval.frame_index import FrameIndex, index_frames
 from harness.retrieval.frame_search import find_runs
 from harness.retrieval.frame_suspects import UNIT_BYTES
 
@@ -55,6 +56,25 @@ def test_three_frames_are_found_across_the_edge_of_a_block(index, frames, layout
 def test_shuffled_frames_are_a_run_too(index, frames, layout, write):
     order = RNG.permutation(100)
     assert found(RNG.bytes(99) + write(frames[order]), index) == [(layout, 99, 100, order[0])]
+
+
+def test_dark_frames_in_between_do_not_hide_a_run(split, layout, write):
+    """Every other frame is one colour: its key is like what unused space in files is full of."""
+    tokens = np.asarray(split.tokens_NHW[:90]).copy()
+    tokens[1::2] = np.arange(1, 46, dtype=np.uint32)[:, None, None]
+    index = index_frames(
+        replace(split, tokens_NHW=tokens, segment_ids_N=np.zeros(90, np.int32)), progress=Silent()
+    )
+    data = bytes(5000) + write(tokens.reshape(90, -1)) + bytes(5000)
+    assert found(data, index) == [(layout, 5000, 90, 0)]
+
+
+def test_frames_of_one_colour_are_no_run_however_many(split, layout, write):
+    tokens = np.zeros((90, 16, 16), np.uint32)
+    index = index_frames(
+        replace(split, tokens_NHW=tokens, segment_ids_N=np.zeros(90, np.int32)), progress=Silent()
+    )
+    assert found(b"x" + write(tokens.reshape(90, -1)) + b"x" * 4000, index) == []
 
 
 @pytest.mark.parametrize("picked", [[7], [7, 8], [7, 7, 7, 7, 8, 8, 8]])
@@ -114,11 +134,9 @@ class Gullible(FrameIndex):
 def test_without_a_look_at_the_split_frames_would_be_found_that_are_not_there(
     split, frames, monkeypatch, layout, write
 ):
-    from harness.progress import Silent
-
     halves = np.where(np.arange(128) < 64, 0, frame_index._MULTIPLIERS)
     monkeypatch.setattr(frame_index, "_MULTIPLIERS", halves)
-    index = frame_index.index_frames(split, progress=Silent())
+    index = index_frames(split, progress=Silent())
     gullible = Gullible(tokens_NP=index.tokens_NP, filter_bits=index.filter_bits, places_N=index.places_N)
     forged = frames[40:50].copy()
     forged[:, 0] ^= 1
