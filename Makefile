@@ -6,21 +6,28 @@ WMC := $(BIN)/wmc
 DEMO := demo
 EXTRAS ?= dev
 ENTRIES := submissions_template baselines/copy_last baselines/unigram baselines/ngram
+FORBIDDEN := baselines/retrieval
 
 .PHONY: demo genie test check bench clean
 .DELETE_ON_ERROR:
 
+# The honest entries come first: by what they show of the training set the forbidden one is judged.
 demo: $(VENV)/ready $(DEMO)/data/train/metadata.json
 	$(BIN)/python baselines/unigram/train.py --train $(DEMO)/data/train
 	$(BIN)/python baselines/ngram/train.py --train $(DEMO)/data/train
+	$(BIN)/python $(FORBIDDEN)/pack.py --train $(DEMO)/data/train
+	@set -e; for entry in $(ENTRIES) $(FORBIDDEN); do $(WMC) submit $$entry -o $(DEMO)/$$(basename $$entry).zip; done
 	@set -e; sandbox=$$($(WMC) sandbox status); \
-	for entry in $(ENTRIES); do \
-	  echo; echo "== $$entry"; \
-	  zip=$(DEMO)/$$(basename $$entry).zip; \
-	  $(WMC) submit $$entry -o $$zip; \
-	  for split in val heldout; do \
-	    $(WMC) grade $$zip --data $(DEMO)/data/$$split --store $(DEMO)/store --sandbox $$sandbox; \
+	for split in val heldout; do \
+	  on="--data $(DEMO)/data/$$split --train $(DEMO)/data/train --store $(DEMO)/store"; \
+	  for entry in $(notdir $(ENTRIES)); do \
+	    echo; echo "== $$entry on $$split"; \
+	    $(WMC) grade $(DEMO)/$$entry.zip $$on --sandbox $$sandbox; \
 	  done; \
+	  echo; echo "== what honest entries show of the training set on $$split"; \
+	  $(WMC) retrieval calibrate --all $$on -o $(DEMO)/panel-$$split.json; \
+	  echo; echo "== $(notdir $(FORBIDDEN)) on $$split, which breaks rule 5"; \
+	  $(WMC) grade $(DEMO)/$(notdir $(FORBIDDEN)).zip $$on --panel $(DEMO)/panel-$$split.json --sandbox $$sandbox; \
 	done
 	$(WMC) leaderboard --store $(DEMO)/store -o site
 	@echo "Next: make genie (torch, a quarter of an hour) trains the reference entrant on this data and adds it to the page."
@@ -33,7 +40,9 @@ genie: $(VENV)/ready $(DEMO)/data/train/metadata.json
 	  --eval-every 100 --save-every 100 --export $(DEMO)/genie
 	$(WMC) submit $(DEMO)/genie -o $(DEMO)/genie.zip
 	@set -e; for split in val heldout; do \
-	  $(WMC) grade $(DEMO)/genie.zip --data $(DEMO)/data/$$split --store $(DEMO)/store --sandbox process; \
+	  panel=$(DEMO)/panel-$$split.json; [ -f $$panel ] && panel="--panel $$panel" || panel=; \
+	  $(WMC) grade $(DEMO)/genie.zip --data $(DEMO)/data/$$split --train $(DEMO)/data/train $$panel \
+	    --store $(DEMO)/store --sandbox process; \
 	done
 	$(WMC) leaderboard --store $(DEMO)/store -o site
 
@@ -60,7 +69,7 @@ bench: $(VENV)/ready
 	@set -e; for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
 
 clean:
-	rm -rf $(DEMO) site baselines/*/counts.npz
+	rm -rf $(DEMO) site baselines/*/counts.npz baselines/*/shard.npz
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "wmc needs Python 3.10 or later: make PYTHON=python3.12")'
