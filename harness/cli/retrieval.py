@@ -125,8 +125,8 @@ def _table(panel: Panel, judged: Mapping[str, Judgement]) -> Table:
     table = number_table(
         "honest entries",
         first="entry",
-        numbers=("loss", "delta", "95% interval", "train gap", "by the others"),
-        caption="* reference; each delta is adjusted for the references but the entry itself",
+        numbers=("loss", "delta", "95% interval", "train gap", "verdict"),
+        caption="* reference; delta: adjusted for the others of them; verdict: of all others",
     )
     references = {each.grade_id for each in panel.references}
     for entry in panel.honest:

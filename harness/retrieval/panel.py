@@ -39,6 +39,9 @@ WINDOWS_P = 0.01
 NEAR_QUANTILE = 0.001
 """Of the distances of honest predictions to the training set; closer than it is a near-duplicate."""
 
+_NORMAL_95 = 1.96
+"""Standard errors from the middle of a 95% interval to its end."""
+
 PRIVATE = "private"
 """What reports call a private reference."""
 
@@ -188,8 +191,9 @@ def reference_logprobs(
 def thresholds_of(honest: Sequence[HonestEntry]) -> Thresholds:
     """What is too much, given at least `LEAST_HONEST` honest entries.
 
-    Deltas spread by `LEAST_SPREAD` at least. The best model has none of its quality to be adjusted for and therefore
-    a large delta, as a newcomer that is better than all of them would have: it sets the threshold rightly.
+    Deltas spread by `LEAST_SPREAD` at least, train gaps by the median standard error of one, for another seed asks
+    other windows. The best model has none of its quality to be adjusted for and therefore a large delta, as a
+    newcomer that is better than all of them would have: it sets the threshold rightly.
 
     A window is flagged when its delta is above the largest honest window's plus three standard deviations of all
     honest windows, pooled. No honest window is above it, so the rate at which honest windows would be is taken as one
@@ -206,23 +210,24 @@ def thresholds_of(honest: Sequence[HonestEntry]) -> Thresholds:
     deltas = [each.delta for each in honest]
     delta_sd = max(float(np.std(deltas, ddof=1)), LEAST_SPREAD)
     windows = [delta for each in honest for delta in each.delta_by_window]
-    gaps = [each.train_gap.gap for each in honest if each.train_gap is not None]
+    gaps = [each.train_gap for each in honest if each.train_gap is not None]
     near_bits = float(np.quantile(np.concatenate([each.near_distances for each in honest]), NEAR_QUANTILE))
     shares = [float(np.mean(np.asarray(each.near_distances) < near_bits)) for each in honest]
     return Thresholds(
         delta_max=max(deltas),
         delta_sd=delta_sd,
         delta_copied=max(deltas) + SPREADS * delta_sd,
-        window_delta=_too_much(windows),
+        window_delta=max(windows) + SPREADS * float(np.std(windows, ddof=1)),
         window_rate=1 / (len(windows) + 1),
         windows_p=WINDOWS_P,
-        train_gap=_too_much(gaps) if len(gaps) >= LEAST_HONEST else None,
+        train_gap=_large_gap(gaps) if len(gaps) >= LEAST_HONEST else None,
         near_bits=near_bits,
         near_share=max(shares) + max(1 / len(each.delta_by_window) for each in honest),
         honest=len(honest),
     )
 
 
-def _too_much(values: Sequence[float]) -> float:
-    """The largest value plus three sample standard deviations."""
-    return max(values) + SPREADS * float(np.std(values, ddof=1))
+def _large_gap(gaps: Sequence[TrainGap]) -> float:
+    standard_error = float(np.median([each.gap_ci[1] - each.gap_ci[0] for each in gaps])) / (2 * _NORMAL_95)
+    spread = float(np.std([each.gap for each in gaps], ddof=1))
+    return max(each.gap for each in gaps) + SPREADS * max(spread, standard_error)

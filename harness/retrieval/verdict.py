@@ -118,7 +118,7 @@ def _windows(found: Findings, flagged: int, windows_p: float, thresholds: Thresh
         yield (
             f"{flagged} of {len(found.delta_by_window)} windows have a delta above {thresholds.window_delta:+.3f}, "
             f"which no honest window reaches; by chance so many are seen with probability {windows_p:.1e} "
-            f"(review below {thresholds.windows_p:g}). It may copy in these windows only."
+            f"(review below {thresholds.windows_p:g})."
         )
 
 

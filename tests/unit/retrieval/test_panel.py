@@ -124,6 +124,13 @@ def test_no_honest_entry_is_above_any_threshold(deltas: list[list[float]]) -> No
         assert np.mean(np.asarray(entry.near_distances) < thresholds.near_bits) < thresholds.near_share
 
 
+def test_gaps_spread_at_least_as_far_as_one_is_uncertain() -> None:
+    entries = [
+        honest(number, train_gap=replace(gap(0.2), gap_ci=(0.2 - 0.98, 0.2 + 0.98))) for number in range(3)
+    ]
+    assert thresholds_of(entries).train_gap == pytest.approx(0.2 + 3 * 0.5)
+
+
 def test_without_three_gaps_there_is_no_threshold_of_the_gap() -> None:
     entries = [honest(1), honest(2), honest(3, train_gap=None), honest(4)]
     assert thresholds_of(entries).train_gap is not None
