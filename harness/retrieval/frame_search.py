@@ -26,6 +26,8 @@ _MOST_SUSPECTS = 8192
 """In a block and a layout; a block full of frames has 2,048. Whoever sows false ones does not make the scan endless:
 of more than that, as many are looked at."""
 _BATCH_FRAMES = 1024
+_MOST_ROUNDS = 16
+"""Of looking at neighbours; more would be for long stretches of frames whose keys are of one colour."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,15 +126,11 @@ def _pieces(block: _Block, index: FrameIndex) -> list[Run]:
 
 
 def _runs(block: _Block, layout: Layout, place_C: NDArray[np.intp], index: FrameIndex) -> list[Run]:
-    """Training frames that begin at these places of the block, and up to two on either side of each, as runs."""
+    """Training frames that begin at these places of the block, and those that go on from them, as runs."""
     if len(place_C) > _MOST_SUSPECTS:
         place_C = place_C[np.linspace(0, len(place_C) - 1, _MOST_SUSPECTS).astype(np.intp)]
     size = layout.frame_bytes
-    place_C, frame_C = _verified(block, layout, place_C, index)
-    steps = size * np.array([step for step in range(1 - MIN_RUN, MIN_RUN) if step])
-    around_C = np.setdiff1d(place_C[:, None] + steps, place_C)
-    more_C, more_frame_C = _verified(block, layout, around_C, index)
-    place_C, frame_C = np.concatenate([place_C, more_C]), np.concatenate([frame_C, more_frame_C])
+    place_C, frame_C = _with_neighbours(block, layout, place_C, index)
     order_C = np.lexsort((place_C, place_C % size))
     place_C, frame_C = place_C[order_C], frame_C[order_C]
     cuts = np.flatnonzero(np.diff(place_C) != size) + 1
@@ -141,6 +139,26 @@ def _runs(block: _Block, layout: Layout, place_C: NDArray[np.intp], index: Frame
         for places_C, frames_C in zip(np.split(place_C, cuts), np.split(frame_C, cuts), strict=True)
         if len(places_C)
     ]
+
+
+def _with_neighbours(
+    block: _Block, layout: Layout, place_C: NDArray[np.intp], index: FrameIndex
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where training frames begin, at these places and near every one that is found, and which frames they are."""
+    steps = layout.frame_bytes * np.array([step for step in range(1 - MIN_RUN, MIN_RUN) if step])
+    asked_C = place_C
+    new = _verified(block, layout, place_C, index)
+    found = [new]
+    for _ in range(_MOST_ROUNDS):
+        around_C = np.setdiff1d(new[0][:, None] + steps, asked_C)
+        if not len(around_C):
+            break
+        asked_C = np.union1d(asked_C, around_C)
+        new = _verified(block, layout, around_C, index)
+        found.append(new)
+    return np.concatenate([place_C for place_C, _ in found]), np.concatenate(
+        [frame_C for _, frame_C in found]
+    )
 
 
 def _run(layout: Layout, begin: int, frame_C: NDArray[np.intp]) -> Run:
@@ -158,8 +176,9 @@ def _verified(
     block: _Block, layout: Layout, place_C: NDArray[np.intp], index: FrameIndex
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Those of the places at which a training frame begins that lies wholly in the file, and which frame that is."""
-    offset_C = place_C + (block.begin - MARGIN_BYTES)
-    place_C = place_C[(offset_C >= 0) & (offset_C + layout.frame_bytes <= block.end)]
+    first = max(0, MARGIN_BYTES - block.begin)
+    last = min(len(block.data), block.end - block.begin + MARGIN_BYTES) - layout.frame_bytes
+    place_C = place_C[(place_C >= first) & (place_C <= last)]
     frame_C = np.empty(len(place_C), np.int64)
     for begin in range(0, len(place_C), _BATCH_FRAMES):
         batch = slice(begin, begin + _BATCH_FRAMES)

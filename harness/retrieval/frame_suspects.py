@@ -85,9 +85,9 @@ def _are_integer_keys(
 ) -> NDArray[np.bool_]:
     """Four equal ones count only if `constant`: there is much of that in files, and it says nothing."""
     value_CK = read(data, place_C, KEY_TOKENS * item_bytes).view(f"<u{item_bytes}")
-    may_C: NDArray[np.bool_] = (value_CK < CHALLENGE.vocab).all(1)
+    may_C = np.asarray((value_CK < CHALLENGE.vocab).all(1))
     if not constant:
-        may_C &= (value_CK != value_CK[:, :1]).any(1)
+        may_C[(value_CK == value_CK[:, :1]).all(1)] = False
     may_C[may_C] = index.may_begin_a_key(key_words(value_CK[may_C]))
     return may_C
 
