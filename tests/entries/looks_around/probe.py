@@ -7,6 +7,14 @@ OURS = {"HOME", "HOSTNAME", "LANG", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPA
 GATE = {"gate.sock", "metadata.json"}
 
 
+def is_open(number):
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
 def attempts():
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     of_the_host = [
@@ -14,13 +22,12 @@ def attempts():
         for place in mounts
         if place.startswith(("/entry", "/held_out", "/opt", "/home", "/root", "/mnt"))
     ]
-    files = [os.readlink(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd") if number > "2"]
-    inherited = [name for name in files if not name.startswith(("/proc/", "/entry", "/dev/urandom"))]
+    inherited = [os.readlink(f"/proc/self/fd/{number}") for number in range(3, 256) if is_open(number)]
     return {
         "environment": sorted(set(os.environ) - OURS),
         "in the gate": sorted(set(os.listdir("/held_out")) - GATE),
         "mounts of the host": sorted(of_the_host),
-        "open files": sorted(name for name in inherited if os.path.exists(name)),
+        "open files": sorted(inherited),
         "users": sorted(
             {str(os.stat(f"/proc/{number}").st_uid) for number in os.listdir("/proc") if number.isdigit()}
         ),

@@ -42,7 +42,9 @@ def look(store: Path, canaries: Path, *, without: str = "") -> Host:
     gc.collect()  # memory maps of a clip that an error still refers to
     return Host(
         canaries=digest_of(canaries),
-        store=digest_of(store, leave_out=(f"grades/{without}", "grades.sqlite") if without else ("grades.sqlite",)),
+        store=digest_of(
+            store, leave_out=(f"grades/{without}", "grades.sqlite") if without else ("grades.sqlite",)
+        ),
         descriptors=len(os.listdir("/proc/self/fd")),
         memory_bytes=sum(map(_resident_bytes, [os.getpid(), *_engine()])),
     )
@@ -70,8 +72,16 @@ def _left(client: Any, grade_id: str, container_ids: list[str], temporary: Path)
         *(f"container {each.name}" for each in containers if each.labels.get(GRADE_LABEL) == grade_id),
         *(f"process {pid}" for each in container_ids for pid in cgroup.processes(each)),
         *(f"control group {folder}" for each in container_ids for folder in cgroup.folders(each)),
-        *(f"mount {line}" for line in Path("/proc/mounts").read_text().splitlines() if _is_of(line, container_ids)),
-        *(f"socket {line}" for line in Path("/proc/net/unix").read_text().splitlines() if str(temporary) in line),
+        *(
+            f"mount {line}"
+            for line in Path("/proc/mounts").read_text().splitlines()
+            if _is_of(line, container_ids)
+        ),
+        *(
+            f"socket {line}"
+            for line in Path("/proc/net/unix").read_text().splitlines()
+            if str(temporary) in line
+        ),
         *(f"file {path}" for path in temporary.iterdir()),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,8 +13,8 @@ from typing import Any
 import aftermath
 import caging
 import numpy as np
-from caging import Cage
-from cases import Case
+import pytest
+from cases import GRADED, Case
 
 from harness.data.clips import ACTION_WIDTHS, write_clip
 from harness.grading import GradeRequest, grade
@@ -21,6 +22,7 @@ from harness.progress import Silent
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.report import GradeReport, RegimeReport, Status
 from harness.results.store import Store
+from harness.sandbox import lifecycle
 
 TTF = Regime.TEMPORALLY_TEACHER_FORCED
 FLIPPED = 0.3  # of the tokens, from one frame of a window to the next
@@ -35,13 +37,16 @@ class Arena:
         folder: of everything below.
         temporary: where the host keeps what lasts as long as a run: sockets, unpacked entries.
         clips: `one` window; `long`, one segment with more windows than the disjoint schedule takes.
+        ids: of every container since the last grade began.
+        cage: the zoo, where there is one.
     """
 
-    cage: Cage
     client: Any
     folder: Path
     temporary: Path
     clips: dict[str, Path]
+    ids: list[str]
+    cage: Any = None
     _zips: dict[str, Path] = field(default_factory=dict)
     _twins: dict[str, GradeReport] = field(default_factory=dict)
 
@@ -51,14 +56,17 @@ class Arena:
 
     def grade(self, name: str, case: Case, *, clip: str = "one", **request: Any) -> GradeReport:
         """The grade of one animal of the zoo; whatever it did, nothing of it is left and the host is as it was."""
-        self.cage.next, self.cage.ids = name, []
+        self.cage.next = name
         report = self.watched_grade(self.zipped(name), case, self.cage, clip=clip, **request)
         assert self.cage.log_bytes < aftermath.ENGINE_LOG_BYTES
         return report
 
-    def watched_grade(self, submission: Path, case: Case, sandbox: Any, *, clip: str = "one", **request: Any) -> Any:
+    def watched_grade(
+        self, submission: Path, case: Case, sandbox: Any, *, clip: str = "one", **request: Any
+    ) -> Any:
         """The grade of a submission in a sandbox, between two looks at the host."""
         canaries = self.folder / "canaries"
+        self.ids.clear()
         asked = {
             "submission": submission,
             "data": self.clips[clip],
@@ -70,7 +78,7 @@ class Arena:
         before = aftermath.look(self.store.folder, canaries)
         report = grade(GradeRequest(**asked), sandbox=sandbox, store=self.store, progress=Silent())
         aftermath.check_nothing_is_left(
-            self.client, grade_id=report.grade_id, container_ids=self.cage.ids, temporary=self.temporary
+            self.client, grade_id=report.grade_id, container_ids=self.ids, temporary=self.temporary
         )
         aftermath.check(before, aftermath.look(self.store.folder, canaries, without=report.grade_id))
         assert aftermath.size_of(self.store.grade_folder(report.grade_id)) < aftermath.GRADE_FOLDER_BYTES
@@ -113,6 +121,36 @@ class Arena:
             self.cage.off = {}
 
 
+@contextmanager
+def open_arena(client: Any, folder: Path) -> Iterator[Arena]:
+    """An arena in a folder; what the host keeps for a run's time it keeps in an empty folder meanwhile."""
+    _write_canaries(folder / "canaries")
+    for name in ("zips", "store/grades"):
+        (folder / name).mkdir(parents=True)
+    honest = lifecycle.container
+    ids: list[str] = []
+
+    @contextmanager
+    def container(*arguments: Any, **named: Any) -> Iterator[Any]:
+        with honest(*arguments, **named) as started:
+            ids.append(started.id)
+            yield started
+
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        tempfile.TemporaryDirectory(prefix="wh-", dir="/tmp") as temporary,
+    ):
+        patch.setattr(tempfile, "tempdir", temporary)
+        patch.setattr(lifecycle, "container", container)
+        yield Arena(
+            client=client,
+            folder=folder,
+            temporary=Path(temporary),
+            clips=_write_clips(folder / "clips"),
+            ids=ids,
+        )
+
+
 def graded(report: GradeReport, regime: Regime = TTF) -> RegimeReport:
     """The numbers of a regime that was graded."""
     result = report.regimes[regime]
@@ -121,7 +159,7 @@ def graded(report: GradeReport, regime: Regime = TTF) -> RegimeReport:
     return result
 
 
-def write_clips(folder: Path) -> dict[str, Path]:
+def _write_clips(folder: Path) -> dict[str, Path]:
     """Clips in which each frame keeps most tokens of the last; no two of their tokens are the same by design."""
     return {
         "one": _write(folder / "one", raw_frames=SPAN),
@@ -129,7 +167,7 @@ def write_clips(folder: Path) -> dict[str, Path]:
     }
 
 
-def write_canaries(folder: Path) -> None:
+def _write_canaries(folder: Path) -> None:
     """Files, a link and an empty folder, side by side with the store, that nobody has any business with."""
     (folder / "empty").mkdir(parents=True)
     (folder / "canary").write_bytes(b"sings")
@@ -151,3 +189,15 @@ def _write(folder: Path, *, raw_frames: int) -> Path:
         tokenizer_ckpt="none",
     )
     return folder
+
+
+def expect_of(report: GradeReport, case: Case, *, twin: GradeReport) -> None:
+    """Hold a grade against what it should be; a graded entry scores as its innocent twin."""
+    if case.outcome == GRADED:
+        result = graded(report)
+        if case.is_twin:
+            assert result.loss_by_frame == pytest.approx(graded(twin).loss_by_frame, abs=1e-9)
+        return
+    assert report.failure is not None, "it was graded"
+    assert (report.failure.code, report.failure.blame.value) == (case.outcome, case.blame), report.failure
+    assert report.regimes[TTF] is None, "a failed grade has no scores"

@@ -35,7 +35,7 @@ def probes() -> list[str]:
 
 
 def compose(name: str, folder: Path) -> Path:
-    """A whole entry in a new folder: the template, the kit, and what the behaviour adds to or puts in the place of both."""
+    """A whole entry in a new folder: the template, the kit, and over both what the behaviour differs in."""
     shutil.copytree(TEMPLATE, folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in KIT:
         shutil.copy(ENTRIES / file, folder)
@@ -70,7 +70,6 @@ class Cage(DockerSandbox):
     """The Docker sandbox with a whole zoo built once; runs the animal that is `next`, with the flags in `off` replaced.
 
     Attributes:
-        ids: of the containers that were run.
         log_bytes: what the engine kept of the last one's output on its disk.
     """
 
@@ -79,7 +78,6 @@ class Cage(DockerSandbox):
         self.zoo = zoo
         self.next = "innocent"
         self.off: dict[str, Any] = {}
-        self.ids: list[str] = []
         self.log_bytes = 0
 
     def build(self, files: Path, **named: Any) -> BuiltEntry:
@@ -90,7 +88,6 @@ class Cage(DockerSandbox):
     def run(self, built: BuiltEntry, **named: Any) -> Iterator[DockerGuest]:
         """As the sandbox does it."""
         with super().run(built, **named) as guest:
-            self.ids.append(guest.container.id)
             try:
                 yield guest
             finally:

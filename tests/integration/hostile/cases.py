@@ -20,8 +20,9 @@ class Case:
         control: what stands in its way.
         outcome: the failure's code, or `graded`: then its scores are those of its innocent twin.
         limits: of the gate.
-        regimes: how many of the first regimes are run; most attacks need no more than one conversation.
-        finds: of one that tells what it found, the least words that must be in none of its findings' values.
+        blame: whose turn it is where it fails.
+        both_regimes: most attacks need no more than one conversation.
+        is_twin: graded, it has its innocent twin's scores.
     """
 
     control: str
@@ -45,7 +46,9 @@ GATE = {
     "never_reads": _broken("the limit of one reply", "guest.timeout", BRIEF_REPLY),
     "short_reply": _broken("an answer has exactly one size", "guest.wrong_size"),
     "long_reply": _broken("an answer has exactly one size", "guest.wrong_size"),
-    "smuggles_in_a_size": _broken("an answer has exactly one size; messages are not published", "guest.wrong_size"),
+    "smuggles_in_a_size": _broken(
+        "an answer has exactly one size; messages are not published", "guest.wrong_size"
+    ),
     "wrong_kind": _broken("the header is compared, field by field", "guest.wrong_kind"),
     "wrong_t": _broken("the header is compared, field by field", "guest.wrong_t"),
     "wrong_batch": _broken("the header is compared, field by field", "guest.wrong_batch"),
@@ -75,7 +78,9 @@ MACHINE = {
     "ghost": Case(control="ptrace is denied; the control group is looked into"),
     "page_cache": Case(control="the page cache is dropped between containers", both_regimes=True),
     "kernel_counters": Case(control="none yet: /proc/vmstat can be read and moved", both_regimes=True),
-    "remembers_regimes": Case(control="a fresh container with nothing writable that lasts", both_regimes=True),
+    "remembers_regimes": Case(
+        control="a fresh container with nothing writable that lasts", both_regimes=True
+    ),
     "remembers_windows": Case(control="windows are served in an order that shows none's future"),
     "patched_clock": Case(control="the clock is the host's"),
     "replaces_the_socket": Case(control="/held_out is read only and not the entry's"),
@@ -101,4 +106,28 @@ PROBES = {
     "uses_up_kernel_aio": "none yet: io_setup is allowed",
 }
 
-CASES = {**GATE, **MACHINE, **{name: Case(control=control) for name, control in PROBES.items()}}
+BUILDS = {
+    "build_plants_links": Case(control="the host does no path work in an entry's folder"),
+    "build_replaces_the_program": _broken("the program runs inside, whatever it is", "guest.no_connection"),
+    "build_locks_the_door": _broken("the program runs inside, whatever it is", "guest.no_connection"),
+    "build_poisons_caches": Case(control="a volume of its own, everything else read only or gone"),
+    "build_leaves_a_process": Case(control="a process namespace ends with its first process"),
+    "build_fills_its_volume": _broken("the volume is watched", "build.size"),
+    "build_fills_the_disk_unseen": _broken("none yet: the watch lists names", "build.size"),
+    "build_makes_many_files": _broken("the volume is watched", "build.files"),
+    "build_lies_about_sizes": _broken("apparent sizes count", "build.size"),
+    "build_takes_for_ever": _broken("the limit of the build", "build.timeout"),
+    "build_floods_its_log": Case(control="the engine's local log driver, and our cap"),
+    "build_fails_rudely": _broken(
+        "control characters are taken out of what a message quotes", "build.exit_status"
+    ),
+    "build_kills_itself": Case(
+        control="none: a kill is nobody's fault", outcome="sandbox.killed", blame="operator"
+    ),
+    "build_eats_memory": _broken("mem_limit, and no swap", "build.memory"),
+    "build_reaches_inside": Case(control="a bridge of its own, private networks dropped"),
+    "build_hides_in_attributes": Case(control="none yet: attributes are not in the digest"),
+    "build_hides_in_times": Case(control="none yet: times are not in the digest"),
+}
+
+CASES = {**GATE, **MACHINE, **BUILDS, **{name: Case(control=control) for name, control in PROBES.items()}}
