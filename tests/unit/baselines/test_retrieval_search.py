@@ -9,9 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.data.clips import Clip, open_clip, write_clip
-from harness.retrieval.rule_five import nearest
-
 RETRIEVAL = Path(__file__).parents[3] / "baselines" / "retrieval"
 
 
@@ -65,21 +62,19 @@ def test_old_numpy_counts_the_same_ones(words):
         assert bits.count_ones_by_table(words_1X).tolist() == bits.count_ones(words_1X).tolist() == [expected]
 
 
-def test_the_nearest_is_the_one_that_the_harness_finds(search_for, bits, tmp_path):
+def test_the_nearest_come_first_as_if_all_bits_were_counted_one_by_one(search_for, bits):
     rng = np.random.default_rng(2)
-    tokens_NHW = random_tokens(2, 200)
-    segments_N = np.repeat(np.arange(4, dtype=np.int32), 50)
-    clip = clip_of(tmp_path, tokens_NHW, segments_N)
-    queries_BHW = tokens_NHW[rng.permutation(200)[:9]] ^ rng.integers(0, 2**18, (9, 16, 16), dtype=np.uint32)
-    search = search_for(tokens_NHW, segments_N, neighbours=3)
+    tokens_NHW = random_tokens(2, 100)
+    candidates = [*range(35), *range(50, 85)]
+    queries_BHW = tokens_NHW[rng.permutation(100)[:9]] ^ rng.integers(0, 2**6, (9, 16, 16), dtype=np.uint32)
+    search = search_for(tokens_NHW, np.repeat([0, 1], 50), neighbours=3)
     search.observe(bits.pack(queries_BHW))
-    np.testing.assert_array_equal(search.nearest()[0][:, 0], nearest(queries_BHW, clip))
-
-
-def clip_of(folder: Path, tokens_NHW: np.ndarray, segments_N: np.ndarray) -> Clip:
-    """These frames, opened."""
-    write_clip(folder, tokens_NHW=tokens_NHW, segment_ids_N=segments_N, actions={}, tokenizer_ckpt="none")
-    return open_clip(folder)
+    for query_HW, found_K in zip(queries_BHW, search.nearest()[0], strict=True):
+        different = {
+            place: sum(bin(token).count("1") for token in (tokens_NHW[place] ^ query_HW).ravel().tolist())
+            for place in candidates
+        }
+        assert found_K.tolist() == sorted(candidates, key=lambda place: (different[place], place))[:3]
 
 
 @pytest.mark.parametrize("metric", ["last", "last_four", "coarse"])
