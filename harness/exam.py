@@ -24,6 +24,9 @@ from harness.scoring.sheet import Scores, ScoreSheet
 from harness.scoring.state_probe import StateProbe, choose_windows, compare, unfinished
 from harness.spec import CHALLENGE
 
+SCORING_VERSION = 2
+"""Raised when equal answers would get other figures; 1 drew intervals after everything else, and out of its reach."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Exam:
@@ -138,13 +141,18 @@ def examine(
         probe = _probe_state(conversation, exam, sheets[0], rng)
     return Result(
         regime=regime,
-        scores=sheets[0].total(rng),
+        scores=sheets[0].total(interval_rng(exam.seed, regime)),
         sheets=sheets,
         timing=timing,
         terms=terms,
         batch=max(map(len, batches)),
         state_probe=probe,
     )
+
+
+def interval_rng(seed: int, regime: Regime) -> np.random.Generator:
+    """What draws a regime's interval: nothing else, so that the kept nats alone give the same interval again."""
+    return np.random.default_rng([seed, DISCLOSURE_ORDER.index(regime), 2])
 
 
 def warm_up(

@@ -17,7 +17,7 @@ from harness.data.clips import clip_sha256
 from harness.data.published import lpips_folder
 from harness.data.windows import Schedule
 from harness.errors import GuestFailed, UsageError
-from harness.exam import Exam, Result, examine, set_exam
+from harness.exam import SCORING_VERSION, Exam, Result, examine, set_exam
 from harness.intake.archive import Entry, open_archive
 from harness.intake.manifest import EntryManifest
 from harness.looking import PictureStage
@@ -110,6 +110,7 @@ def _provenance(request: GradeRequest, sandbox: Sandbox) -> Provenance:
         limits=asdict(request.limits),
         max_windows=request.max_windows,
         samples=request.samples,
+        scoring_version=SCORING_VERSION,
     )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 from harness.errors import Blame, StoreFailed
+from harness.plain import from_plain, to_plain
 from harness.protocol.regimes import Regime
 from harness.retrieval.report import RetrievalReport
 from harness.scoring.perceptual_scores import SampledScore
@@ -159,6 +158,7 @@ class Provenance:
         samples: how often the fully autoregressive regime was asked.
         codec, codec_sha256: what decoded the pictures, None where nothing did; `lpips_sha256` is of LPIPS' weights.
         durations_s: wall time per stage.
+        scoring_version: see `harness.exam.SCORING_VERSION`; records from before it was kept have 1.
     """
 
     harness_version: str
@@ -185,13 +185,15 @@ class Provenance:
     codec_sha256: str | None = None
     lpips_sha256: str | None = None
     durations_s: Mapping[str, float] = field(default_factory=dict)
+    scoring_version: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class GradeReport:
     """One terminal record; `regimes` has every regime as a key, None where it was not graded.
 
-    `retrieval` is None where the entry was not checked for copying the training set.
+    `retrieval` is None where the entry was not checked for copying the training set. `regrade_of` is the id of the
+    grade whose answers were scored again, None where the entry was run; its artifacts lie in that grade's folder.
     """
 
     grade_id: str
@@ -202,10 +204,11 @@ class GradeReport:
     failure: Failure | None
     provenance: Provenance
     retrieval: RetrievalReport | None = None
+    regrade_of: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists, numbers and texts."""
-        return typing.cast("dict[str, Any]", _plain(self))
+        return cast("dict[str, Any]", to_plain(self))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> GradeReport:
@@ -214,46 +217,10 @@ class GradeReport:
         Raises: StoreFailed when something without a default is missing.
         """
         try:
-            return typing.cast("GradeReport", _typed(cls, value))
+            return from_plain(cls, value)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StoreFailed(
                 f"this is not a grade's record: {error!r}",
                 code="store.bad_record",
                 fix="grade again with this version of wmc, or read the record with the version that wrote it",
             ) from error
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
-    if isinstance(value, Mapping):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _typed(kind: Any, value: Any) -> Any:
-    """`value` as the annotated type: dataclasses, enums, tuples and mappings are rebuilt, the rest is kept."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        inner = next(argument for argument in arguments if argument is not type(None))
-        return None if value is None else _typed(inner, value)
-    if origin is tuple:
-        return tuple(_typed(arguments[0], item) for item in value)
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return {_typed(arguments[0], key): _typed(arguments[1], item) for key, item in value.items()}
-    if isinstance(kind, type) and is_dataclass(kind):
-        return _rebuilt(kind, value)
-    return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value
-
-
-def _rebuilt(kind: Any, value: Mapping[str, Any]) -> Any:
-    """The dataclass `kind`; a field that was added after `value` was written keeps its default."""
-    hints = typing.get_type_hints(kind)
-    known = [
-        each
-        for each in fields(kind)
-        if each.name in value or (each.default is MISSING and each.default_factory is MISSING)
-    ]
-    return kind(**{each.name: _typed(hints[each.name], value[each.name]) for each in known})
