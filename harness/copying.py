@@ -31,7 +31,7 @@ from harness.retrieval.questions import FOLDER_NAME, Questions, questions_for
 from harness.retrieval.references import HOST_REFERENCES
 from harness.retrieval.report import COPIES_IN, EntryScan, RetrievalReport, TrainGap, Verdict
 from harness.retrieval.sources import strongest_sources
-from harness.retrieval.verdict import Findings, judge
+from harness.retrieval.verdict import Findings, judge, require_scipy
 from harness.train_gap import choose_windows
 
 SOURCES = 20
@@ -141,8 +141,9 @@ def open_copy_check(
 ) -> CopyCheck:
     """All that can be known before the entry runs; what takes long is kept in the store and found again.
 
-    Raises: DataInvalid, UsageError, StoreFailed.
+    Raises: DataInvalid, DependencyMissing, UsageError, StoreFailed.
     """
+    require_scipy()  # before the entry runs for hours
     with progress.step(f"checking {train_folder}"):
         train = open_clip(train_folder)
         train_sha256 = clip_sha256(train)

@@ -109,13 +109,13 @@ class EntryFile:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRun:
-    """Consecutive training frames found in a file of the entry.
+    """Training frames that touch each other in a file of the entry, in any order.
 
     Attributes:
         path, offset: the file and where in it they begin, in bytes.
-        layout: how they are stored, `uint32`, `uint64` or `packed18`.
-        frames: how many follow each other.
-        train_frame: the first of them, in the training split.
+        layout: how they are stored, see `harness.retrieval.frame_layouts`.
+        frames: how many they are.
+        train_frame: which frame of the training split the first one is.
     """
 
     path: str
@@ -152,14 +152,15 @@ class Thresholds:
     """What the verdict was measured against; all of it comes from the panel of honest entries.
 
     Attributes:
-        delta_max, delta_sd: the largest honest delta and the spread of honest deltas.
+        delta_max, delta_sd: the largest honest delta and the spread of honest deltas, at least a floor of the panel's.
         delta_copied: `delta_max + 3 delta_sd`.
         window_delta: a window above it is flagged.
         window_rate: the share of honest windows above it, at least.
         windows_p: a number of flagged windows less likely than this calls for review.
-        train_gap: the largest honest gap plus three times their spread; None where the panel measured none.
+        train_gap: the largest honest gap plus three times their spread, which is at least what one gap is uncertain
+            by; None where the panel measured none.
         near_bits: a predicted frame closer to a training frame than this is a near-duplicate.
-        near_share: the largest honest share of them.
+        near_share: the largest honest share of them, and one window more.
         honest: how many honest entries.
     """
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.errors import DependencyMissing
 from harness.retrieval.report import EntryScan, NearDuplicates, Thresholds, TrainGap, Verdict
 
 
@@ -77,18 +77,27 @@ def judge(found: Findings, thresholds: Thresholds | None) -> Judgement:
 
 
 def binomial_tail(successes: int, trials: int, rate: float) -> float:
-    """The probability of so many successes or more, at a rate between 0 and 1, both excluded."""
-    if successes <= 0:
-        return 1.0
-    log_rate, log_rest = math.log(rate), math.log1p(-rate)
-    terms = (
-        math.exp(
-            math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
-            + k * log_rate + (trials - k) * log_rest
-        )
-        for k in range(successes, trials + 1)
-    )  # fmt: skip
-    return min(1.0, math.fsum(terms))
+    """The probability of so many successes or more.
+
+    Raises: DependencyMissing.
+    """
+    require_scipy()
+    from scipy.stats import binom
+
+    return float(binom.sf(successes - 1, trials, rate))
+
+
+def require_scipy() -> None:
+    """Nothing, where a verdict can be reached.
+
+    Raises: DependencyMissing.
+    """
+    try:
+        import scipy  # noqa: F401 - whether it is there is the question
+    except ImportError as error:
+        raise DependencyMissing(
+            "the retrieval check needs the package scipy", fix="pip install 'wmc[retrieval]'"
+        ) from error
 
 
 def _shared_errors(found: Findings, thresholds: Thresholds) -> tuple[bool, tuple[str, ...]]:
@@ -155,6 +164,7 @@ def _frames_found(scan: EntryScan | None) -> Iterator[str]:
     run = max(scan.runs, key=lambda each: each.frames)
     others = len(scan.runs) - 1
     yield (
-        f"{run.frames} consecutive training frames, from frame {run.train_frame} on, lie in its file {run.path} "
-        f"at byte {run.offset} ({run.layout})" + (f", and {others} more such runs." if others else ".")
+        f"{run.frames} training frames one after another, the first of them frame {run.train_frame}, lie in its file "
+        f"{run.path} at byte {run.offset} ({run.layout})"
+        + (f", and {others} more such runs." if others else ".")
     )

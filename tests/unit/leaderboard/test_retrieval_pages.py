@@ -153,7 +153,10 @@ def test_what_the_entry_holds_is_beside_what_it_declares(grades, found):
     assert "50.0 MB in 12 files" in html
     assert "10.0 MB; added by build.sh: 40.0 MB" in html
     assert "10.0 bytes of the built entry for each" in html
-    assert "3,000 frames from training frame 98000 on, in weights.bin at byte 4096, as packed18" in html
+    assert (
+        "3,000 frames that touch, the first of them training frame 98000, in weights.bin at byte 4096, as packed18"
+        in html
+    )
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,9 @@ FAILED = {"train_gap": None, "gap_failure": "no reply within 60 s"}
         pytest.param(FAILED, Verdict.REVIEW, ["no reply within 60 s"], id="failed in the gap"),
         pytest.param(MANY_NEAR, Verdict.REVIEW, ["6.0% of its 360"], id="near-duplicates"),
         pytest.param({"near_duplicates": replace(NEAR, share=None)}, Verdict.CLEAR, [], id="not counted"),
-        pytest.param(FOUND, Verdict.REVIEW, ["40 consecutive training frames"], id="frames in the entry"),
+        pytest.param(
+            FOUND, Verdict.REVIEW, ["40 training frames one after another"], id="frames in the entry"
+        ),
         pytest.param({"entry_scan": replace(SCAN, runs=None)}, Verdict.CLEAR, [], id="not searched"),
         pytest.param({"entry_scan": None}, Verdict.CLEAR, [], id="not scanned"),
         pytest.param(
@@ -101,7 +103,7 @@ def test_a_reason_names_the_thresholds_it_was_measured_against() -> None:
 
 def test_a_reason_about_frames_says_where_they_lie() -> None:
     (reason,) = judge(replace(HONEST, **FOUND), THRESHOLDS).reasons
-    for part in ("from frame 1500 on", "data/shard.bin at byte 128 (uint32)", "1 more such runs"):
+    for part in ("the first of them frame 1500", "data/shard.bin at byte 128 (uint32)", "1 more such runs"):
         assert part in reason
 
 
@@ -131,13 +133,11 @@ def test_a_panel_without_gaps_does_not_judge_one() -> None:
     assert judge(replace(HONEST, train_gap=replace(GAP, gap=9.0)), without).verdict is Verdict.CLEAR
 
 
-@settings(deadline=None)  # a busy machine is no failure
-@given(trials=st.integers(1, 400), successes=st.integers(0, 400), rate=st.floats(1e-6, 0.999))
-def test_the_tail_is_the_binomial_distributions(trials: int, successes: int, rate: float) -> None:
-    binom = pytest.importorskip("scipy.stats").binom
-    assert binomial_tail(successes, trials, rate) == pytest.approx(
-        float(binom.sf(successes - 1, trials, rate)), rel=1e-6, abs=1e-300
-    )
+@pytest.mark.parametrize(
+    ("successes", "tail"), [(0, 1.0), (1, 1 - 0.9**3), (2, 3 * 0.01 * 0.9 + 0.001), (3, 0.001), (4, 0.0)]
+)
+def test_the_tail_counts_so_many_or_more(successes: int, tail: float) -> None:
+    assert binomial_tail(successes, 3, 0.1) == pytest.approx(tail)
 
 
 @settings(deadline=None)
