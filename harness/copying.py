@@ -78,9 +78,9 @@ class CopyCheck:
         else:
             found = replace(found, train_gap=gap)
         with self.progress.step("retrieval check: comparing with the training split"):
-            return self._judged(found, result.sheets[0].tokens_BTHW, record)
+            return self.judged(found, result.sheets[0].tokens_BTHW, record)
 
-    def _judged(
+    def judged(
         self, found: RetrievalReport, tokens_BTHW: NDArray[np.uint32], record: Record
     ) -> RetrievalReport:
         """The same report with all statistics, the evidence they come from, and the verdict."""
