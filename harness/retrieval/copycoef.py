@@ -2,8 +2,13 @@
 
 A copier agrees with its source where its source is wrong. For each prediction the source is chosen on one half of the
 positions, a checkerboard, and tested on the other half: how many nats does the entry give to the values that the
-source proposes there, more than to values that only other segments propose, given what references think of them?
-The principle is that of answer-copying indices: shared wrong answers, adjusted for how tempting each is.
+source proposes there, more than to those of runners-up, given what references think of them? The principle is that of
+answer-copying indices: shared wrong answers, adjusted for how tempting each is.
+
+Three things keep honest models, which agree with whatever looks right, apart from copiers (the figures are in
+tests/benchmarks/README.md). Runners-up are the best candidates of other segments, by the same choice: to an honest
+model they are nearly as right as the source. Only mistakes that one segment makes alone count, and of these only the
+least expected third: nothing but the source explains them.
 
 Axes: B graded windows, T predicted frames of a window (t = 1..15, index t - 1), G = B*T predictions (g = b*T + t - 1),
 R probes, of one prediction or of all, C candidates of one prediction, P cells of a frame, M references, K columns of
@@ -18,12 +23,19 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.retrieval.probes import FLOOR, Probes, Proposals, cell_values
+from harness.retrieval.mistakes import alone, marked, mistakes, ranked
+from harness.retrieval.probes import FLOOR, Probes, Proposals
 from harness.retrieval.regression import Sums, quadratic
 from harness.spec import ChallengeSpec
 
-LEAST_ROWS = 10
-"""Of sources, and of controls, in the tested half of a prediction; with fewer it is not tested."""
+RUNNERS_UP = 8
+"""Other segments, whose best candidates the source is compared with."""
+
+RARE = 1 / 3
+"""Of the mistakes that one segment makes alone: the least expected are tested."""
+
+LEAST_ROWS = 5
+"""Of sources, and of runners-up, in the tested half of a prediction; with fewer it is not tested."""
 
 
 class Suspects(Proposals, Protocol):
@@ -44,7 +56,7 @@ class SharedErrors:
         delta_ci: its 95% bootstrap interval, clustered by window.
         delta_by_window: the same within each window, with the references' part of all; 0 where nothing was tested.
         sources_BT: the training frame whose mistakes each prediction shares most, -1 where there is no candidate.
-        support_BT: extra nats given to all of its mistakes in the tested half.
+        support_BT: extra nats given to all of its mistakes that were tested.
         path_share: of consecutive predictions, those whose sources are a stride apart in one segment.
         tested: how many predictions had enough sources and controls.
     """
@@ -82,10 +94,9 @@ def shared_errors(
         segment_C = candidates.segments_BTC[b, t_index][source_C >= 0]
         if not len(segment_C):
             continue
-        row_CP = _mistakes(probes, g, candidates.tokens(b, t_index))
-        chosen = answers.choose(g, row_CP, expected_K)
-        sources_G[g] = source_C[source_C >= 0][chosen]
-        answers.test(g, row_CP[chosen], row_CP[segment_C != segment_C[chosen]], sums)
+        row_CP = mistakes(probes, g, candidates.tokens(b, t_index))
+        best = answers.add(g, row_CP, segment_C, expected_K, sums)
+        sources_G[g] = source_C[source_C >= 0][best]
     return _found(sums, sources_G.reshape(windows, frames), candidates, probes.spec, rng)
 
 
@@ -104,57 +115,41 @@ class _Answers:
         is_even_R: NDArray[np.bool_] = (position_R // spec.width + position_R % spec.width) % 2 == 0
         return is_even_R
 
-    def columns(self, g: int, which_R: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.floating]]:
-        """The references' part of the regression's columns, and the entry's answers, of some of its probes."""
-        rows = self.probes.rows(g)
-        return quadratic(self.references_MR[:, rows][:, which_R]), self.entry_R[rows][which_R]
-
     def expected(self) -> NDArray[np.float64]:
         """How the entry's answers follow from the references', fitted on the half that chooses: `[K - 1]`."""
         sums: Sums | None = None
         for g in range(len(self.probes.begins_G) - 1):
-            x_RK, y_R = self.columns(g, self.chooses(g))
+            rows, chooses_R = self.probes.rows(g), self.chooses(g)
+            x_RK = quadratic(self.references_MR[:, rows][:, chooses_R])
             sums = sums or Sums.zeros(1, x_RK.shape[1])
-            sums.add(0, x_RK, y_R)
+            sums.add(0, x_RK, self.entry_R[rows][chooses_R])
         return sums.coefficients() if sums else np.zeros(0)
 
-    def choose(self, g: int, row_CP: NDArray[np.int64], expected_K: NDArray[np.float64]) -> int:
-        """The candidate whose mistakes have the most nats beyond what is expected, in the half that chooses."""
-        chooses_R = self.chooses(g)
-        x_RK, y_R = self.columns(g, chooses_R)
-        extra_R = np.zeros(len(chooses_R) + 1)  # the last is for cells without a mistake
-        extra_R[:-1][chooses_R] = y_R - x_RK @ expected_K
-        return int(extra_R[row_CP].sum(axis=1).argmax())
-
-    def test(self, g: int, source_P: NDArray[np.int64], others_CP: NDArray[np.int64], sums: Sums) -> None:
-        """Add what the other half shows; nothing where sources or controls are few."""
-        tests_R = ~self.chooses(g)
-        is_source_R = _marked(source_P, len(tests_R)) & tests_R
-        is_control_R = _marked(others_CP, len(tests_R)) & tests_R & ~is_source_R
-        if min(is_source_R.sum(), is_control_R.sum()) < LEAST_ROWS:
-            return
-        tested_R = is_source_R | is_control_R
-        x_RK, y_R = self.columns(g, tested_R)
-        sums.add(g, np.column_stack([x_RK, is_source_R[tested_R]]), y_R)
-
-
-def _mistakes(probes: Probes, g: int, sources_CHW: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Which of prediction g's probes each candidate shows in each cell: int64 `[C, P]`, -1 where it shows none."""
-    rows, vocab = probes.rows(g), probes.spec.factor_vocab
-    values_CP = cell_values(sources_CHW, probes.spec)
-    first_P = np.arange(values_CP.shape[1]) * vocab
-    row_of = np.full(len(first_P) * vocab, -1)
-    row_of[probes.cells_R[rows].astype(np.int64) * vocab + probes.values_R[rows]] = np.arange(
-        rows.stop - rows.start
-    )
-    return row_of[first_P + values_CP]
+    def add(
+        self,
+        g: int,
+        row_CP: NDArray[np.int64],
+        segment_C: NDArray[np.int64],
+        expected_K: NDArray[np.float64],
+        sums: Sums,
+    ) -> int:
+        """Choose a candidate on one half, and add what the other half shows; nothing where rows are few."""
+        rows, chooses_R = self.probes.rows(g), self.chooses(g)
+        x_RK, y_R = quadratic(self.references_MR[:, rows]), self.entry_R[rows]
+        expected_R = x_RK @ expected_K
+        best_C = ranked(np.where(chooses_R, y_R - expected_R, 0), row_CP, segment_C)
+        alone_R = alone(row_CP, segment_C, len(y_R))
+        tests_R = alone_R & ~chooses_R & (expected_R <= _quantile(expected_R[alone_R], RARE))
+        is_source_R = marked(row_CP[best_C[0]], len(y_R)) & tests_R
+        tested_R = marked(row_CP[best_C[: RUNNERS_UP + 1]], len(y_R)) & tests_R
+        count = int(is_source_R.sum())
+        if min(count, int(tested_R.sum()) - count) >= LEAST_ROWS:
+            sums.add(g, np.column_stack([x_RK[tested_R], is_source_R[tested_R]]), y_R[tested_R])
+        return int(best_C[0])
 
 
-def _marked(row_X: NDArray[np.int64], rows: int) -> NDArray[np.bool_]:
-    """Which of so many rows are named, -1 being none of them."""
-    is_named_R = np.zeros(rows + 1, np.bool_)
-    is_named_R[row_X] = True
-    return is_named_R[:-1]
+def _quantile(values: NDArray[np.float64], share: float) -> float:
+    return float(np.quantile(values, share)) if len(values) else 0.0
 
 
 def _found(
