@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.copying import CopyCheck, open_copy_check
+from harness.copying import SOURCES, CopyCheck, open_copy_check
 from harness.data.clips import clip_sha256, write_clip
 from harness.data.windows import Schedule, window_frames
 from harness.errors import GuestFailed, UsageError
@@ -150,7 +150,7 @@ def test_a_copier_is_told_where_it_copied_from(
 ) -> None:
     report = reported(prepared(), exam, record, 0.9)
     true_BT = window_frames(exam.truth.starts)
-    assert len(report.sources) == 20
+    assert 5 < len(report.sources) <= SOURCES
     for source in report.sources:
         assert source.train_frame == true_BT[source.window, source.frame]
         assert source.train_segment == source.window
