@@ -17,31 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import StoreFailed
-from harness.results.chain import GENESIS, Head, Row, running_hash
+from harness.results.chain import Head, Row
 from harness.results.report import GradeReport
-from harness.whole_file import whole_file
-
-# The third trigger is for INSERT OR REPLACE, whose removals fire no other one.
-_SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS grades (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    grade_id TEXT NOT NULL UNIQUE,
-    finished_at TEXT NOT NULL,
-    report TEXT NOT NULL,
-    previous TEXT,
-    sha256 TEXT
-)""",
-    """CREATE TRIGGER IF NOT EXISTS grades_are_not_edited BEFORE UPDATE ON grades
-BEGIN SELECT RAISE(ABORT, 'grades are append-only'); END""",
-    """CREATE TRIGGER IF NOT EXISTS grades_are_not_removed BEFORE DELETE ON grades
-BEGIN SELECT RAISE(ABORT, 'grades are append-only'); END""",
-    """CREATE TRIGGER IF NOT EXISTS grades_are_not_replaced BEFORE INSERT ON grades
-WHEN EXISTS (SELECT 1 FROM grades WHERE number = NEW.number OR grade_id = NEW.grade_id)
-BEGIN SELECT RAISE(ABORT, 'grades are append-only'); END""",
+from harness.results.table import (
+    PATIENCE_S,
+    connected,
+    hash_at,
+    insert,
+    last_of,
+    make_tables,
+    rows_of,
+    writing,
 )
-_CHAINED = ("previous", "sha256")
-"""Columns that a store from before rows were hashed does not have."""
-_PATIENCE_S = 30.0  # for another grade's transaction
+from harness.whole_file import whole_file
 
 
 class Store:
@@ -110,12 +98,12 @@ class Store:
         )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with closing(_connected(self._path)) as database:
-                with _writing(database):
-                    _make_tables(database)
-                    last = _last(database)
+            with closing(connected(self._path)) as database:
+                with writing(database):
+                    make_tables(database)
+                    last = last_of(database)
                     self._begin_head(database, last)
-                    _insert(database, row, last)
+                    insert(database, row, last)
                 with suppress(OSError, sqlite3.Error):  # the record is kept; the next one brings the head up
                     self._advance_head(database)
         except (OSError, sqlite3.Error) as error:
@@ -138,12 +126,18 @@ class Store:
         with self._reading() as database:
             row = database.execute("SELECT report FROM grades WHERE grade_id = ?", (grade_id,)).fetchone()
         if row is None:
-            raise StoreFailed(
-                f"{self.folder} has no grade {grade_id}",
-                code="store.no_such_grade",
-                fix="name a grade by its id, as `wmc grade` shows it",
-            )
+            raise _no_such_grade(self.folder, grade_id)
         return _parsed(row[0])
+
+    def row(self, grade_id: str) -> Row:
+        """The row of this grade.
+
+        Raises: StoreFailed.
+        """
+        found = [row for row in self.rows() if row.grade_id == grade_id.encode()]
+        if not found:
+            raise _no_such_grade(self.folder, grade_id)
+        return found[0]
 
     def rows(self) -> list[Row]:
         """Every row as it lies there, by number, for `check_chain`. Read the head first: a grade may finish meanwhile.
@@ -152,7 +146,7 @@ class Store:
         """
         with self._reading() as database:
             database.text_factory = bytes
-            return list(_rows(database))
+            return list(rows_of(database))
 
     def head(self) -> Head | None:
         """What `chain.head` says; None where there is none.
@@ -188,7 +182,7 @@ class Store:
             )
         try:
             read_only = f"{self._path.absolute().as_uri()}?mode=ro"
-            with closing(sqlite3.connect(read_only, timeout=_PATIENCE_S, uri=True)) as database:
+            with closing(sqlite3.connect(read_only, timeout=PATIENCE_S, uri=True)) as database:
                 yield database
         except sqlite3.Error as error:
             raise StoreFailed(
@@ -206,10 +200,10 @@ class Store:
     def _advance_head(self, database: sqlite3.Connection) -> None:
         """Bring the head up to the last row, unless it contradicts the rows: then it is evidence, and stays."""
         # Under the database's lock, so that of two grades that finish together the later head is written last.
-        with suppress(ValueError), _writing(database):
+        with suppress(ValueError), writing(database):
             head = self._head()
-            if head and head.sha256 == _hash_at(database, head.rows):
-                self._write_head(_last(database))
+            if head and head.sha256 == hash_at(database, head.rows):
+                self._write_head(last_of(database))
 
     def _head(self) -> Head | None:
         try:
@@ -230,6 +224,14 @@ class Store:
         return self.folder / "grades.sqlite"
 
 
+def _no_such_grade(folder: Path, grade_id: str) -> StoreFailed:
+    return StoreFailed(
+        f"{folder} has no grade {grade_id}",
+        code="store.no_such_grade",
+        fix="name a grade by its id, as `wmc grade` shows it",
+    )
+
+
 def _parsed(text: str) -> GradeReport:
     try:
         value = json.loads(text)
@@ -240,83 +242,6 @@ def _parsed(text: str) -> GradeReport:
             fix="`wmc verify` says which one was edited; restore the store from a copy",
         ) from error
     return GradeReport.from_json(value)
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    """A connection whose transactions are ours to begin; texts are bytes."""
-    database = sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None)
-    database.text_factory = bytes
-    database.execute("PRAGMA synchronous = FULL")
-    return database
-
-
-@contextmanager
-def _writing(database: sqlite3.Connection) -> Iterator[None]:
-    """One transaction, in which nobody else writes from its first line on."""
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        database.execute("ROLLBACK")
-        raise
-    database.execute("COMMIT")
-
-
-def _make_tables(database: sqlite3.Connection) -> None:
-    for statement in _SCHEMA:
-        database.execute(statement)
-    for column in _CHAINED:
-        if not _is_chained(database, column):
-            database.execute(f"ALTER TABLE grades ADD COLUMN {column} TEXT")
-
-
-def _is_chained(database: sqlite3.Connection, column: str = _CHAINED[-1]) -> bool:
-    """Whether the table has this column."""
-    found = database.execute("SELECT 1 FROM pragma_table_info('grades') WHERE name = ?", (column,))
-    return found.fetchone() is not None
-
-
-def _rows(database: sqlite3.Connection, *, until: int | None = None) -> Iterator[Row]:
-    """All rows by number, or those up to one; their texts as they lie there, valid or not."""
-    chained = "previous, sha256" if _is_chained(database) else "NULL, NULL"
-    texts = ", ".join(
-        f"COALESCE(CAST({name} AS BLOB), x'')" for name in ("grade_id", "finished_at", "report")
-    )
-    found = database.execute(
-        f"SELECT number, {texts}, {chained} FROM grades WHERE ? IS NULL OR number <= ? ORDER BY number",  # noqa: S608 - no word of it comes from outside
-        (until, until),
-    )
-    for number, grade_id, finished_at, report, previous, sha256 in found:
-        yield Row(
-            number=number,
-            grade_id=grade_id,
-            finished_at=finished_at,
-            report=report,
-            previous=previous and bytes(previous).decode("ascii", "replace"),
-            sha256=sha256 and bytes(sha256).decode("ascii", "replace"),
-        )
-
-
-def _last(database: sqlite3.Connection) -> Head:
-    """What the next row follows."""
-    (number,) = database.execute("SELECT COALESCE(MAX(number), 0) FROM grades").fetchone()
-    return Head(rows=number, sha256=_hash_at(database, number))
-
-
-def _hash_at(database: sqlite3.Connection, number: int) -> str:
-    """The hash of this row; of one without, what the row after it is chained to."""
-    row = database.execute("SELECT sha256 FROM grades WHERE number = ?", (number,)).fetchone()
-    if row and row[0]:
-        return bytes(row[0]).decode("ascii", "replace")
-    return running_hash(_rows(database, until=number)) if number else GENESIS
-
-
-def _insert(database: sqlite3.Connection, row: Row, last: Head) -> None:
-    texts = (text.decode() for text in (row.grade_id, row.finished_at, row.report))
-    database.execute(
-        "INSERT INTO grades (number, grade_id, finished_at, report, previous, sha256) VALUES (?, ?, ?, ?, ?, ?)",
-        (last.rows + 1, *texts, last.sha256, row.hashed_after(last.sha256)),
-    )
 
 
 def _unwritable(path: Path, error: Exception) -> StoreFailed:

@@ -15,9 +15,10 @@ LAYERS = (
     {"harness.cli"},
     {"baselines", "submissions_template", "leaderboard"},
     {"wmc_guest"},
-    {"harness.grading"},
+    {"harness.grading", "harness.regrading", "harness.verification"},
+    {"harness.rejudging"},
     {"harness.asking", "harness.calibration", "harness.looking", "harness.copying"},
-    {"harness.reporting"},
+    {"harness.reporting", "harness.rescoring"},
     {"harness.pictures", "harness.strips", "harness.suspects", "harness.train_gap"},
     {"harness.exam", "harness.results"},
     {"harness.intake", "harness.sandbox", "harness.scoring", "harness.retrieval"},
@@ -29,7 +30,7 @@ LAYERS = (
 )
 """Highest first; members of one set are siblings that never import each other."""
 
-HEAVY = {"torch", "docker", "vizdoom", "PIL", "huggingface_hub", "skimage", "numba", "scipy"}
+HEAVY = {"torch", "docker", "vizdoom", "PIL", "huggingface_hub", "skimage", "numba", "scipy", "cryptography"}
 """Imported inside the function that needs them, so that `wmc --help` answers without them."""
 
 ENTRIES = ("baselines", "submissions_template")

@@ -1,0 +1,111 @@
+"""The table of records in SQLite: append-only by its triggers, every row with its hash and that of the row before."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.results.chain import GENESIS, Head, Row, running_hash
+
+# The third trigger is for INSERT OR REPLACE, whose removals fire no other one.
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS grades (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    grade_id TEXT NOT NULL UNIQUE,
+    finished_at TEXT NOT NULL,
+    report TEXT NOT NULL,
+    previous TEXT,
+    sha256 TEXT
+)""",
+    """CREATE TRIGGER IF NOT EXISTS grades_are_not_edited BEFORE UPDATE ON grades
+BEGIN SELECT RAISE(ABORT, 'grades are append-only'); END""",
+    """CREATE TRIGGER IF NOT EXISTS grades_are_not_removed BEFORE DELETE ON grades
+BEGIN SELECT RAISE(ABORT, 'grades are append-only'); END""",
+    """CREATE TRIGGER IF NOT EXISTS grades_are_not_replaced BEFORE INSERT ON grades
+WHEN EXISTS (SELECT 1 FROM grades WHERE number = NEW.number OR grade_id = NEW.grade_id)
+BEGIN SELECT RAISE(ABORT, 'grades are append-only'); END""",
+)
+_CHAINED = ("previous", "sha256")
+"""Columns that a store from before rows were hashed does not have."""
+PATIENCE_S = 30.0  # for another grade's transaction
+
+
+def connected(path: Path) -> sqlite3.Connection:
+    """A connection whose transactions are ours to begin; texts are bytes."""
+    database = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None)
+    database.text_factory = bytes
+    database.execute("PRAGMA synchronous = FULL")
+    return database
+
+
+@contextmanager
+def writing(database: sqlite3.Connection) -> Iterator[None]:
+    """One transaction, in which nobody else writes from its first line on."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+
+
+def make_tables(database: sqlite3.Connection) -> None:
+    """The table, with all its triggers and columns."""
+    for statement in _SCHEMA:
+        database.execute(statement)
+    for column in _CHAINED:
+        if not _is_chained(database, column):
+            database.execute(f"ALTER TABLE grades ADD COLUMN {column} TEXT")
+
+
+def _is_chained(database: sqlite3.Connection, column: str = _CHAINED[-1]) -> bool:
+    """Whether the table has this column."""
+    found = database.execute("SELECT 1 FROM pragma_table_info('grades') WHERE name = ?", (column,))
+    return found.fetchone() is not None
+
+
+def rows_of(database: sqlite3.Connection, *, until: int | None = None) -> Iterator[Row]:
+    """All rows by number, or those up to one; their texts as they lie there, valid or not."""
+    chained = "previous, sha256" if _is_chained(database) else "NULL, NULL"
+    texts = ", ".join(
+        f"COALESCE(CAST({name} AS BLOB), x'')" for name in ("grade_id", "finished_at", "report")
+    )
+    found = database.execute(
+        f"SELECT number, {texts}, {chained} FROM grades WHERE ? IS NULL OR number <= ? ORDER BY number",  # noqa: S608 - no word of it comes from outside
+        (until, until),
+    )
+    for number, grade_id, finished_at, report, previous, sha256 in found:
+        yield Row(
+            number=number,
+            grade_id=grade_id,
+            finished_at=finished_at,
+            report=report,
+            previous=previous and bytes(previous).decode("ascii", "replace"),
+            sha256=sha256 and bytes(sha256).decode("ascii", "replace"),
+        )
+
+
+def last_of(database: sqlite3.Connection) -> Head:
+    """What the next row follows."""
+    (number,) = database.execute("SELECT COALESCE(MAX(number), 0) FROM grades").fetchone()
+    return Head(rows=number, sha256=hash_at(database, number))
+
+
+def hash_at(database: sqlite3.Connection, number: int) -> str:
+    """The hash of this row; of one without, what the row after it is chained to."""
+    row = database.execute("SELECT sha256 FROM grades WHERE number = ?", (number,)).fetchone()
+    if row and row[0]:
+        return bytes(row[0]).decode("ascii", "replace")
+    return running_hash(rows_of(database, until=number)) if number else GENESIS
+
+
+def insert(database: sqlite3.Connection, row: Row, last: Head) -> None:
+    """Write this row after the last one, and its hash with it."""
+    texts = (text.decode() for text in (row.grade_id, row.finished_at, row.report))
+    database.execute(
+        "INSERT INTO grades (number, grade_id, finished_at, report, previous, sha256) VALUES (?, ?, ?, ?, ?, ?)",
+        (last.rows + 1, *texts, last.sha256, row.hashed_after(last.sha256)),
+    )
