@@ -75,6 +75,8 @@ def tried(attempt, *arguments):
     """`worked`, or the name of the error that the attempt ended in."""
     try:
         attempt(*arguments)
+    except socket.gaierror:
+        return "unresolved"
     except OSError as error:
         return errno.errorcode.get(error.errno, repr(error))
     return "worked"

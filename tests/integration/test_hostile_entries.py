@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import socket
+import json
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.data.windows import Schedule
-from harness.progress import Silent
-from harness.protocol.wire import SocketChannel
-from harness.sandbox import flags, page_cache
-from harness.sandbox.container import DockerSandbox
-from harness.sandbox.policy import SandboxPolicy
+from harness.cli.console import Console
+from harness.cli.grade_view import show_report
+from harness.data.clips import open_clip
+from harness.protocol.guest import TEXT_LIMIT
+from harness.sandbox.policy import MIB, SandboxPolicy
+from leaderboard.publish import publish
 
 sys.path.insert(0, str(Path(__file__).parent / "hostile"))
-import aftermath
 import caging
-from arena import Arena, expect_of, graded, open_arena
-from caging import Cage
-from cases import GATE, MACHINE, PROBES, Case
+import truth
+from arena import Arena, graded, open_zoo
+from cases import CASES, GATE, MACHINE, PROBES, Case
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 
-ENOUGH_DESCRIPTORS = 300
 PROBING = Case(control="all of them")
+HOLES = {
+    "kernel_counters": "/proc/vmstat is not masked: what one container adds to a counter the next can read",
+    "uses_up_kernel_aio": "seccomp.json allows io_setup, whose contexts are counted for the whole machine",
+}
 SURROUNDINGS = {
     "environment": [],
     "in the gate": [],
@@ -36,29 +38,9 @@ SURROUNDINGS = {
     "open files": [],
     "users": ["210000"],
 }
-UNGUARDED = {
-    "asks_af_alg": ["packet", "alg"],
-    "asks_io_uring": ["io_uring_setup", "io_uring_enter", "io_uring_register"],
-    "asks_the_keyring": ["keyctl", "add_key"],
-    "asks_vsock": ["socket"],
-    "looks_around": ["environment", "users"],
-    "makes_namespaces": ["unshare user", "unshare net", "clone user and net", "setns", "clone3 user"],
-    "mounts": ["mount", "umount2", "fsopen", "chroot"],
-    "reads_other_processes": ["ptrace", "process_vm_readv", "kcmp", "userfaultfd"],
-    "seeks_rights": ["setuid", "mknod", "the guest's module", "capabilities", "no new privileges"],
-    "seeks_the_engine": ["/var/run/docker.sock"],
-    "seeks_the_network": ["udp to bridge", "raw packets", "interfaces"],
-}
 REFUSED = {
-    "EPERM",
-    "EACCES",
-    "EROFS",
-    "ENOSYS",
-    "ENOENT",
-    "ENETUNREACH",
-    "EAI_AGAIN",
-    "none",
-    "loopback only",
+    *("EPERM", "EACCES", "EROFS", "ENOSYS", "ENOENT", "ENETUNREACH", "ECONNREFUSED"),
+    *("unresolved", "none", "loopback only"),
 }
 
 
@@ -66,63 +48,38 @@ REFUSED = {
 def arena(
     policy: SandboxPolicy, docker_client: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Arena]:
-    folder = tmp_path_factory.mktemp("hostile")
-    named = {"policy": policy, "cache": folder / "cache"}
-    builder = DockerSandbox(**named)
-    with open_arena(docker_client, folder) as arena:
-        built = builder.build(
-            caging.zoo(folder / "zoo"),
-            entry_sha256="2" * 64,
-            grade_id="zoo",
-            log=folder / "zoo.log",
-            progress=Silent(),
-        )
-        arena.cage = Cage(built, **named)
+    with open_zoo(policy, docker_client, tmp_path_factory.mktemp("hostile")) as arena:
         yield arena
-    builder.discard_builds()
 
 
-def expect(arena: Arena, name: str, case: Case) -> Any:
-    """Its grade, which is as it should be."""
-    report = arena.grade(name, case)
-    expect_of(report, case, twin=arena.twin())
-    return report
+def as_cases(names: Iterable[str]) -> list[Any]:
+    """Names as parameters; a hole that is known is a failure that is expected, and noticed when it is mended."""
+    return [
+        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=HOLES[name]))
+        if name in HOLES
+        else name
+        for name in names
+    ]
 
 
 @pytest.mark.parametrize("name", GATE)
 def test_what_breaks_the_gate_s_rules_ends_by_its_name(arena: Arena, name: str) -> None:
-    expect(arena, name, GATE[name])
+    arena.expect(name, GATE[name])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name
-        if name != "kernel_counters"
-        else pytest.param(name, marks=pytest.mark.xfail(strict=True, reason="/proc/vmstat is not masked"))
-        for name in MACHINE
-    ],
-)
+@pytest.mark.parametrize("name", as_cases(MACHINE))
 def test_what_attacks_the_machine_gains_nothing(arena: Arena, name: str) -> None:
-    expect(arena, name, MACHINE[name])
+    arena.expect(name, MACHINE[name])
 
 
 @pytest.fixture(scope="module")
 def probed(arena: Arena) -> dict[str, dict[str, Any]]:
     """What each probe found, all of them in one container."""
-    found: dict[str, dict[str, Any]] = arena.told(expect(arena, caging.PROBES, PROBING))
+    found: dict[str, dict[str, Any]] = arena.told(arena.expect(caging.PROBES, PROBING))
     return found
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name
-        if name != "uses_up_kernel_aio"
-        else pytest.param(name, marks=pytest.mark.xfail(strict=True, reason="seccomp.json allows io_setup"))
-        for name in PROBES
-    ],
-)
+@pytest.mark.parametrize("name", as_cases(PROBES))
 def test_a_probe_gets_no_further(probed: dict[str, dict[str, Any]], name: str) -> None:
     found = probed[name]
     assert len(found) > 0
@@ -133,121 +90,100 @@ def test_a_probe_gets_no_further(probed: dict[str, dict[str, Any]], name: str) -
 
 
 def test_each_probe_is_an_entry_of_its_own_too(arena: Arena, probed: dict[str, dict[str, Any]]) -> None:
-    report = expect(arena, "mounts", PROBING)
+    report = arena.expect("mounts", PROBING)
     assert arena.told(report) == probed["mounts"]
 
 
-class TestTheControlsMatter:
-    """With its control switched off an attack works: so it is the control that stops it."""
+def test_each_that_tells_says_that_it_was_stopped(arena: Arena, policy: SandboxPolicy) -> None:
+    """Guards pids_limit, sizes and inodes, the one connection, the read-only gate, and where truth is."""
 
-    @pytest.fixture(scope="class")
-    def unguarded(self, arena: Arena) -> dict[str, dict[str, Any]]:
-        """What the same probes find where nothing is forbidden."""
-        everything_off = {
-            "user": "0:0",
-            "cap_drop": [],
-            "cap_add": ["SYS_ADMIN"],
-            "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
-            "read_only": False,
-            "network_mode": "bridge",
-            "volumes": {"/var/run/docker.sock": {"bind": "/var/run/docker.sock", "mode": "ro"}},
-            "environment": {"PYTHONPATH": "/opt/wmc_guest", "SECRET": "1"},
-        }
-        with arena.without(**everything_off):
-            found: dict[str, dict[str, Any]] = arena.told(expect(arena, caging.PROBES, PROBING))
-        return found
+    def told(name: str) -> Any:
+        return arena.told(arena.grade(name, MACHINE.get(name) or GATE[name]))
 
-    @pytest.mark.parametrize(("name", "attempts"), UNGUARDED.items())
-    def test_a_probe_gets_further(
-        self, probed: dict[str, Any], unguarded: dict[str, Any], name: str, attempts: list[str]
-    ) -> None:
-        """Some families and calls are not in every kernel: what counts is that it was not ours who said no."""
-        for attempt in attempts:
-            assert unguarded[name][attempt] != probed[name][attempt], attempt
-        assert set(attempts) <= set(probed[name])
+    assert 0.8 * policy.run.pids < told("fork_bomb")["children"] < policy.run.pids
+    fitted = told("fills_memory_disks")
+    assert fitted["MiB in /tmp"] <= policy.run.tmp_bytes / MIB
+    assert 0.8 * policy.run.tmp_inodes < fitted["files in /tmp"] <= policy.run.tmp_inodes
+    assert fitted["MiB in /dev/shm"] <= policy.run.shm_bytes / MIB
+    assert set(told("replaces_the_socket").values()) <= REFUSED
+    assert set(told("second_connection").values()) <= REFUSED
+    searched = told("searches_for_truth")
+    assert searched["found in"] == []
+    assert searched["files read"] > 1000
 
-    def test_without_seccomp_a_ghost_outlives_its_container(self, arena: Arena) -> None:
-        """The look into the control group finds it: whatever the engine says, the grade is void."""
-        with arena.without(security_opt=["no-new-privileges", "seccomp=unconfined"]):
-            expect(arena, "ghost", Case(control="", outcome="sandbox.survivor", blame="operator"))
 
-    def test_without_dropping_the_page_cache_a_frame_crosses(
-        self, arena: Arena, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(page_cache, "drop", lambda: False)
-        report = arena.grade("page_cache", MACHINE["page_cache"])
-        assert graded(report).loss_by_frame[0] < graded(arena.twin()).loss_by_frame[0] - 3
-        assert graded(report).loss_by_frame[1:] == pytest.approx(graded(arena.twin()).loss_by_frame[1:])
+def test_an_unfinished_probe_is_on_record(arena: Arena) -> None:
+    """Who leaves when it is asked again keeps its scores, and a mark."""
+    probe = graded(arena.grade("exits_when_asked_again", GATE["exits_when_asked_again"])).state_probe
+    assert probe.failure == "guest.closed"
 
-    def test_with_a_folder_that_lasts_the_prompt_crosses(self, arena: Arena) -> None:
-        kept = arena.folder / "kept"
-        kept.mkdir()
-        kept.chmod(0o777)
-        with arena.without(tmpfs={}, volumes={str(kept): {"bind": "/tmp", "mode": "rw"}}):
-            report = arena.grade("remembers_regimes", MACHINE["remembers_regimes"])
-        assert graded(report).loss_by_frame[0] < graded(arena.twin()).loss_by_frame[0] - 3
 
-    def test_in_an_order_that_leaks_what_was_shown_is_of_use(self, arena: Arena) -> None:
-        """1X's own list shows neighbours 33 ms away: the grade says so, and the elephant gains by it."""
-        named = {"clip": "long", "schedule": Schedule.UPSTREAM, "max_windows": 3}
-        elephant = arena.grade("remembers_windows", MACHINE["remembers_windows"], **named)
-        innocent = arena.grade("innocent", MACHINE["innocent"], **named)
-        assert elephant.provenance.order_leaks
-        assert graded(elephant).loss < graded(innocent).loss - 2
+def test_what_it_remembers_is_of_no_use_and_shows(arena: Arena) -> None:
+    """Guards the disjoint schedule: nothing was shown before that helps; what is asked again it knows."""
+    report = arena.grade("remembers_windows", MACHINE["remembers_windows"], clip="long")
+    assert graded(report).windows == 3
+    assert graded(report).loss > graded(arena.twin("long")).loss - 0.01
+    assert graded(report).state_probe.carried_state
+    assert not graded(arena.twin("long")).state_probe.carried_state
 
-    def test_without_a_limit_it_forks_as_it_likes(self, arena: Arena) -> None:
-        with arena.without(pids_limit=-1, mem_limit=4 << 30, memswap_limit=4 << 30):
-            assert arena.told(arena.grade("fork_bomb", MACHINE["fork_bomb"]))["children"] == 400
 
-    def test_with_more_memory_the_bomb_does_not_go_off(self, arena: Arena) -> None:
-        with arena.without(mem_limit=1 << 30, memswap_limit=1 << 30):
-            expect(arena, "memory_bomb", Case(control=""))
+def test_a_sleeping_entry_s_clock_runs(arena: Arena) -> None:
+    """Guards the host's clock: the entry stopped its own."""
+    result = graded(arena.grade("patched_clock", MACHINE["patched_clock"]))
+    assert result.seconds_per_frame > 0.05
+    assert result.reply_s_median > 0.05
 
-    def test_without_sizes_it_fills_what_it_finds(self, arena: Arena) -> None:
-        off = {"tmpfs": {"/tmp": "rw,exec,mode=1777"}, "shm_size": 128 << 20, "mem_limit": 1 << 30}
-        with arena.without(memswap_limit=1 << 30, **off):
-            told = arena.told(arena.grade("fills_memory_disks", MACHINE["fills_memory_disks"]))
-        assert told == {"MiB in /tmp": 100, "files in /tmp": 3000, "MiB in /dev/shm": 100}
 
-    def test_without_the_local_driver_the_engine_s_disk_fills(self, arena: Arena) -> None:
-        with arena.without(log_config={"type": "json-file", "config": {}}), pytest.raises(AssertionError):
-            arena.grade("floods_its_log", MACHINE["floods_its_log"])
-        assert arena.cage.log_bytes > aftermath.ENGINE_LOG_BYTES
+def test_a_flood_keeps_to_the_cap(arena: Arena, policy: SandboxPolicy) -> None:
+    report = arena.grade("floods_its_log", MACHINE["floods_its_log"])
+    assert len(arena.log(report)) <= policy.log_bytes
 
-    def test_what_lies_in_the_container_is_found(self, arena: Arena) -> None:
-        with arena.without(volumes={str(arena.clips["one"]): {"bind": "/mnt", "mode": "ro"}}):
-            report = arena.grade("searches_for_truth", MACHINE["searches_for_truth"])
-        assert arena.told(report)["found in"] == ["/mnt/video.bin"]
 
-    def test_a_gate_that_can_be_written_is_taken_away(
-        self, arena: Arena, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        mount = flags.folder_mount
+def test_an_endless_complaint_is_cut_and_made_harmless(arena: Arena, policy: SandboxPolicy) -> None:
+    """In its log alone: what was shown to it is in there, and in no record."""
+    report = arena.grade("failed_flood", GATE["failed_flood"])
+    said = arena.log(report)
+    assert b"hostile_script" in said
+    assert b"\x1b" not in said
+    assert len(said) < policy.log_bytes + 2 * TEXT_LIMIT
+    assert "hostile_script" not in json.dumps(report.to_json())
 
-        def writable(source: str, target: str) -> Any:
-            return {**mount(source, target), "ReadOnly": False}
 
-        monkeypatch.setattr(flags, "folder_mount", writable)
-        with arena.without(user="0:0", cap_drop=[]):
-            expect(arena, "replaces_the_socket", Case(control="", outcome="guest.no_connection"))
+def test_huge_numbers_are_scored_and_published_as_numbers(arena: Arena, tmp_path: Path) -> None:
+    report = arena.grade("huge_floats", GATE["huge_floats"])
+    assert 1e37 < graded(report).loss < math.inf
+    assert 1e37 < graded(report).loss_by_frame[0] < math.inf
+    publish([report], tmp_path / "site", store=arena.store.folder)
+    page = (tmp_path / "site" / "leaderboard.json").read_text()
+    assert json.loads(page, parse_constant=pytest.fail)
 
-    def test_a_host_that_takes_descriptors_runs_out_of_them(
-        self, arena: Arena, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        taken: list[int] = []
 
-        def receive_into(self: SocketChannel, view: memoryview, *, deadline: float) -> None:
-            while view.nbytes:
-                body, descriptors, _, _ = socket.recv_fds(self._stream, view.nbytes, 1000)
-                view[: len(body)] = body
-                view = view[len(body) :]
-                taken.extend(descriptors)
-                while len(taken) > ENOUGH_DESCRIPTORS:
-                    os.close(taken.pop())
+class TestWhatComesBack:
+    """No truth, no mark-up and no escape of an entry reaches who reads the page or the terminal."""
 
-        monkeypatch.setattr(SocketChannel, "receive_into", receive_into)
-        with pytest.raises(AssertionError):
-            arena.grade("spams_descriptors", GATE["spams_descriptors"])
-        for descriptor in taken:
-            os.close(descriptor)
-        assert len(taken) == ENOUGH_DESCRIPTORS
+    SPEAKERS = ("wrong_magic", "smuggles_in_a_size", "failed_flood", "hostile_text", "floods_its_log")
+
+    def test_the_site_shows_nothing_of_it(self, arena: Arena, tmp_path: Path) -> None:
+        reports = [arena.grade(name, CASES[name]) for name in self.SPEAKERS]
+        publish(reports, tmp_path / "site", store=arena.store.folder)
+        for path in filter(Path.is_file, (tmp_path / "site").rglob("*")):
+            content = path.read_bytes()
+            assert b"\x1b" not in content
+            assert path.suffix != ".html" or b"<script>hostile" not in content
+            assert path.suffix != ".html" or b"<img" not in content
+            assert truth.found_in(content, arena.clips["one"]) == []
+
+    def test_the_terminal_shows_no_escape(self, arena: Arena, capsys: pytest.CaptureFixture[str]) -> None:
+        for name in self.SPEAKERS:
+            show_report(arena.grade(name, CASES[name]), Console(), as_json=False)
+        shown = "".join(capsys.readouterr())
+        assert "guest.wrong_magic" in shown
+        assert shown.replace("\n", "").isprintable()
+
+    def test_the_search_finds_truth_where_there_is_some(self, arena: Arena) -> None:
+        clip = open_clip(arena.clips["one"])
+        first, second = map(int, clip.tokens_NHW[0, 5, 3:5])
+        for leak in (f"({first}, {second})", f"{first:x}{second:x}", f"{first}\n{second}"):
+            assert truth.found_in(leak.encode(), arena.clips["one"]) != []
+        assert truth.found_in(clip.tokens_NHW[0, 5].tobytes(), arena.clips["one"]) != []
+        assert truth.found_in(b"an innocent text of 123456, 123457 words", arena.clips["one"]) == []

@@ -24,4 +24,4 @@ def connect(place):
 def attempts():
     found = {place.replace("\0", "@"): kit.tried(connect, place) for place in PLACES}
     given = [name for name in os.environ if "DOCKER" in name or "KUBERNETES" in name]
-    return {**found, "environment": "worked" if given else "nothing there"}
+    return {**found, "environment": "worked" if given else "none"}

@@ -18,6 +18,7 @@ PATIENCE_S = 10.0
 MEMORY_GROWTH_BYTES = 200 * MIB
 GRADE_FOLDER_BYTES = 2 * MIB
 ENGINE_LOG_BYTES = 3 * MIB
+RECORDS = ("grades.sqlite", "chain.")  # every grade adds to them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +43,7 @@ def look(store: Path, canaries: Path, *, without: str = "") -> Host:
     gc.collect()  # memory maps of a clip that an error still refers to
     return Host(
         canaries=digest_of(canaries),
-        store=digest_of(
-            store, leave_out=(f"grades/{without}", "grades.sqlite") if without else ("grades.sqlite",)
-        ),
+        store=digest_of(store, leave_out=(f"grades/{without}", *RECORDS) if without else RECORDS),
         descriptors=len(os.listdir("/proc/self/fd")),
         memory_bytes=sum(map(_resident_bytes, [os.getpid(), *_engine()])),
     )

@@ -14,6 +14,7 @@ import aftermath
 import caging
 import numpy as np
 import pytest
+from caging import Cage
 from cases import GRADED, Case
 
 from harness.data.clips import ACTION_WIDTHS, write_clip
@@ -23,6 +24,8 @@ from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.report import GradeReport, RegimeReport, Status
 from harness.results.store import Store
 from harness.sandbox import lifecycle
+from harness.sandbox.container import DockerSandbox
+from harness.sandbox.policy import SandboxPolicy
 
 TTF = Regime.TEMPORALLY_TEACHER_FORCED
 FLIPPED = 0.3  # of the tokens, from one frame of a window to the next
@@ -82,6 +85,12 @@ class Arena:
         )
         aftermath.check(before, aftermath.look(self.store.folder, canaries, without=report.grade_id))
         assert aftermath.size_of(self.store.grade_folder(report.grade_id)) < aftermath.GRADE_FOLDER_BYTES
+        return report
+
+    def expect(self, name: str, case: Case) -> GradeReport:
+        """The grade of one animal, which is as it should be."""
+        report = self.grade(name, case)
+        expect_of(report, case, twin=self.twin())
         return report
 
     def zipped(self, name: str) -> Path:
@@ -149,6 +158,24 @@ def open_arena(client: Any, folder: Path) -> Iterator[Arena]:
             clips=_write_clips(folder / "clips"),
             ids=ids,
         )
+
+
+@contextmanager
+def open_zoo(policy: SandboxPolicy, client: Any, folder: Path) -> Iterator[Arena]:
+    """An arena with every entry in it, built."""
+    named: dict[str, Any] = {"policy": policy, "cache": folder / "cache"}
+    builder = DockerSandbox(**named)
+    with open_arena(client, folder) as arena:
+        built = builder.build(
+            caging.zoo(folder / "zoo"),
+            entry_sha256="2" * 64,
+            grade_id="zoo",
+            log=folder / "zoo.log",
+            progress=Silent(),
+        )
+        arena.cage = Cage(built, **named)
+        yield arena
+    builder.discard_builds()
 
 
 def graded(report: GradeReport, regime: Regime = TTF) -> RegimeReport:

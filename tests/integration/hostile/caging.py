@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,3 +97,17 @@ class Cage(DockerSandbox):
 
     def _settings(self, built: BuiltEntry, **named: Any) -> dict[str, Any]:
         return {**super()._settings(built, **named), "working_dir": f"/entry/{self.next}", **self.off}
+
+
+def tries(name: str) -> str:
+    """What an entry is up to, in the first sentence of its program (of its build.sh where that is the attack)."""
+    folder = ENTRIES / name
+    if name.startswith("build_"):
+        comment = [line for line in (folder / "build.sh").read_text().splitlines()[1:] if line]
+        text = comment[0].lstrip("# ").strip('"')
+    else:
+        text = ast.get_docstring(
+            ast.parse((folder / ("probe.py" if name in probes() else "evaluate.py")).read_text())
+        )
+        text = (text or "").split("\n\n")[0].replace("\n", " ")
+    return text.strip()
