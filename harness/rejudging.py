@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.copying import CopyCheck
-from harness.errors import StoreFailed
+from harness.errors import StoreFailed, UsageError
 from harness.rescoring import Answers
 from harness.results.record import Record
 from harness.results.store import Store
@@ -22,8 +22,16 @@ def judged_again(
 
     What only the entry itself could say again, its train gap and its files, is taken as it was kept. The check's own
     store gets the evidence of the new report.
-    Raises: StoreFailed where there is no evidence, or where it answers other questions than `check` asks.
+    Raises: StoreFailed where there is no evidence, or where it answers other questions than `check` asks;
+    UsageError where that is of another training clip.
     """
+    if check.unfinished.train_sha256 != kept.train_sha256:
+        raise UsageError(
+            f"{check.train.folder} is not the training clip of this grade, which is {kept.train_name} "
+            f"({kept.train_sha256})",
+            code="usage.train",
+            fix="name that clip in --train, or leave --train out",
+        )
     if kept.evidence_file is None or kept.evidence_sha256 is None:
         raise StoreFailed(
             f"this grade kept no evidence: {kept.missing or 'it is too old'}",

@@ -19,11 +19,13 @@ from harness.cli import (
     host,
     inspect,
     leaderboard,
+    regrade,
     retrieval,
     sandbox,
     submit,
     tokenize,
     train_baseline,
+    verify,
     visualize,
 )
 from harness.cli.console import Console
@@ -34,6 +36,8 @@ _COMMANDS = (
     submit,
     check,
     grade,
+    regrade,
+    verify,
     leaderboard,
     retrieval,
     data,
