@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent / "hostile"))
 import caging
 import truth
 from arena import Arena, graded, open_zoo
-from cases import CASES, GATE, MACHINE, PROBES, Case
+from cases import GATE, MACHINE, PROBES, Case
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 
@@ -98,7 +99,7 @@ def test_each_that_tells_says_that_it_was_stopped(arena: Arena, policy: SandboxP
     """Guards pids_limit, sizes and inodes, the one connection, the read-only gate, and where truth is."""
 
     def told(name: str) -> Any:
-        return arena.told(arena.grade(name, MACHINE.get(name) or GATE[name]))
+        return arena.told(arena.known(name))
 
     assert 0.8 * policy.run.pids < told("fork_bomb")["children"] < policy.run.pids
     fitted = told("fills_memory_disks")
@@ -112,9 +113,35 @@ def test_each_that_tells_says_that_it_was_stopped(arena: Arena, policy: SandboxP
     assert searched["files read"] > 1000
 
 
+@pytest.fixture
+def core_handler(arena: Arena) -> Iterator[Path]:
+    """Where a program of the host's writes what it is sent of a container's crash; the kernel starts it meanwhile."""
+    if os.geteuid() != 0:
+        pytest.fail("run the Docker tests as root: the kernel's core_pattern cannot be set otherwise")
+    handler, received = arena.folder / "handler", arena.folder / "received"
+    handler.write_text(f'#!/bin/sh\n[ "$1" = wmc ] && wc -c >{received}\n')
+    handler.chmod(0o755)
+    pattern = Path("/proc/sys/kernel/core_pattern")
+    before = pattern.read_text()
+    pattern.write_text(f"|{handler} %h\n")
+    try:
+        yield received
+    finally:
+        pattern.write_text(before)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="ulimit core=0 does not hold where the kernel pipes core dumps to a program"
+)
+def test_a_crash_starts_no_program_on_the_host(arena: Arena, core_handler: Path) -> None:
+    """As apport or systemd-coredump would be, as root, with what the entry was shown on their standard input."""
+    arena.expect("crashes_on_purpose", MACHINE["crashes_on_purpose"])
+    assert not core_handler.exists()
+
+
 def test_an_unfinished_probe_is_on_record(arena: Arena) -> None:
     """Who leaves when it is asked again keeps its scores, and a mark."""
-    probe = graded(arena.grade("exits_when_asked_again", GATE["exits_when_asked_again"])).state_probe
+    probe = graded(arena.known("exits_when_asked_again")).state_probe
     assert probe.failure == "guest.closed"
 
 
@@ -129,19 +156,19 @@ def test_what_it_remembers_is_of_no_use_and_shows(arena: Arena) -> None:
 
 def test_a_sleeping_entry_s_clock_runs(arena: Arena) -> None:
     """Guards the host's clock: the entry stopped its own."""
-    result = graded(arena.grade("patched_clock", MACHINE["patched_clock"]))
+    result = graded(arena.known("patched_clock"))
     assert result.seconds_per_frame > 0.05
     assert result.reply_s_median > 0.05
 
 
 def test_a_flood_keeps_to_the_cap(arena: Arena, policy: SandboxPolicy) -> None:
-    report = arena.grade("floods_its_log", MACHINE["floods_its_log"])
+    report = arena.known("floods_its_log")
     assert len(arena.log(report)) <= policy.log_bytes
 
 
 def test_an_endless_complaint_is_cut_and_made_harmless(arena: Arena, policy: SandboxPolicy) -> None:
     """In its log alone: what was shown to it is in there, and in no record."""
-    report = arena.grade("failed_flood", GATE["failed_flood"])
+    report = arena.known("failed_flood")
     said = arena.log(report)
     assert b"hostile_script" in said
     assert b"\x1b" not in said
@@ -150,7 +177,7 @@ def test_an_endless_complaint_is_cut_and_made_harmless(arena: Arena, policy: San
 
 
 def test_huge_numbers_are_scored_and_published_as_numbers(arena: Arena, tmp_path: Path) -> None:
-    report = arena.grade("huge_floats", GATE["huge_floats"])
+    report = arena.known("huge_floats")
     assert 1e37 < graded(report).loss < math.inf
     assert 1e37 < graded(report).loss_by_frame[0] < math.inf
     publish([report], tmp_path / "site", store=arena.store.folder)
@@ -164,7 +191,7 @@ class TestWhatComesBack:
     SPEAKERS = ("wrong_magic", "smuggles_in_a_size", "failed_flood", "hostile_text", "floods_its_log")
 
     def test_the_site_shows_nothing_of_it(self, arena: Arena, tmp_path: Path) -> None:
-        reports = [arena.grade(name, CASES[name]) for name in self.SPEAKERS]
+        reports = [arena.known(name) for name in self.SPEAKERS]
         publish(reports, tmp_path / "site", store=arena.store.folder)
         for path in filter(Path.is_file, (tmp_path / "site").rglob("*")):
             content = path.read_bytes()
@@ -175,7 +202,7 @@ class TestWhatComesBack:
 
     def test_the_terminal_shows_no_escape(self, arena: Arena, capsys: pytest.CaptureFixture[str]) -> None:
         for name in self.SPEAKERS:
-            show_report(arena.grade(name, CASES[name]), Console(), as_json=False)
+            show_report(arena.known(name), Console(), as_json=False)
         shown = "".join(capsys.readouterr())
         assert "guest.wrong_magic" in shown
         assert shown.replace("\n", "").isprintable()

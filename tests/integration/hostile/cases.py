@@ -73,6 +73,7 @@ GATE = {
 
 MACHINE = {
     "innocent": Case(control="none"),
+    "crashes_on_purpose": Case(control="none yet: a limit on core files does not hold for pipes"),
     "leaves_a_daemon": _broken("a process namespace ends with its first process", "guest.closed"),
     "ignores_signals": Case(control="SIGKILL, and a look into the control group"),
     "ghost": Case(control="ptrace is denied; the control group is looked into"),
