@@ -1,6 +1,7 @@
 """Which grade of each entry counts: its latest, in every contest it was graded in.
 
-A grade without a sandbox never takes the place of one in a sandbox.
+A grade without a sandbox never takes the place of one in a sandbox. A regrade stands in the place of the grade whose
+answers it scores again, so that an old grade that was scored again does not pass for the entry's latest.
 """
 
 from __future__ import annotations
@@ -21,12 +22,21 @@ def counting(
 ) -> dict[ContestT, list[GradeReport]]:
     """The grades that count among `reports` (oldest first), for every contest."""
     contests: dict[ContestT, dict[EntryKey, GradeReport]] = defaultdict(dict)
-    for report in reports:
+    for report in by_run(reports):
         of_entry, key = contests[contest_of(report)], senders.key(report)
         earlier = of_entry.get(key)
         if not (earlier and is_self_run(report) and not is_self_run(earlier)):
             of_entry[key] = report
     return {contest: list(of_entry.values()) for contest, of_entry in contests.items()}
+
+
+def by_run(reports: Iterable[GradeReport]) -> list[GradeReport]:
+    """Of reports that come oldest first: in the order in which entries were run, each with its regrades after it."""
+    every = list(reports)
+    run: dict[str, int] = {}
+    for number, report in enumerate(every):
+        run[report.grade_id] = run.get(report.regrade_of or "", number)
+    return sorted(every, key=lambda report: run[report.grade_id])
 
 
 def ranks(figures: Sequence[float]) -> list[int]:

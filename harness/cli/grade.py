@@ -18,6 +18,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
     )
+    parser.add_argument(
+        "--sign", type=Path, metavar="KEY", help="sign the record with this Ed25519 key, a PEM file"
+    )
     _add_retrieval_options(parser)
     add_grade_options(parser)
     parser.set_defaults(run=run)
@@ -28,6 +31,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from dataclasses import replace
 
     from harness.grading import grade
+    from harness.results.signing import read_private_key, sign_record
     from harness.results.store import Store
 
     if args.panel and not args.train:
@@ -36,9 +40,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
             code="usage.train",
             fix="add --train DIR, or leave --panel out",
         )
+    key = read_private_key(args.sign) if args.sign else None
     store = Store(args.store)
     request = replace(grade_request(args, args.submission), train=args.train, panel=args.panel)
     report = grade(request, sandbox=pick_sandbox(args, console), store=store, progress=console)
+    if key:
+        sign_record(store, report.grade_id, key)
     return show_report(report, console, as_json=args.json, logs=store.grade_folder(report.grade_id))
 
 
