@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -142,6 +143,32 @@ def test_memory_does_not_grow_with_the_split(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert max(engine.sizes) == 250 * 4
     assert peaks[1] < 1.1 * peaks[0] < 8000 * 1024 / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meeting(NumpyEngine):
+    """Goes on only when two tiles are being worked on."""
+
+    both: threading.Barrier
+
+    def distances(self, queries_QW: NDArray[np.uint64], frames_NW: NDArray[np.uint64]) -> NDArray[np.uint16]:
+        self.both.wait()
+        return super().distances(queries_QW, frames_NW)
+
+
+def test_two_threads_work_on_two_tiles_at_once() -> None:
+    rng = np.random.default_rng(0)
+    engine = Meeting(threads=2, tile_frames=5, both=threading.Barrier(2, timeout=20))
+    database_NHW = few_distinct(rng, 20)  # four tiles: two meetings
+    assert nearest(database_NHW[:1], database_NHW, 1, engine=engine).distances_QK.tolist() == [[0]]
+
+
+def test_one_thread_works_on_one_tile_at_a_time() -> None:
+    """So that the meeting above can fail."""
+    rng = np.random.default_rng(0)
+    engine = Meeting(threads=1, tile_frames=5, both=threading.Barrier(2, timeout=0.2))
+    with pytest.raises(threading.BrokenBarrierError):
+        nearest(few_distinct(rng, 1), few_distinct(rng, 20), 1, engine=engine)
 
 
 def test_progress_counts_every_frame_once() -> None:
