@@ -113,6 +113,32 @@ def test_each_that_tells_says_that_it_was_stopped(arena: Arena, policy: SandboxP
     assert searched["files read"] > 1000
 
 
+UNCHARGED = {
+    "fills_netlink_buffers": (
+        True,
+        "the buffers of netlink sockets are charged to nobody and limited by nothing",
+    ),
+    "fills_socket_buffers": (
+        not Path("/sys/fs/cgroup/cgroup.controllers").exists(),
+        "control groups of version 1 charge the buffers of UDP sockets to nobody",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.xfail(is_uncharged, strict=True, reason=reason))
+        for name, (is_uncharged, reason) in UNCHARGED.items()
+    ],
+)
+def test_what_lies_in_sockets_is_its_own_memory(arena: Arena, policy: SandboxPolicy, name: str) -> None:
+    """Guards mem_limit: of more than that it is killed, or refused."""
+    report = arena.grade(name, MACHINE[name])
+    is_killed = report.failure is not None and "out of memory" in report.failure.message
+    assert is_killed or arena.told(report)["MiB in sockets"] < policy.run.memory_bytes / MIB
+
+
 @pytest.fixture
 def core_handler(arena: Arena) -> Iterator[Path]:
     """Where a program of the host's writes what it is sent of a container's crash; the kernel starts it meanwhile."""

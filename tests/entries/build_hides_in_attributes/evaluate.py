@@ -5,4 +5,4 @@ import os
 
 import kit
 
-kit.tell(os.getxattr("evaluate.py", "user.model").hex())
+kit.tell({name: os.getxattr("evaluate.py", name).hex() for name in os.listxattr("evaluate.py")})
