@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from enum import Enum
 from typing import Any
 
@@ -28,7 +28,12 @@ def compared(what: str, recorded: Any, recomputed: Any, *, tolerance: float = 0.
     """The check of one figure; numbers may differ by this share of the larger one, and by as much in all near zero."""
     if _alike(recorded, recomputed, tolerance):
         return Check(what=what, outcome=Outcome.SAME, detail=_shown(recorded))
-    detail = f"recorded {_shown(recorded)}, recomputed {_shown(recomputed)}"
+    where = ""
+    if isinstance(recorded, tuple) and isinstance(recomputed, tuple) and len(recorded) == len(recomputed):
+        pairs = enumerate(zip(recorded, recomputed, strict=True), start=1)
+        place, (recorded, recomputed) = next(each for each in pairs if not _alike(*each[1], tolerance))
+        where = f"number {place}: "
+    detail = f"{where}recorded {_shown(recorded)}, recomputed {_shown(recomputed)}"
     return Check(what=what, outcome=Outcome.DIFFERENT, detail=detail)
 
 
@@ -44,7 +49,7 @@ def different(what: str, detail: str) -> Check:
 
 def _alike(one: Any, other: Any, tolerance: float) -> bool:
     if is_dataclass(one) and is_dataclass(other):
-        return _alike(_fields(one), _fields(other), tolerance)
+        return _alike(vars(one), vars(other), tolerance)
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_alike(one[key], other[key], tolerance) for key in one)
     if isinstance(one, tuple | list) and isinstance(other, tuple | list):
@@ -52,10 +57,6 @@ def _alike(one: Any, other: Any, tolerance: float) -> bool:
     if isinstance(one, float) and isinstance(other, float | int):
         return abs(one - other) <= tolerance * max(1.0, abs(one), abs(other))
     return bool(one == other)
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return asdict(value)
 
 
 def _shown(value: Any) -> str:
@@ -66,5 +67,5 @@ def _shown(value: Any) -> str:
         few = [*value[:2], "...", value[-1]] if len(value) > 4 else value
         return f"({', '.join(each if each == '...' else _shown(each) for each in few)})"
     if is_dataclass(value):
-        return ", ".join(f"{name} {_shown(each)}" for name, each in _fields(value).items())
+        return ", ".join(f"{name} {_shown(each)}" for name, each in vars(value).items())
     return str(value.value if isinstance(value, Enum) else value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from harness.cli import main
 from harness.protocol.regimes import Regime
+from harness.results.signing import read_private_key, sign_record
 
 TTF = Regime.TEMPORALLY_TEACHER_FORCED
 
@@ -118,8 +120,6 @@ def test_a_page_of_the_database_that_is_damaged_is_told_by_sqlite(
 def test_a_regrade_that_names_no_earlier_grade_is_named(
     kept: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from dataclasses import replace
-
     kept.store.append(replace(kept.report, grade_id="orphan", regrade_of="gone"))
     assert verify(kept) == 3
     assert "orphan regrades gone, which does not come before it" in capsys.readouterr().out
@@ -145,10 +145,6 @@ def test_records_made_anew_by_whoever_has_no_key_are_named(
     kept: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Control: the signature. Without it a store that was written anew verifies, as this shows first."""
-    from dataclasses import replace
-
-    from harness.results.signing import read_private_key, sign_record
-
     private, public = keys(tmp_path)
     sign_record(kept.store, kept.grade_id, read_private_key(Path(private)))
     assert verify(kept, "--key", public) == 0
@@ -158,6 +154,24 @@ def test_records_made_anew_by_whoever_has_no_key_are_named(
     assert verify(kept) == 0
     assert verify(kept, "--key", public) == 3
     assert "not this key's signature" in capsys.readouterr().out
+
+
+def test_rows_from_before_hashing_are_accepted_and_said_to_be_so(
+    kept: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(kept.store.folder / "grades.sqlite")) as database:
+        for statement in (
+            "DROP TRIGGER grades_are_not_edited",
+            "ALTER TABLE grades DROP COLUMN previous",
+            "ALTER TABLE grades DROP COLUMN sha256",
+        ):
+            database.execute(statement)
+        database.commit()
+    (kept.store.folder / "chain.head").unlink()
+    assert verify(kept) == 0
+    assert "not checked  rows: row 1 is from before rows were hashed" in capsys.readouterr().out
+    assert main(["regrade", kept.grade_id, "--store", str(kept.store.folder)]) == 0
+    assert verify(kept) == 0
 
 
 @pytest.mark.parametrize("arguments", [("--data", "d"), ("--train", "d"), ("g", "--train", "d")])

@@ -175,7 +175,7 @@ def test_a_grade_that_is_not_there_is_told(kept: Any) -> None:
 
 
 def test_the_retrieval_check_is_found_again_from_its_evidence(
-    keep: Callable[..., Any], tmp_path: Path
+    keep: Callable[..., Any], make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
     kept = keep(check_copies=True)
     before = {path: path.stat().st_mtime_ns for path in kept.store.folder.rglob("*")}
@@ -188,6 +188,13 @@ def test_the_retrieval_check_is_found_again_from_its_evidence(
     assert wrong(verified(kept, store)) == ["retrieval check: verdict"]
     both = ["retrieval check: verdict", "retrieval check: delta"]
     assert wrong(verified(kept, store, data=kept.data, train=kept.train)) == both
-    assert kept.train
     with pytest.raises(UsageError, match="is the graded clip itself"):
         verified(kept, data=kept.data, train=kept.data)
+    elsewhere = make_clip((226,) * 5, hold=9, name="elsewhere")
+    with pytest.raises(UsageError, match="is not the training clip of this grade"):
+        verified(kept, data=kept.data, train=elsewhere)
+    judged = replace(kept.report, retrieval=replace(kept.report.retrieval, panel_sha256="0" * 64))
+    checks = verified(kept, rewritten(kept, judged, tmp_path / "judged"), data=kept.data, train=kept.train)
+    (told,) = (check for check in checks if check.what == "retrieval check: figures")
+    assert told.outcome is Outcome.UNCHECKED
+    assert "--panel" in told.detail
