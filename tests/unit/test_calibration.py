@@ -159,9 +159,9 @@ WINDOWS = 3
 
 
 def _clip(folder: Path, lengths: tuple[int, ...], rng: np.random.Generator) -> Path:
-    """Scenes of 20 frames whose factors have eight values, so that there are few probes."""
+    """Scenes of 20 frames whose factors have 32 values: few probes, and mistakes that one segment makes alone."""
     frames = sum(lengths)
-    factors = rng.integers(8, size=(2, frames // 20 + 1, 16, 16), dtype=np.uint32)
+    factors = rng.integers(32, size=(2, frames // 20 + 1, 16, 16), dtype=np.uint32)
     write_clip(
         folder,
         tokens_NHW=np.repeat(factors[0] + 512 * factors[1], 20, axis=0)[:frames],
