@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.errors import Blame
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport
+from leaderboard.counting import by_run
 from leaderboard.curves import Chart
 from leaderboard.gaps import Gap, gaps
 from leaderboard.marks import Mark, is_forbidden, marks_of
@@ -89,7 +90,7 @@ def grade_pages(
     shown = [report for report in reports if is_published(report)]
     senders = Senders(report for report in reports if not report.failure)
     histories: dict[object, list[GradeReport]] = defaultdict(list)
-    latest = {_attempt(report, senders): report.grade_id for report in shown}
+    latest = {_attempt(report, senders): report.grade_id for report in by_run(shown)}
     public = {report.grade_id: publishable(report) for report in shown}
     for report in reversed(shown):
         histories[_entry(report, senders)].append(public[report.grade_id])
