@@ -8,7 +8,8 @@ answer-copying indices: shared wrong answers, adjusted for how tempting each is.
 Three things keep honest models, which agree with whatever looks right, apart from copiers (the figures are in
 tests/benchmarks/README.md). Runners-up are the best candidates of other segments, by the same choice: to an honest
 model they are nearly as right as the source. Only mistakes that one segment makes alone count, and of these only the
-least expected third: nothing but the source explains them.
+least expected third: nothing but the source explains them. And nats are counted in the entry's own spread: who doubles
+all logits doubles the nats of a chance agreement, too.
 
 Axes: B graded windows, T predicted frames of a window (t = 1..15, index t - 1), G = B*T predictions (g = b*T + t - 1),
 R probes, of one prediction or of all, C candidates of one prediction, P cells of a frame, M references, K columns of
@@ -34,6 +35,10 @@ RUNNERS_UP = 8
 RARE = 1 / 3
 """Of the mistakes that one segment makes alone: the least expected are tested."""
 
+SPREADS = (0.1, 2.0)
+"""The least and the largest spread in nats. An entry that a reference explains has none; no honest one that was
+measured has more than 2.2, and noise in what hardly matters to the loss shall not hide a copy."""
+
 LEAST_ROWS = 5
 """Of sources, and of runners-up, in the tested half of a prediction; with fewer it is not tested."""
 
@@ -52,7 +57,8 @@ class SharedErrors:
     """What an entry's answers show.
 
     Attributes:
-        delta: extra nats per value given to the sources' mistakes; 0 where nothing could be tested.
+        delta: extra nats per value given to the sources' mistakes, in spreads; 0 where nothing could be tested.
+        spread: in nats, how far the entry's answers are from what the fit expects, kept within SPREADS.
         delta_ci: its 95% bootstrap interval, clustered by window.
         delta_by_window: the same within each window, with the references' part of all; 0 where nothing was tested.
         sources_BT: the training frame whose mistakes each prediction shares most, -1 where there is no candidate.
@@ -62,6 +68,7 @@ class SharedErrors:
     """
 
     delta: float
+    spread: float
     delta_ci: tuple[float, float]
     delta_by_window: tuple[float, ...]
     sources_BT: NDArray[np.int64]
@@ -161,12 +168,14 @@ def _found(
 ) -> SharedErrors:
     by_window = sums.by_window(len(sources_BT))
     coefficients_K = by_window.coefficients()
-    low, high = np.quantile(by_window.drawn_deltas(rng), (0.025, 0.975))
+    spread = float(np.clip(by_window.spread(coefficients_K), *SPREADS))
+    low, high = np.quantile(by_window.drawn_deltas(rng) / spread, (0.025, 0.975))
     support_G = sums.excess(coefficients_K) * sums.sources_G
     return SharedErrors(
-        delta=float(coefficients_K[-1]),
+        delta=float(coefficients_K[-1]) / spread,
+        spread=spread,
         delta_ci=(float(low), float(high)),
-        delta_by_window=tuple(by_window.excess(coefficients_K).tolist()),
+        delta_by_window=tuple((by_window.excess(coefficients_K) / spread).tolist()),
         sources_BT=sources_BT,
         support_BT=support_G.reshape(sources_BT.shape),
         path_share=path_share(sources_BT, _segments(sources_BT, candidates), spec.stride),

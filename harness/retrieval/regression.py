@@ -10,6 +10,7 @@ whether a row is from the source; D draws of the bootstrap.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,20 +36,27 @@ class Sums:
 
     Attributes:
         xx_GKK, xy_GK: of the columns with each other, and with what the entry says.
+        yy_G: of what the entry says with itself.
     """
 
     xx_GKK: NDArray[np.float64]
     xy_GK: NDArray[np.float64]
+    yy_G: NDArray[np.float64]
 
     @classmethod
     def zeros(cls, predictions: int, columns: int) -> Sums:
         """Of no rows."""
-        return cls(xx_GKK=np.zeros((predictions, columns, columns)), xy_GK=np.zeros((predictions, columns)))
+        return cls(
+            xx_GKK=np.zeros((predictions, columns, columns)),
+            xy_GK=np.zeros((predictions, columns)),
+            yy_G=np.zeros(predictions),
+        )
 
     def add(self, g: int, x_RK: NDArray[np.float64], y_R: NDArray[np.floating]) -> None:
         """Take rows of prediction g."""
         self.xx_GKK[g] += x_RK.T @ x_RK
         self.xy_GK[g] += x_RK.T @ y_R
+        self.yy_G[g] += float(y_R @ y_R)
 
     def by_window(self, windows: int) -> Sums:
         """The same, summed over each window's predictions, which stand together."""
@@ -56,6 +64,7 @@ class Sums:
         return Sums(
             xx_GKK=self.xx_GKK.reshape(windows, -1, columns, columns).sum(axis=1),
             xy_GK=self.xy_GK.reshape(windows, -1, columns).sum(axis=1),
+            yy_G=self.yy_G.reshape(windows, -1).sum(axis=1),
         )
 
     @property
@@ -66,6 +75,11 @@ class Sums:
     def coefficients(self) -> NDArray[np.float64]:
         """Least squares over all rows: `[K]`, the last is delta."""
         return _solved(self.xx_GKK.sum(axis=0), self.xy_GK.sum(axis=0))
+
+    def spread(self, coefficients_K: NDArray[np.float64]) -> float:
+        """The standard deviation of what the fit leaves, over all rows; 0 where there are none."""
+        squares = float(self.yy_G.sum() - coefficients_K @ self.xy_GK.sum(axis=0))
+        return math.sqrt(max(squares, 0.0) / max(float(self.xx_GKK[:, 0, 0].sum()), 1.0))
 
     def drawn_deltas(self, rng: np.random.Generator, draws: int = DRAWS) -> NDArray[np.float64]:
         """delta of as many windows, drawn with replacement: `[D]`."""

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.data.tokens import unfactorize
-from harness.retrieval.copycoef import SharedErrors, path_share, shared_errors
+from harness.retrieval.copycoef import SPREADS, SharedErrors, path_share, shared_errors
 from harness.retrieval.probes import FLOOR, Probes, cell_values
 from harness.spec import CHALLENGE
 
@@ -115,11 +115,13 @@ def test_an_entry_that_is_a_reference_shares_no_mistakes(world: World, reference
 
 @pytest.mark.parametrize("nats", [0.1, 1.0, 4.0])
 def test_delta_is_what_an_entry_adds_to_its_sources_mistakes(world: World, nats: float) -> None:
+    """References explain the rest to the last digit, so the spread is the least there is."""
     first_R, second_R = world.references_MR
     quadratic_R = 0.5 * first_R + 0.3 * second_R - 0.05 * first_R**2 + 0.01 * first_R * second_R - 4
     found = world.check(quadratic_R + nats * world.from_suspect())
-    assert found.delta == pytest.approx(nats, abs=1e-6)
-    assert found.delta_by_window == pytest.approx([nats] * 5, abs=1e-6)
+    assert found.spread == SPREADS[0]
+    assert found.delta == pytest.approx(nats / SPREADS[0], abs=1e-5)
+    assert found.delta_by_window == pytest.approx([nats / SPREADS[0]] * 5, abs=1e-5)
     np.testing.assert_array_equal(found.sources_BT, world.sources_BTC[:, :, SUSPECT])
     assert found.path_share == 1
     assert found.tested == 5 * T
@@ -169,17 +171,37 @@ def test_agreement_by_chance_chooses_a_source_and_is_not_found_on_the_other_half
     assert found.delta == pytest.approx(0, abs=0.05)
 
 
+@pytest.mark.parametrize("sharpness", [0.5, 2.0])
+def test_a_sharper_or_blunter_entry_has_the_same_delta(
+    world: World, honest_R: NDArray[np.float64], sharpness: float
+) -> None:
+    """As long as nothing reaches the floor."""
+    answers_R = honest_R / 3 + 0.2 * world.from_suspect()
+    found, changed = world.check(answers_R), world.check(answers_R * sharpness)
+    assert changed.delta == pytest.approx(found.delta, rel=1e-3)
+    assert changed.spread == pytest.approx(found.spread * sharpness, rel=1e-3)
+
+
+def test_an_entry_cannot_hide_a_copy_in_noise_without_end(world: World) -> None:
+    """Noise in values that hardly matter to the loss makes the spread larger, up to a bound."""
+    noise_R = np.random.default_rng(5).normal(scale=4, size=len(world.probes.cells_R))
+    answers_R = np.clip(-8 + noise_R, FLOOR, 0) + 2.0 * world.from_suspect()
+    found = world.check(answers_R)
+    assert found.spread == SPREADS[1]
+    assert found.delta == pytest.approx(2 / SPREADS[1], abs=0.4)
+
+
 def test_a_copier_in_one_window_is_seen_in_that_window(world: World, honest_R: NDArray[np.float64]) -> None:
     is_copied_R = world.from_suspect() & (world.window_of() == 3)
     by_window = world.check(honest_R + 2.0 * is_copied_R).delta_by_window
-    assert by_window[3] == pytest.approx(2, abs=0.2)
-    assert max(abs(delta) for window, delta in enumerate(by_window) if window != 3) < 0.2
+    assert by_window[3] == pytest.approx(2 / 0.8, abs=0.3)  # its copies are a part of the spread
+    assert max(abs(delta) for window, delta in enumerate(by_window) if window != 3) < 0.3
 
 
 def test_nothing_below_the_floor_counts(world: World) -> None:
     from_suspect_R = world.from_suspect()
     clipped = world.check(np.where(from_suspect_R, -1.0, FLOOR))
-    assert clipped.delta == pytest.approx(-1 - FLOOR)
+    assert clipped.delta * clipped.spread == pytest.approx(-1 - FLOOR)
     assert world.check(np.where(from_suspect_R, -1.0, -np.inf)).delta == clipped.delta
 
 

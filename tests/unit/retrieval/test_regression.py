@@ -43,6 +43,8 @@ def test_sums_give_what_all_rows_together_give() -> None:
     slow_K = np.linalg.lstsq(x_BRK.reshape(1200, -1), y_BR.ravel())[0]
     sums = sums_of(x_BRK, y_BR)
     np.testing.assert_allclose(sums.coefficients(), slow_K, rtol=1e-5)
+    left_R = y_BR.ravel() - x_BRK.reshape(1200, -1) @ slow_K
+    assert sums.spread(sums.coefficients()) == pytest.approx(np.sqrt(np.mean(left_R**2)))
     residual_BR = y_BR - x_BRK[..., :-1] @ slow_K[:-1]
     slow_excess = [
         residual[source].mean() - residual[~source].mean()
