@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,14 @@ sys.path.insert(0, str(Path(__file__).parent / "hostile"))
 import caging
 import truth
 from arena import Arena, graded, open_zoo
-from cases import GATE, MACHINE, PROBES, Case
+from cases import GATE, MACHINE, PROBES, Case, as_cases
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 
+CGROUPS_2 = Path("/sys/fs/cgroup/cgroup.controllers")
 PROBING = Case(control="all of them")
-HOLES = {
-    "kernel_counters": "/proc/vmstat is not masked: what one container adds to a counter the next can read",
-    "uses_up_kernel_aio": "seccomp.json allows io_setup, whose contexts are counted for the whole machine",
-}
+# On control groups of version 2 those of UDP are charged.
+UNCHARGED = ("fills_netlink_buffers", *(() if CGROUPS_2.exists() else ("fills_socket_buffers",)))
 SURROUNDINGS = {
     "environment": [],
     "in the gate": [],
@@ -53,22 +52,12 @@ def arena(
         yield arena
 
 
-def as_cases(names: Iterable[str]) -> list[Any]:
-    """Names as parameters; a hole that is known is a failure that is expected, and noticed when it is mended."""
-    return [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=HOLES[name]))
-        if name in HOLES
-        else name
-        for name in names
-    ]
-
-
 @pytest.mark.parametrize("name", GATE)
 def test_what_breaks_the_gate_s_rules_ends_by_its_name(arena: Arena, name: str) -> None:
     arena.expect(name, GATE[name])
 
 
-@pytest.mark.parametrize("name", as_cases(MACHINE))
+@pytest.mark.parametrize("name", as_cases(MACHINE, "kernel_counters"))
 def test_what_attacks_the_machine_gains_nothing(arena: Arena, name: str) -> None:
     arena.expect(name, MACHINE[name])
 
@@ -80,7 +69,7 @@ def probed(arena: Arena) -> dict[str, dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("name", as_cases(PROBES))
+@pytest.mark.parametrize("name", as_cases(PROBES, "uses_up_kernel_aio"))
 def test_a_probe_gets_no_further(probed: dict[str, dict[str, Any]], name: str) -> None:
     found = probed[name]
     assert len(found) > 0
@@ -113,25 +102,7 @@ def test_each_that_tells_says_that_it_was_stopped(arena: Arena, policy: SandboxP
     assert searched["files read"] > 1000
 
 
-UNCHARGED = {
-    "fills_netlink_buffers": (
-        True,
-        "the buffers of netlink sockets are charged to nobody and limited by nothing",
-    ),
-    "fills_socket_buffers": (
-        not Path("/sys/fs/cgroup/cgroup.controllers").exists(),
-        "control groups of version 1 charge the buffers of UDP sockets to nobody",
-    ),
-}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(is_uncharged, strict=True, reason=reason))
-        for name, (is_uncharged, reason) in UNCHARGED.items()
-    ],
-)
+@pytest.mark.parametrize("name", as_cases(UNCHARGED, *UNCHARGED))
 def test_what_lies_in_sockets_is_its_own_memory(arena: Arena, policy: SandboxPolicy, name: str) -> None:
     """Guards mem_limit: of more than that it is killed, or refused."""
     report = arena.grade(name, MACHINE[name])

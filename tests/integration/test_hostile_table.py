@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "hostile"))
 import caging
-from cases import CASES, GRADED, PROBES
+from cases import CASES, GRADED, HOLES, PROBES
 
 README = caging.ENTRIES / "README.md"
 
@@ -43,3 +43,8 @@ def test_each_can_be_started() -> None:
         for program in ("evaluate.py", "build.sh"):
             path = caging.ENTRIES / name / program
             assert not path.exists() or os.access(path, os.X_OK), path
+
+
+def test_what_is_not_stopped_yet_is_named() -> None:
+    known = README.read_text().rpartition("Known holes")[2]
+    assert sorted(name for name in CASES if f"`{name}`" in known) == sorted(HOLES)

@@ -14,7 +14,7 @@ import kit
 
 import wmc_guest
 
-STEP = 64  # how much others may add between the two containers
+STEP = 512  # how much others may add between the two containers
 VALUES = 512
 IS_SHOWN_PROMPTS = "autoregressive" in json.loads(Path("/held_out/metadata.json").read_text())["regime"]
 LIBC = ctypes.CDLL(None)
@@ -30,7 +30,7 @@ def counted():
 
 
 def write(value):
-    while (ahead := (counted() - value * STEP) % (VALUES * STEP)) >= STEP // 2:
+    while (ahead := (counted() - value * STEP) % (VALUES * STEP)) >= STEP // 4:
         missing = VALUES * STEP - ahead
         for _ in range(max(1, missing // 32)):
             LIBC.mlock(ADDRESS, 16 * mmap.PAGESIZE)
