@@ -27,7 +27,7 @@ from harness.results.report import GradeReport
 from harness.results.store import Store
 from harness.results.version import harness_version
 from harness.retrieval.evidence import Evidence, read_evidence
-from harness.retrieval.panel import HonestEntry, Panel, Reference
+from harness.retrieval.panel import CHECK_VERSION, HonestEntry, Panel, Reference
 from harness.retrieval.questions import FOLDER_NAME, Questions, questions_for
 
 SEED = 0
@@ -105,6 +105,7 @@ def panel_of(
     return Panel(
         made_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         harness_version=harness_version(),
+        check_version=CHECK_VERSION,
         data_sha256=data_sha256,
         train_sha256=train_sha256,
         probes_sha256=asked.probes_sha256,

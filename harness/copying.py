@@ -5,7 +5,6 @@ Axes: B graded windows, T predicted frames (t = 1..15, index t - 1), H and W tok
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from harness.data.clips import Clip, clip_sha256, open_clip
 from harness.errors import GuestFailed, UsageError
 from harness.exam import Exam, Result
+from harness.panels import choose_panel
 from harness.progress import Progress
 from harness.protocol.host import Sink
 from harness.protocol.regimes import Regime
@@ -25,19 +25,24 @@ from harness.retrieval.copycoef import SharedErrors
 from harness.retrieval.engines import best_engine
 from harness.retrieval.evidence import FILE_NAME, Evidence
 from harness.retrieval.near_duplicates import near_duplicates
-from harness.retrieval.panel import Panel, read_panel, reference_logprobs
+from harness.retrieval.panel import Panel, reference_logprobs
 from harness.retrieval.probes import ProbeSheet
 from harness.retrieval.questions import FOLDER_NAME, Questions, questions_for
 from harness.retrieval.references import HOST_REFERENCES
 from harness.retrieval.report import COPIES_IN, EntryScan, RetrievalReport, TrainGap, Verdict
 from harness.retrieval.sources import strongest_sources
-from harness.retrieval.verdict import Findings, judge, require_scipy
+from harness.retrieval.verdict import Findings, judge, require_scipy, without_panel
 from harness.train_gap import choose_windows
 
 SOURCES = 20
 """Suspected sources that a record names."""
 
 INTERRUPTED = "the check was interrupted"
+
+UNTESTED = (
+    "no prediction could be tested for shared mistakes: the training clip has too few segments that show the same "
+    "scenes, or the graded windows are too few"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +89,7 @@ class CopyCheck:
         self, found: RetrievalReport, tokens_BTHW: NDArray[np.uint32], record: Record
     ) -> RetrievalReport:
         """The same report with all statistics, the evidence they come from, and the verdict."""
-        submission_sha256 = record.provenance.submission_sha256
-        references = self.panel.references_for(submission_sha256) if self.panel else ()
+        references = self.panel.references_for(record.provenance.submission_sha256) if self.panel else ()
         thresholds = self.panel.thresholds if self.panel else None
         others = reference_logprobs(references, self.store.folder, probes_sha256=self.questions.probes_sha256)
         shared = self.questions.measure(self.sheet.logprobs_R, others, seed=found.seed)
@@ -95,28 +99,26 @@ class CopyCheck:
             engine=best_engine(),
             near_bits=thresholds.near_bits if thresholds else None,
         )
-        evidence = Evidence(
-            probes_sha256=self.questions.probes_sha256,
-            logprobs_R=self.sheet.logprobs_R.astype(np.float16),
-            distances_BT=distances_BT,
-            nearest_BT=nearest_BT,
-            sources_BT=shared.sources_BT,
-            support_BT=shared.support_BT,
-            delta_B=np.array(shared.delta_by_window),
+        found = replace(
+            found,
+            near_duplicates=near,
+            thresholds=thresholds,
+            references=(*HOST_REFERENCES, *(each.public_name for each in references)),
         )
+        if not shared.tested:
+            return replace(found, verdict=Verdict.UNMEASURED, missing=UNTESTED, reasons=without_panel(found))
+        evidence = self._evidence(shared, distances_BT, nearest_BT)
         file, sha256 = self.store.save_artifact(record.grade_id, FILE_NAME, evidence.to_bytes())
+        sources = strongest_sources(
+            shared.sources_BT, shared.support_BT, tokens_BTHW, self.train, most=SOURCES
+        )
         found = replace(
             found,
             delta=shared.delta,
             delta_ci=shared.delta_ci,
             delta_by_window=shared.delta_by_window,
-            near_duplicates=near,
             path_share=shared.path_share,
-            sources=strongest_sources(
-                shared.sources_BT, shared.support_BT, tokens_BTHW, self.train, most=SOURCES
-            ),
-            thresholds=thresholds,
-            references=(*HOST_REFERENCES, *(each.public_name for each in references)),
+            sources=sources,
             evidence_file=file,
             evidence_sha256=sha256,
         )
@@ -127,6 +129,19 @@ class CopyCheck:
             reasons=judgement.reasons,
             windows_flagged=judgement.windows_flagged,
             windows_p=judgement.windows_p,
+        )
+
+    def _evidence(
+        self, shared: SharedErrors, distances_BT: NDArray[np.int32], nearest_BT: NDArray[np.int64]
+    ) -> Evidence:
+        return Evidence(
+            probes_sha256=self.questions.probes_sha256,
+            logprobs_R=self.sheet.logprobs_R.astype(np.float16),
+            distances_BT=distances_BT,
+            nearest_BT=nearest_BT,
+            sources_BT=shared.sources_BT,
+            support_BT=shared.support_BT,
+            delta_B=np.array(shared.delta_by_window),
         )
 
 
@@ -145,40 +160,24 @@ def open_copy_check(
     """
     require_scipy()  # before the entry runs for hours
     with progress.step(f"checking {train_folder}"):
-        train = open_clip(train_folder)
-        train_sha256 = clip_sha256(train)
-        if train_sha256 == data_sha256:
-            raise UsageError(
-                f"{train_folder} is the graded clip itself",
-                code="usage.train",
-                fix="name the clip that entries learn from in --train",
-            )
-        choose_windows(exam, train, np.random.default_rng(0))  # whether the train gap can be measured
+        train, train_sha256 = _training_clip(train_folder, exam, data_sha256)
+    clips = {"data_sha256": data_sha256, "train_sha256": train_sha256}
+    chosen = choose_panel(panel, store, progress, **clips)  # before the search, which may take hours too
     questions = questions_for(
-        exam.truth,
-        train,
-        folder=store.folder / FOLDER_NAME,
-        data_sha256=data_sha256,
-        train_sha256=train_sha256,
-        progress=progress,
+        exam.truth, train, folder=store.folder / FOLDER_NAME, **clips, progress=progress
     )
-    used, panel_sha256 = _fitting_panel(
-        panel,
-        store,
-        progress,
-        data_sha256=data_sha256,
-        train_sha256=train_sha256,
-        probes_sha256=questions.probes_sha256,
-    )
+    used = chosen and chosen.that_fits(progress, **clips, probes_sha256=questions.probes_sha256)
+    if used:
+        used.check_references(store)
     return CopyCheck(
         train=train,
         questions=questions,
         sheet=ProbeSheet(probes=questions.probes),
-        panel=used,
+        panel=used.panel if used else None,
         unfinished=RetrievalReport(
             verdict=Verdict.UNMEASURED,
             missing=INTERRUPTED,
-            panel_sha256=panel_sha256,
+            panel_sha256=used.sha256 if used else None,
             train_name=train.folder.resolve().name,
             train_sha256=train_sha256,
             train_frames=train.num_frames,
@@ -190,34 +189,21 @@ def open_copy_check(
     )
 
 
-def _fitting_panel(
-    named: Path | None,
-    store: Store,
-    progress: Progress,
-    *,
-    data_sha256: str,
-    train_sha256: str,
-    probes_sha256: str,
-) -> tuple[Panel | None, str | None]:
-    """The panel and its digest: the one that was named, or the store's own if it has one for this data.
+def _training_clip(folder: Path, exam: Exam, data_sha256: str) -> tuple[Clip, str]:
+    """The clip and its digest.
 
-    Raises: UsageError for a named panel of other data; StoreFailed.
+    Raises: DataInvalid; UsageError where it is the graded clip.
     """
-    path = named or store.panel_file
-    if named is None and not path.exists():
-        return None, None
-    panel = read_panel(path)
-    reason = panel.fits(data_sha256=data_sha256, train_sha256=train_sha256, probes_sha256=probes_sha256)
-    if reason is None:
-        return panel, hashlib.sha256(path.read_bytes()).hexdigest()
-    if named:
+    train = open_clip(folder)
+    train_sha256 = clip_sha256(train)
+    if train_sha256 == data_sha256:
         raise UsageError(
-            f"{path} cannot judge this grade: {reason}",
-            code="usage.other_panel",
-            fix="name a panel that was calibrated on this --data and --train, or leave --panel out",
+            f"{folder} is the graded clip itself",
+            code="usage.train",
+            fix="name the clip that entries learn from in --train",
         )
-    progress.note(f"{path} is not used: {reason}")
-    return None, None
+    choose_windows(exam, train, np.random.default_rng(0))  # whether the train gap can be measured
+    return train, train_sha256
 
 
 def _findings(found: RetrievalReport, shared: SharedErrors) -> Findings:

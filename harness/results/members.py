@@ -128,8 +128,8 @@ def _named(
             fix="name other grades, or grade these again on the same data and training split",
         )
     for grade_id in named:
-        if (verdict := _suspicion(known[grade_id])) is not None:
-            note(f"{grade_id} is taken as honest, as it was named, although its verdict is {verdict.value}")
+        if (suspicion := _suspicion(known[grade_id])) is not None:
+            note(f"{grade_id} is taken as honest, as it was named, although {suspicion}")
     return [known[grade_id] for grade_id in named]
 
 
@@ -144,16 +144,25 @@ def _the_rest(
     newest = {report.provenance.submission_sha256: report for report in reports if why_not(report) is None}
     rest = []
     for report in (report for submission, report in newest.items() if submission not in taken):
-        if (verdict := _suspicion(report)) is None:
+        if (suspicion := _suspicion(report)) is None:
             rest.append(report)
         else:
-            note(f"{report.grade_id} is left out: its verdict is {verdict.value}; name it if it is honest")
+            note(f"{report.grade_id} is left out: {suspicion}; name it if it is honest")
     return rest
 
 
-def _suspicion(report: GradeReport) -> Verdict | None:
-    verdict = report.retrieval.verdict if report.retrieval else None
-    return verdict if verdict in {Verdict.COPIED, Verdict.REVIEW} else None
+def _suspicion(report: GradeReport) -> str | None:
+    """What speaks against it, in words; before there is a panel, no verdict says it."""
+    found = report.retrieval
+    if found is None:
+        return None
+    if found.verdict in {Verdict.COPIED, Verdict.REVIEW}:
+        return f"its verdict is {found.verdict.value}"
+    if found.gap_failure is not None:
+        return "it failed while its train gap was measured"
+    if found.entry_scan and found.entry_scan.runs:
+        return "training frames lie in its files"
+    return None
 
 
 def _too_few(honest: Sequence[GradeReport], possible: Sequence[GradeReport]) -> UsageError:

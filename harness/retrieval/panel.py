@@ -11,6 +11,7 @@ Axes: R probes.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ from harness.errors import StoreFailed, UsageError
 from harness.plain import from_plain, to_plain
 from harness.retrieval.evidence import read_evidence
 from harness.retrieval.report import Thresholds, TrainGap
+
+CHECK_VERSION = 1
+"""Of how statistics are computed: raised with every change, for a panel of another version measured otherwise."""
 
 LEAST_HONEST = 3
 """Fewer honest entries have no spread worth the name."""
@@ -98,7 +102,7 @@ class Panel:
     """Honest entries and references of one graded split, one training split and one set of probes.
 
     Attributes:
-        made_at, harness_version: when, and by which harness.
+        made_at, harness_version, check_version: when, by which harness, and by which version of the statistics.
         data_sha256, train_sha256, probes_sha256: what grades it can judge.
         seed: of the bootstrap.
         references: the first is the best.
@@ -107,6 +111,7 @@ class Panel:
 
     made_at: str
     harness_version: str
+    check_version: int
     data_sha256: str
     train_sha256: str
     probes_sha256: str
@@ -123,13 +128,15 @@ class Panel:
         """The references that a grade of this submission is adjusted for: not itself, which would explain it all."""
         return tuple(each for each in self.references if each.submission_sha256 != submission_sha256)
 
-    def fits(self, *, data_sha256: str, train_sha256: str, probes_sha256: str) -> str | None:
-        """Why this panel cannot judge a grade on this data; None where it can."""
+    def fits(self, *, data_sha256: str, train_sha256: str, probes_sha256: str | None) -> str | None:
+        """Why this panel cannot judge a grade on this data; None where it can, as far as the digests are known."""
+        if self.check_version != CHECK_VERSION:
+            return "the panel was calibrated by another version of the check, which measures otherwise"
         if data_sha256 != self.data_sha256:
             return f"the panel is of other graded data (sha256 {self.data_sha256[:12]})"
         if train_sha256 != self.train_sha256:
             return f"the panel is of another training split (sha256 {self.train_sha256[:12]})"
-        if probes_sha256 != self.probes_sha256:
+        if probes_sha256 not in {None, self.probes_sha256}:
             return (
                 "the panel was made of other windows, or by a version of the check that probes other values"
             )
@@ -148,44 +155,52 @@ def read_panel(path: Path) -> Panel:
     """
     fix = "make it with `wmc retrieval calibrate`, or name another file"
     try:
-        panel = from_plain(Panel, json.loads(path.read_bytes(), parse_constant=_no_constant))
+        plain = json.loads(path.read_bytes(), parse_constant=_finite, parse_float=_finite)
+        panel = from_plain(Panel, plain)
+        if not all(each.near_distances and each.delta_by_window for each in panel.honest):
+            raise ValueError("an entry without windows")
+        thresholds_of(panel.honest)  # what cannot be computed is found before an entry runs for hours
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror}", code="usage.no_panel", fix=fix
         ) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StoreFailed(f"{path} is not a panel: {error!r}", code="store.bad_panel", fix=fix) from error
-    if len(panel.honest) < LEAST_HONEST:
-        raise StoreFailed(
-            f"{path} names {len(panel.honest)} honest entries, at least {LEAST_HONEST} are needed",
-            code="store.bad_panel",
-            fix=fix,
-        )
     return panel
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no figure of a panel")
+def _finite(text: str) -> float:
+    if not math.isfinite(figure := float(text)):
+        raise ValueError(f"{text} is no figure of a panel")
+    return figure
 
 
 def reference_logprobs(
     references: Sequence[Reference], store_folder: Path, *, probes_sha256: str
-) -> list[NDArray[np.float32]]:
-    """The log-probabilities of each reference at the probed values: float32 [R] each, in order.
+) -> list[NDArray[np.float16]]:
+    """The log-probabilities of each reference at the probed values: float16 [R] each, in order.
 
     Raises: StoreFailed where the evidence of one is not in the store, or is of other probes.
     """
-    found = []
-    for each in references:
-        evidence = read_evidence(store_folder / each.evidence_file, sha256=each.evidence_sha256)
-        if evidence.probes_sha256 != probes_sha256:
-            raise StoreFailed(
-                f"the reference {each.grade_id} was probed at other values than this grade",
-                code="store.other_probes",
-                fix="grade the panel's entries again with this version of wmc, and calibrate again",
-            )
-        found.append(evidence.logprobs_R.astype(np.float32))
-    return found
+    return [_answers(each, store_folder, probes_sha256) for each in references]
+
+
+def _answers(reference: Reference, store_folder: Path, probes_sha256: str) -> NDArray[np.float16]:
+    try:
+        evidence = read_evidence(store_folder / reference.evidence_file, sha256=reference.evidence_sha256)
+    except StoreFailed as error:
+        raise StoreFailed(
+            f"what the panel's reference {reference.grade_id} answered is lost: {error.message}",
+            code=error.code,
+            fix="grade into the store that the panel was calibrated in, restore that from a copy, or calibrate again",
+        ) from error
+    if evidence.probes_sha256 != probes_sha256:
+        raise StoreFailed(
+            f"the panel's reference {reference.grade_id} was probed at other values than this grade",
+            code="store.other_probes",
+            fix="grade the panel's entries again with this version of wmc, and calibrate again",
+        )
+    return evidence.logprobs_R
 
 
 def thresholds_of(honest: Sequence[HonestEntry]) -> Thresholds:

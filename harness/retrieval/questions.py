@@ -53,13 +53,16 @@ class Questions:
 
         Answers are rounded to float16 first, as evidence keeps them, so that a grade and a panel find the same.
         """
-        kept_R, *kept_others = (
-            np.asarray(each, np.float16).astype(np.float32) for each in (logprobs_R, *others)
-        )
+        host = len(self.host_MR)
+        # Filled in place: at full size it is more than a GiB, and a second copy would be as much again.
+        references_MR = np.empty((host + len(others), len(logprobs_R)), np.float32)
+        references_MR[:host] = self.host_MR
+        for reference_R, answers_R in zip(references_MR[host:], others, strict=True):
+            reference_R[:] = answers_R.astype(np.float16)
         return shared_errors(
             probes=self.probes,
-            logprobs_R=kept_R,
-            references_MR=np.stack([*self.host_MR, *kept_others]),
+            logprobs_R=logprobs_R.astype(np.float16).astype(np.float32),
+            references_MR=references_MR,
             candidates=self.candidates,
             rng=np.random.default_rng(seed),
         )

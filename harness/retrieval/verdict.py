@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.errors import DependencyMissing
-from harness.retrieval.report import EntryScan, NearDuplicates, Thresholds, TrainGap, Verdict
+from harness.retrieval.report import (
+    EntryScan,
+    NearDuplicates,
+    RetrievalReport,
+    Thresholds,
+    TrainGap,
+    Verdict,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +65,7 @@ def judge(found: Findings, thresholds: Thresholds | None) -> Judgement:
     The one standard deviation is there because intervals are narrow beside the spread of honest entries: without it
     whichever of E + 1 honest entries has the largest delta would be reviewed, one in E + 1.
     """
-    needs_no_panel = (*_gap_failure(found), *_frames_found(found.entry_scan))
+    needs_no_panel = without_panel(found)
     if thresholds is None:
         no_panel = "There is no panel of honest entries to compare with: nothing was judged."
         return Judgement(verdict=Verdict.UNCALIBRATED, reasons=(no_panel, *needs_no_panel))
@@ -74,6 +81,11 @@ def judge(found: Findings, thresholds: Thresholds | None) -> Judgement:
     )
     verdict = Verdict.COPIED if copied else Verdict.REVIEW if reasons else Verdict.CLEAR
     return Judgement(verdict=verdict, reasons=reasons, windows_flagged=flagged, windows_p=windows_p)
+
+
+def without_panel(found: Findings | RetrievalReport) -> tuple[str, ...]:
+    """The reasons that need no honest entries to be compared with."""
+    return (*_gap_failure(found.gap_failure), *_frames_found(found.entry_scan))
 
 
 def binomial_tail(successes: int, trials: int, rate: float) -> float:
@@ -149,12 +161,9 @@ def _near_duplicates(near: NearDuplicates | None, thresholds: Thresholds) -> Ite
         )
 
 
-def _gap_failure(found: Findings) -> Iterator[str]:
-    if found.gap_failure is not None:
-        yield (
-            "The entry answered every regime and then failed while its train gap was measured: "
-            f"{found.gap_failure}"
-        )
+def _gap_failure(failure: str | None) -> Iterator[str]:
+    if failure is not None:
+        yield f"The entry answered every regime and then failed while its train gap was measured: {failure}"
 
 
 def _frames_found(scan: EntryScan | None) -> Iterator[str]:

@@ -18,7 +18,7 @@ LAYERS = (
     {"harness.grading", "harness.regrading", "harness.verification"},
     {"harness.rejudging"},
     {"harness.asking", "harness.calibration", "harness.looking", "harness.copying"},
-    {"harness.reporting", "harness.rescoring"},
+    {"harness.panels", "harness.reporting", "harness.rescoring"},
     {"harness.pictures", "harness.strips", "harness.suspects", "harness.train_gap"},
     {"harness.exam", "harness.results"},
     {"harness.intake", "harness.sandbox", "harness.scoring", "harness.retrieval"},

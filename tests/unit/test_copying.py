@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness.copying import SOURCES, CopyCheck, open_copy_check
-from harness.data.clips import clip_sha256, write_clip
+from harness.data.clips import clip_sha256, open_clip, write_clip
 from harness.data.windows import Schedule, window_frames
 from harness.errors import GuestFailed, UsageError
 from harness.exam import Exam, set_exam
@@ -182,6 +182,33 @@ def test_an_entry_that_fails_while_its_gap_is_measured_is_told_on(
     assert report.train_gap is None
     assert report.gap_failure == "evaluate.py exited with status 1 (guest.closed)"
     assert any("guest.closed" in reason for reason in report.reasons)
+
+
+def test_where_nothing_could_be_tested_nothing_is_cleared(
+    clips: SimpleNamespace, exam: Exam, record: Record, store: Store, tmp_path: Path
+) -> None:
+    """One training segment leaves no other to compare it with: a delta of zero would say nothing."""
+    train = open_clip(clips.train)
+    lonely = tmp_path / "lonely"
+    write_clip(
+        lonely,
+        tokens_NHW=train.tokens_NHW[:FRAMES],
+        segment_ids_N=train.segment_ids_N[:FRAMES],
+        actions={},
+        tokenizer_ckpt="none",
+    )
+    check = open_copy_check(
+        lonely, exam, data_sha256=clip_sha256(exam.clip), panel=None, store=store, progress=Silent()
+    )
+    tokens_BTHW = np.zeros((exam.num_windows, 15, 16, 16), np.uint32)
+    check.sheet.logprobs_R = np.full(len(check.sheet.logprobs_R), -1, np.float32)
+    report = check.judged(replace(check.unfinished, gap_failure="no reply"), tokens_BTHW, record)
+    assert report.verdict is Verdict.UNMEASURED
+    assert report.missing is not None
+    assert "segments" in report.missing
+    assert report.delta is None
+    assert report.evidence_file is None
+    assert ["no reply" in reason for reason in report.reasons] == [True]
 
 
 def test_until_it_is_finished_a_check_says_that_it_is_not(prepared: Callable[..., CopyCheck]) -> None:

@@ -11,7 +11,7 @@ from harness.errors import UsageError
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.members import Members, Request, choose_members
 from harness.results.report import EntryFacts, GradeReport, Provenance, RegimeReport, Status
-from harness.retrieval.report import RetrievalReport, Verdict
+from harness.retrieval.report import EntryScan, RetrievalReport, TrainingRun, Verdict
 from harness.scoring.state_probe import StateProbe
 
 DIGESTS = {"data_sha256": "d" * 64, "train_sha256": "e" * 64}
@@ -134,16 +134,30 @@ def test_a_grade_that_does_not_exist_is_named() -> None:
         chosen(FIVE, entries=("g0", "g1", "nowhere"))
 
 
-@pytest.mark.parametrize("verdict", [Verdict.COPIED, Verdict.REVIEW])
-def test_a_suspect_is_a_member_only_by_name_and_it_is_said(verdict: Verdict) -> None:
-    reports = [*FIVE[:3], grade(7, verdict=verdict)]
+RUN = TrainingRun(path="x", offset=0, layout="uint32", frames=40, train_frame=0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"verdict": Verdict.COPIED}, id="copied"),
+        pytest.param({"verdict": Verdict.REVIEW}, id="review"),
+        pytest.param({"gap_failure": "no reply"}, id="failed in the gap"),
+        pytest.param(
+            {"entry_scan": EntryScan(size_bytes=1, num_files=1, sent_bytes=1, runs=(RUN,))}, id="holds frames"
+        ),
+    ],
+)
+def test_a_suspect_is_a_member_only_by_name_and_it_is_said(changes: dict[str, Any]) -> None:
+    reports = [*FIVE[:3], grade(7, **changes)]
     notes: list[str] = []
     assert ids(chosen(reports, notes, everything=True).honest) == ["g2", "g1", "g0"]
     assert [note.split()[0] for note in notes] == ["g7"]
     named = chosen(reports, notes, entries=("g7",), everything=True)
     assert ids(named.honest) == ["g2", "g1", "g0", "g7"]
+    assert "left out" in notes[0]
+    assert "although" in notes[1]
     assert len(notes) == 2
-    assert verdict.value in notes[1]
 
 
 def test_all_takes_the_newest_grade_of_each_submission() -> None:

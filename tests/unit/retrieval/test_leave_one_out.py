@@ -30,6 +30,7 @@ def panel(*deltas: float) -> Panel:
     return Panel(
         made_at="",
         harness_version="",
+        check_version=0,
         data_sha256="",
         train_sha256="",
         probes_sha256="",

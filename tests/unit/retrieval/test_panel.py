@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from harness.errors import StoreFailed, UsageError
 from harness.retrieval.evidence import Evidence
 from harness.retrieval.panel import (
+    CHECK_VERSION,
     HonestEntry,
     Panel,
     Reference,
@@ -64,6 +65,7 @@ def reference(number: int, *, private: bool = False) -> Reference:
 PANEL = Panel(
     made_at="2025-01-02T00:00:00+00:00",
     harness_version="0.1.0",
+    check_version=CHECK_VERSION,
     data_sha256="d" * 64,
     train_sha256="e" * 64,
     probes_sha256="f" * 64,
@@ -169,6 +171,19 @@ def test_a_panel_fits_only_its_own_data_training_split_and_probes() -> None:
         assert words in why
 
 
+def test_a_panel_fits_as_far_as_is_known_before_values_are_probed() -> None:
+    clips = {"data_sha256": "d" * 64, "train_sha256": "e" * 64}
+    assert PANEL.fits(**clips, probes_sha256=None) is None
+    assert PANEL.fits(**{**clips, "train_sha256": "0" * 64}, probes_sha256=None) is not None
+
+
+def test_a_panel_of_another_version_of_the_check_does_not_fit() -> None:
+    old = replace(PANEL, check_version=CHECK_VERSION - 1)
+    why = old.fits(data_sha256="d" * 64, train_sha256="e" * 64, probes_sha256="f" * 64)
+    assert why is not None
+    assert "another version" in why
+
+
 def test_a_submission_is_not_a_reference_for_itself() -> None:
     assert PANEL.references_for(f"{1:064d}") == (reference(2, private=True),)
     assert PANEL.references_for(None) == PANEL.references
@@ -188,6 +203,12 @@ def changed(**changes: Any) -> dict[str, Any]:
     return {**PANEL.to_json(), **changes}
 
 
+def edited(**changes: Any) -> str:
+    """A panel whose first entry says something else."""
+    first, *others = PANEL.to_json()["honest"]
+    return json.dumps(changed(honest=[{**first, **changes}, *others]))
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -196,9 +217,11 @@ def changed(**changes: Any) -> dict[str, Any]:
         pytest.param("[]", id="another kind"),
         pytest.param({"honest": []}, id="keys are missing"),
         pytest.param(changed(honest=PANEL.to_json()["honest"][:2]), id="two honest entries"),
-        pytest.param(
-            json.dumps(changed(honest=[{**PANEL.to_json()["honest"][0], "delta": math.nan}] * 3)), id="NaN"
-        ),
+        pytest.param(edited(delta=math.nan), id="NaN"),
+        pytest.param(edited(delta="small"), id="a text for a figure"),
+        pytest.param(edited(delta=-777).replace("-777", "1e999"), id="a figure too large"),
+        pytest.param(edited(near_distances=[]), id="no distances"),
+        pytest.param(edited(delta_by_window=None), id="no windows"),
     ],
 )
 def test_a_file_that_is_no_panel_is_refused(tmp_path: Path, content: Any) -> None:
@@ -227,7 +250,16 @@ def test_references_are_read_from_the_store_in_order(tmp_path: Path) -> None:
     references = [kept(tmp_path, number, probes_sha256="p") for number in (1, 2)]
     found = reference_logprobs(references, tmp_path, probes_sha256="p")
     assert [each.tolist() for each in found] == [[-1.0] * 4, [-2.0] * 4]
-    assert {each.dtype for each in found} == {np.dtype(np.float32)}
+    assert {each.dtype for each in found} == {np.dtype(np.float16)}
+
+
+def test_a_reference_whose_evidence_is_lost_is_named(tmp_path: Path) -> None:
+    lost = kept(tmp_path, 1, probes_sha256="p")
+    (tmp_path / lost.evidence_file).unlink()
+    with pytest.raises(StoreFailed, match="reference grade1") as failure:
+        reference_logprobs([lost], tmp_path, probes_sha256="p")
+    assert failure.value.code == "store.evidence_missing"
+    assert "calibrate again" in failure.value.fix
 
 
 def test_a_reference_of_other_probes_is_refused(tmp_path: Path) -> None:
