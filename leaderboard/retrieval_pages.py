@@ -94,9 +94,10 @@ def _delta(found: RetrievalReport) -> Statistic | None:
     if those:
         threshold = (
             f"copied above {delta(those.delta_copied)} with the interval above {delta(those.delta_max)}, the largest "
-            "honest one; review with either"
+            f"honest one; review above {delta(those.delta_copied)}, or with the interval above "
+            f"{delta(those.delta_outlying)}"
         )
-        beyond = found.delta > those.delta_copied or (ends is not None and ends[0] > those.delta_max)
+        beyond = found.delta > those.delta_copied or (ends is not None and ends[0] > those.delta_outlying)
     return Statistic(
         title="Shared mistakes, delta",
         value=f"{delta(found.delta)} nats",
@@ -171,7 +172,7 @@ def _near(found: RetrievalReport) -> Statistic | None:
         interval=NOTHING,
         threshold=""
         if those is None
-        else f"closer than {those.near_bits:g} bits; the largest honest share {share(those.near_share)}",
+        else f"closer than {those.near_bits:g} bits; review above {share(those.near_share)} of the frames",
         beyond=None if those is None or near.share is None else near.share > those.near_share,
         meaning=f"Bits of {FRAME_BITS:,} in which a predicted frame differs from the nearest training frame: "
         f"{quantiles}.",

@@ -175,6 +175,11 @@ class Thresholds:
     near_share: float
     honest: int
 
+    @property
+    def delta_outlying(self) -> float:
+        """An interval of delta that is wholly above it calls for review."""
+        return self.delta_max + self.delta_sd
+
 
 @dataclass(frozen=True, kw_only=True)
 class RetrievalReport:

@@ -115,7 +115,7 @@ def require_scipy() -> None:
 def _shared_errors(found: Findings, thresholds: Thresholds) -> tuple[bool, tuple[str, ...]]:
     """Whether it copied, and the sentence about delta if there is one to say."""
     low, high = found.delta_ci
-    outlying = thresholds.delta_max + thresholds.delta_sd
+    outlying = thresholds.delta_outlying
     is_large, is_certain = found.delta > thresholds.delta_copied, low > thresholds.delta_max
     if not (is_large or low > outlying):
         return False, ()

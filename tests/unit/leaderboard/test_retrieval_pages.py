@@ -92,17 +92,32 @@ def test_each_statistic_stands_beside_its_interval_and_threshold(grades, found):
 def test_what_lies_within_is_called_so(grades, found):
     page = page_of(grades.graded(retrieval=found(verdict=Verdict.CLEAR, delta=0.1, delta_ci=(0.0, 0.2))))
     assert page.retrieval.statistics[0].beyond is False
-    assert "review with either: within" in text_of(section_of(render_grade(page)))
+    assert "or with the interval above +0.301: within" in text_of(section_of(render_grade(page)))
 
 
 @pytest.mark.parametrize(
     ("delta", "ends", "beyond"),
-    [(0.5, (0.1, 0.9), True), (0.3, (0.26, 0.35), True), (0.4, (0.2, 0.5), False)],
+    [
+        (0.5, (0.1, 0.9), True),
+        (0.39, (0.31, 0.45), True),
+        (0.3, (0.26, 0.35), False),
+        (0.4, (0.2, 0.5), False),
+    ],
 )
-def test_delta_is_beyond_where_it_is_large_or_certain(grades, found, delta, ends, beyond):
-    """As the verdict has it: either calls for a review."""
-    report = grades.graded(retrieval=found(delta=delta, delta_ci=ends))
-    assert page_of(report).retrieval.statistics[0].beyond is beyond
+def test_delta_is_beyond_where_the_verdict_says_so(grades, found, delta, ends, beyond):
+    shown = found(delta=delta, delta_ci=ends)
+    assert page_of(grades.graded(retrieval=shown)).retrieval.statistics[0].beyond is beyond
+    alone = Findings(delta=delta, delta_ci=ends, delta_by_window=(0.0,) * 24)
+    assert (judge(alone, shown.thresholds).verdict is not Verdict.CLEAR) is beyond
+
+
+@pytest.mark.parametrize(("sandbox", "words"), [("docker", "It had no network"), ("process", "Nothing kept")])
+def test_what_kept_an_entry_from_copying_is_said_of_a_sandbox_only(grades, found, sandbox, words):
+    report = grades.graded(retrieval=found())
+    run_in = replace(report, provenance=replace(report.provenance, sandbox=sandbox))
+    section = section_of(render_grade(page_of(run_in)))
+    assert words in section
+    assert ("It had no network" in section) is (sandbox == "docker")
 
 
 def test_without_a_panel_nothing_is_beyond_anything(grades, found):
