@@ -37,7 +37,7 @@ class ChosenPanel:
             raise UsageError(
                 f"{self.path} cannot judge this grade: {reason}",
                 code="usage.other_panel",
-                fix="name a panel that was calibrated on this --data and --train, or leave --panel out",
+                fix="name a panel of the same windows of this --data and of this --train, or leave --panel out",
             )
         progress.note(f"{self.path} is not used: {reason}")
         return None

@@ -27,8 +27,8 @@ class Request:
     Attributes:
         entries: honest ones; `references` and `private` are honest too and need not be repeated.
         everything: every grade that may be taken, with the newest of each submission.
-        references: to adjust every delta for; empty for the best two and the median by loss, so that two are left
-            for each of them.
+        references: to adjust every delta for; empty for the best two and the median by loss, the third of three, so
+            that two are left for each of them.
         private: references that are used and never named in public, besides `references`.
     """
 
@@ -170,7 +170,9 @@ def _too_few(honest: Sequence[GradeReport], possible: Sequence[GradeReport]) -> 
     return UsageError(
         f"{len(honest)} honest entries make no panel: at least {LEAST_HONEST} are needed",
         code="usage.panel_too_small",
-        fix=f"name more with --entry, or take every one with --all; these grades could be taken: {names or 'none'}",
+        fix=f"name more with --entry, or take every one with --all; these grades could be taken: {names}"
+        if names
+        else "no grade of this store was made on this --data with this --train: grade honest entries so first",
     )
 
 
@@ -200,7 +202,7 @@ def _check_alike(honest: Sequence[GradeReport]) -> None:
 def _references(honest: Sequence[GradeReport], request: Request) -> tuple[GradeReport, ...]:
     """The named ones; else the best two and the median of those that are not private. The private ones besides."""
     public = [report.grade_id for report in honest if report.grade_id not in request.private]
-    default = public[:2] + public[len(public) // 2 :][:1]
+    default = public[:2] + public[max(2, len(public) // 2) :][:1]
     chosen = {*(request.references or default), *request.private}
     if len(chosen) < LEAST_REFERENCES:
         raise UsageError(

@@ -90,15 +90,26 @@ def test_the_best_two_and_the_median_are_references_unless_others_are_named() ->
     assert ids(chosen(FIVE, entries=everyone, references=("g0", "g1")).references) == ["g1", "g0"]
 
 
+def test_three_entries_are_each_others_references() -> None:
+    """With two references, each of them would be adjusted for one alone."""
+    assert ids(chosen(FIVE, entries=("g0", "g1", "g2")).references) == ["g2", "g1", "g0"]
+
+
+def test_a_store_without_a_grade_of_these_clips_says_what_to_do() -> None:
+    with pytest.raises(UsageError) as failure:
+        chosen([grade(7, data_sha256="0" * 64)], everything=True)
+    assert "grade honest entries so first" in failure.value.fix
+
+
 def test_a_reference_is_a_member_too() -> None:
     members = chosen(FIVE, entries=("g0",), references=("g1", "g2"))
     assert ids(members.honest) == ["g2", "g1", "g0"]
 
 
 def test_a_private_reference_is_used_besides_the_public_ones() -> None:
-    members = chosen(FIVE, entries=("g0", "g1", "g2"), private=("g4",))
-    assert ids(members.honest) == ["g4", "g2", "g1", "g0"]
-    assert ids(members.references) == ["g4", "g2", "g1"]
+    members = chosen(FIVE, entries=("g0", "g1", "g2", "g3"), private=("g4",))
+    assert ids(members.honest) == ["g4", "g3", "g2", "g1", "g0"]
+    assert ids(members.references) == ["g4", "g3", "g2", "g1"]
     assert members.private == {"g4"}
 
 
