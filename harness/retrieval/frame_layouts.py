@@ -12,9 +12,9 @@ from functools import cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.retrieval.packing import TOKEN_BITS
 from harness.spec import CHALLENGE
 
-TOKEN_BITS = (CHALLENGE.vocab - 1).bit_length()
 KEY_TOKENS = 4
 KEY_BEGIN = CHALLENGE.tokens_per_frame // 2 + KEY_TOKENS
 """A frame's key is four tokens near the middle of the picture: corners stay the same for long. A multiple of four, so

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.retrieval.engines import all_cores
 from harness.retrieval.frame_index import FrameIndex
 from harness.retrieval.frame_layouts import Layout
-from harness.retrieval.frame_suspects import MARGIN_BYTES, MIN_RUN, UNIT_BYTES, read, suspects
+from harness.retrieval.frame_suspects import LEAST_BYTES, MARGIN_BYTES, MIN_RUN, UNIT_BYTES, read, suspects
 from harness.retrieval.hamming import in_order
 
 _BLOCK_BYTES = 64 * UNIT_BYTES
@@ -28,6 +28,8 @@ of more than that, as many are looked at."""
 _BATCH_FRAMES = 1024
 _MOST_ROUNDS = 16
 """Of looking at neighbours; more would be for long stretches of frames whose keys are of one colour."""
+_NO_FRAME = b"\xff"
+"""As integers these bytes are no tokens, so they are passed over at once, as zeros would not be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +51,15 @@ class Run:
     frames: int
     different: frozenset[int]
 
+    @property
+    def frame_bytes(self) -> int:
+        """Of one frame."""
+        return (self.end - self.begin) // self.frames
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Block:
-    """A piece of a file between margins that its neighbours have too; beyond the file's ends there are zeros.
+    """A piece of a file between margins that its neighbours have too; beyond the file's ends there is _NO_FRAME.
 
     Attributes:
         begin: where in the file `data[MARGIN_BYTES]` lies.
@@ -66,42 +73,49 @@ class _Block:
 
 def find_runs(chunks: Iterable[bytes], index: FrameIndex) -> Iterator[Run]:
     """Every run of at least MIN_RUN different training frames in what the chunks make together."""
-    open_runs: dict[tuple[str, int], Run] = {}
-    for pieces in in_order(
-        lambda block: _pieces(block, index), _blocks(chunks), min(all_cores(), _MOST_THREADS)
-    ):
-        for piece in pieces:
-            place = piece.layout, piece.begin % ((piece.end - piece.begin) // piece.frames)
-            earlier = open_runs.get(place)
-            if earlier is None or earlier.end < piece.begin:
-                if earlier is not None:
-                    yield from _long_enough(earlier)
-                open_runs[place] = piece
-            else:
-                open_runs[place] = _joined(earlier, piece)
-    for run in open_runs.values():
-        yield from _long_enough(run)
+    waiting: list[Run] = []
+    threads = min(all_cores(), _MOST_THREADS)
+    for next_begin, pieces in in_order(lambda block: _looked_at(block, index), _blocks(chunks), threads):
+        runs = _joined([*waiting, *pieces])
+        # The next block looks at its margin again: what lies there may go on, or come once more.
+        waiting = [run for run in runs if run.end >= next_begin - MARGIN_BYTES]
+        yield from _long_enough(run for run in runs if run.end < next_begin - MARGIN_BYTES)
+    yield from _long_enough(waiting)
 
 
-def _long_enough(run: Run) -> Iterator[Run]:
-    if len(run.different) >= MIN_RUN:
-        yield run
+def _long_enough(runs: Iterable[Run]) -> Iterator[Run]:
+    return (run for run in runs if len(run.different) >= MIN_RUN)
 
 
-def _joined(earlier: Run, later: Run) -> Run:
-    """Two runs of one layout that touch or overlap by whole frames."""
-    frame_bytes = (later.end - later.begin) // later.frames
-    begin, end = min(earlier.begin, later.begin), max(earlier.end, later.end)
+def _joined(pieces: list[Run]) -> list[Run]:
+    """Pieces of one layout that touch or overlap by whole frames as one run each; in the order of their beginnings."""
+    last_at: dict[tuple[str, int], Run] = {}
+    runs = []
+    for piece in sorted(pieces, key=lambda run: run.begin):
+        place = piece.layout, piece.begin % piece.frame_bytes
+        last = last_at.get(place)
+        if last is None:
+            last_at[place] = piece
+        elif last.end < piece.begin:
+            runs.append(last)
+            last_at[place] = piece
+        else:
+            last_at[place] = _one_run(last, piece)
+    return sorted([*runs, *last_at.values()], key=lambda run: run.begin)
+
+
+def _one_run(earlier: Run, later: Run) -> Run:
+    end = max(earlier.end, later.end)
     return replace(
-        min(earlier, later, key=lambda run: run.begin),
+        earlier,
         end=end,
-        frames=(end - begin) // frame_bytes,
+        frames=(end - earlier.begin) // earlier.frame_bytes,
         different=frozenset(sorted(earlier.different | later.different)[:MIN_RUN]),
     )
 
 
 def _blocks(chunks: Iterable[bytes]) -> Iterator[_Block]:
-    begin, held = 0, bytearray(MARGIN_BYTES)
+    begin, held = 0, bytearray(_NO_FRAME * MARGIN_BYTES)
     for chunk in chunks:
         held += chunk
         while len(held) >= _BLOCK_BYTES + 2 * MARGIN_BYTES:
@@ -110,19 +124,26 @@ def _blocks(chunks: Iterable[bytes]) -> Iterator[_Block]:
             del held[:_BLOCK_BYTES]
             begin += _BLOCK_BYTES
     left = len(held) - MARGIN_BYTES
+    if begin + left < LEAST_BYTES:
+        return
     size = -(-left // UNIT_BYTES) * UNIT_BYTES + 2 * MARGIN_BYTES
-    data = np.frombuffer(bytes(held) + bytes(size - len(held)), np.uint8)
+    data = np.frombuffer(bytes(held) + _NO_FRAME * (size - len(held)), np.uint8)
     yield _Block(begin=begin, end=begin + left, data=data)
 
 
+def _looked_at(block: _Block, index: FrameIndex) -> tuple[int, list[Run]]:
+    """Where the next block begins, and the runs of this one."""
+    return block.begin + len(block.data) - 2 * MARGIN_BYTES, _pieces(block, index)
+
+
 def _pieces(block: _Block, index: FrameIndex) -> list[Run]:
-    """The runs of one block in the order in which they begin; single frames too, for they may go on in the next."""
-    if block.data.min() == block.data.max():  # a hole in a sparse file
+    """The runs of one block; single frames too, for they may go on in the next."""
+    own = block.data[max(0, MARGIN_BYTES - block.begin) : block.end - block.begin + MARGIN_BYTES]
+    if own.min() == own.max():  # a hole in a sparse file
         return []
-    found = [
+    return [
         run for layout, place_C in suspects(block.data, index) for run in _runs(block, layout, place_C, index)
     ]
-    return sorted(found, key=lambda run: run.begin)
 
 
 def _runs(block: _Block, layout: Layout, place_C: NDArray[np.intp], index: FrameIndex) -> list[Run]:

@@ -30,6 +30,9 @@ UNIT_BYTES = math.lcm(*(MIN_RUN * layout.frame_bytes for layout in _LAYOUTS))
 MARGIN_BYTES = MIN_RUN * max(layout.frame_bytes for layout in _LAYOUTS)
 """What a block shows of its neighbours: the rest of a frame, and two more."""
 
+LEAST_BYTES = MIN_RUN * min(layout.frame_bytes for layout in _LAYOUTS)
+"""A shorter file holds no run."""
+
 _LOWEST_BYTE, _EVERY_BYTE = np.uint64(0xFF), np.uint64(0x0101010101010101)
 
 

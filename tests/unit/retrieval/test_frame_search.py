@@ -53,6 +53,26 @@ def test_three_frames_are_found_across_the_edge_of_a_block(index, frames, layout
         assert found(RNG.bytes(offset) + write(frames[:3]), index) == [(layout, offset, 3, 0)]
 
 
+def test_runs_apart_by_whole_frames_at_the_edge_of_a_block_come_once_each(index, frames, write, layout):
+    """Both blocks see all three; what lies between them is not training frames."""
+    size = len(write(frames[:1]))
+    gaps = [RNG.bytes(size), RNG.bytes(2 * size)]
+    data = write(frames[:3]) + gaps[0] + write(frames[10:13]) + gaps[1] + write(frames[20:24])
+    for before in range(0, len(data), 5 * size // 2):
+        offset = UNIT_BYTES - before
+        assert found(RNG.bytes(offset) + data, index) == [
+            (layout, offset, 3, 0),
+            (layout, offset + 4 * size, 3, 10),
+            (layout, offset + 9 * size, 4, 20),
+        ]
+
+
+def test_a_file_just_long_enough_for_a_run_is_searched(index, frames, write, layout):
+    data = write(frames[:3])
+    assert found(data, index) == [(layout, 0, 3, 0)]
+    assert found(data[:-1], index) == []
+
+
 def test_shuffled_frames_are_a_run_too(index, frames, layout, write):
     order = RNG.permutation(100)
     assert found(RNG.bytes(99) + write(frames[order]), index) == [(layout, 99, 100, order[0])]

@@ -74,8 +74,8 @@ def is_alive(pid: int) -> bool:
 def wait_for(path: Path) -> str:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        if path.exists() and path.read_text().endswith("\n"):
-            return path.read_text()
+        if path.exists() and (text := path.read_text()).endswith("\n"):
+            return text
         time.sleep(0.01)
     raise TimeoutError(path)
 
