@@ -107,10 +107,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """A skipped test is a failure where what it needs is required."""
+    """A skipped test is a failure where what it needs is required; one that failed as expected did run."""
     report = yield
     for need in needs_of(item):
-        if report.skipped and need.is_required:
+        if report.skipped and need.is_required and not hasattr(report, "wasxfail"):
             report.outcome = "failed"
             report.longrepr = f"{need.variable} is set, but this test was skipped: {report.longrepr}"
     return report

@@ -125,13 +125,16 @@ def _connection(
     """What the first caller sends."""
     listener.settimeout(_POLL_S)
     deadline = time.monotonic() + _CONNECT_TIMEOUT_S
+    is_last_look = False
     while True:
         try:
             caller, _ = listener.accept()
             break
         except TimeoutError:
-            if has_ended() or time.monotonic() > deadline:
+            if is_last_look:
                 raise unreadable(why_it_broke()) from None
+            # A short entry is sent, and its sender gone, between two looks: its call still waits.
+            is_last_look = has_ended() or time.monotonic() > deadline
     with caller:
         caller.settimeout(_SILENCE_S)
         with caller.makefile("rb") as stream:

@@ -39,7 +39,8 @@ def hardened(policy: SandboxPolicy, limits: Limits, engine: Engine, *, grade: st
         "memswap_limit": memory_bytes,
         "pids_limit": limits.pids,
         "nano_cpus": int(effective_cpus(limits, engine) * 1e9),
-        "ulimits": [Ulimit(name="core", soft=0, hard=0), Ulimit(name="nofile", soft=4096, hard=4096)],
+        # 1, not 0: only that keeps the kernel from piping a dump, and with it held-out data, to a program of the host.
+        "ulimits": [Ulimit(name="core", soft=1, hard=1), Ulimit(name="nofile", soft=4096, hard=4096)],
         "ipc_mode": "private",
         "shm_size": limits.shm_bytes,
         "tmpfs": {HOME_FOLDER: _tmpfs(limits)},

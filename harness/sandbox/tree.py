@@ -19,6 +19,8 @@ from typing import Iterator, NamedTuple  # noqa: UP035 - runs on Python 3.8 too
 
 _CHUNK_BYTES = 1 << 20
 _WATCH_INTERVAL_S = 0.25
+_MOST_PATH_CHARACTERS = 1 << 27
+"""Of all paths together. They are held in memory, and half a million of the longest would be some gigabytes."""
 
 
 class TreeRefused(Exception):
@@ -107,13 +109,16 @@ def _list(
     """Every path below `root` with its status; what goes away meanwhile is left out if the tree `is_moving`."""
     found: list[tuple[str, os.stat_result]] = []
     seen: set[tuple[int, int]] = set()
-    size_bytes = 0
+    size_bytes = path_characters = 0
     folders = [""]
     while folders:
         folder = folders.pop()
         for name, info in _list_folder(os.path.join(root, folder), is_moving=is_moving):
             path = os.path.join(folder, name)
             found.append((path, info))
+            path_characters += len(path)
+            if path_characters > _MOST_PATH_CHARACTERS:
+                raise TreeRefused("unreadable", f"its paths have more than {_MOST_PATH_CHARACTERS} characters")
             if stat.S_ISDIR(info.st_mode):
                 folders.append(path)
             elif (info.st_dev, info.st_ino) not in seen:

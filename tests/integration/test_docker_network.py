@@ -1,15 +1,18 @@
 """What a build.sh reaches: the internet, but no listener on this host; and a twin with the block switched off."""
 
 import os
-import socket
 import subprocess
-from contextlib import contextmanager
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from harness.sandbox import network
 from harness.sandbox.container import DockerSandbox
+
+sys.path.insert(0, str(Path(__file__).parent / "hostile"))
+from listening import DEFAULT_BRIDGE, address_of, listener, own_address
 
 pytestmark = [pytest.mark.docker]
 
@@ -24,31 +27,11 @@ for address in {addresses!r}:
 """
 
 
-@contextmanager
-def listener():
-    """Somebody on this host who answers at every address it has; its port."""
-    with socket.socket() as listening:
-        listening.bind(("0.0.0.0", 0))
-        listening.listen()
-        yield listening.getsockname()[1]
-
-
-def gateway(client, name):
-    return client.networks.get(name).attrs["IPAM"]["Config"][0]["Gateway"]
-
-
-def own_address():
-    """The address this host has in the network around it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))
-        return probe.getsockname()[0]
-
-
 def test_a_listener_on_this_host_is_out_of_reach(bench):
     if os.geteuid() != 0:
         pytest.fail("run the Docker tests as root: private networks cannot be blocked otherwise")
     bench.build(bench.entry())
-    addresses = [gateway(bench.client, network.BRIDGE), gateway(bench.client, "bridge"), own_address()]
+    addresses = [address_of(network.BRIDGE), address_of(DEFAULT_BRIDGE), own_address()]
     with listener() as port:
         bench.build(bench.entry(build=CONNECT.format(addresses=addresses, port=port)))
     assert bench.build_log.read_text().splitlines() == [f"refused {address}" for address in addresses]
@@ -59,7 +42,7 @@ def test_it_is_reached_where_the_operator_says_so(bench):
     """The twin: the listener answers, so it is the block that refuses."""
     policy = replace(bench.sandbox.policy, block_private_networks=False)
     sandbox = DockerSandbox(policy=policy, cache=bench.folder / "cache")
-    addresses = [gateway(bench.client, "bridge")]
+    addresses = [address_of(DEFAULT_BRIDGE)]
     with listener() as port:
         bench.build(bench.entry(build=CONNECT.format(addresses=addresses, port=port)), sandbox=sandbox)
     assert bench.build_log.read_text() == f"reached {addresses[0]}\n"
@@ -72,7 +55,7 @@ def test_rules_that_somebody_removed_are_back_for_the_next_build(bench):
     subprocess.run(
         ["iptables", "--wait", "--delete", "INPUT", "-i", network.BRIDGE, "-j", "WMC-BUILD-HOST"], check=True
     )
-    address = gateway(bench.client, network.BRIDGE)
+    address = address_of(network.BRIDGE)
     with listener() as port:
         bench.build(bench.entry(build=CONNECT.format(addresses=[address], port=port)))
     assert bench.build_log.read_text() == f"refused {address}\n"

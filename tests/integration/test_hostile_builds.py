@@ -22,12 +22,11 @@ sys.path.insert(0, str(Path(__file__).parent / "hostile"))
 import caging
 from arena import Arena, expect_of, open_arena
 from cases import BUILDS, GRADED, Case, as_cases
-from listening import address_of, listener, own_address
+from listening import DEFAULT_BRIDGE, address_of, listener, own_address
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 
 BRIEF_S = 4
-DEFAULT_BRIDGE = "docker0"
 HIDING = ("build_hides_in_attributes", "build_hides_in_times")
 ENDING = [name for name in BUILDS if not name.startswith(("build_hides", "build_reaches"))]
 
@@ -120,7 +119,7 @@ def test_without_the_rules_it_reaches_the_host(arena: Arena, sandbox: Any) -> No
     assert arena.told(report) == {host: "worked"}
 
 
-@pytest.mark.parametrize("name", as_cases(HIDING, *HIDING))
+@pytest.mark.parametrize("name", as_cases(HIDING, "build_hides_in_times"))
 def test_two_builds_that_differ_for_the_entry_differ_in_their_digest(
     arena: Arena, sandbox: Any, name: str
 ) -> None:

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+DEFAULT_BRIDGE = "docker0"
 _SIOCGIFADDR = 0x8915
 
 
