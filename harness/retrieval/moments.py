@@ -11,6 +11,7 @@ S training segments. Inside a tile columns are ordered f first: column f*B + b.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,9 +159,10 @@ class _Search:
     found: Found
 
     def tiles(self) -> list[range]:
-        """The moments in pieces of about a tile's frames."""
-        size = max(1, self.engine.tile_frames // self.stride)
-        return spans(len(self.moments.firsts), size)
+        """The moments in pieces that lie within a tile's frames: short segments may keep two of them far apart."""
+        tile_M = self.moments.firsts // max(self.stride, self.engine.tile_frames)
+        edges = [*np.unique(tile_M, return_index=True)[1].tolist(), len(tile_M)]
+        return [range(begin, end) for begin, end in pairwise(edges)]
 
     def tile(self, moments: range) -> tuple[int, list[tuple[Hits, ...]]]:
         """Where these moments end, and their hits of every block of windows."""

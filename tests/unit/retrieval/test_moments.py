@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,32 +11,61 @@ from numpy.typing import NDArray
 
 from harness.data.clips import Clip, ClipMetadata
 from harness.data.windows import find_segments
-from harness.retrieval.engines import NumpyEngine
+from harness.retrieval.engines import Engine, NumpyEngine
 from harness.retrieval.moments import Found, moments_of, search_moments
 from harness.retrieval.packing import words
+
+ENGINE = NumpyEngine(threads=1, tile_frames=10)
 
 
 def noise(frames: int, seed: int) -> NDArray[np.uint32]:
     return np.random.default_rng(seed).integers(2**18, size=(frames, 2, 2), dtype=np.uint32)
 
 
-def search(seen_FHW: NDArray[np.uint32], tokens_NHW: NDArray[np.uint32], told: list[int]) -> Found:
-    """One window against one segment, with a stride of 3."""
+def search(
+    seen_FHW: NDArray[np.uint32],
+    tokens_NHW: NDArray[np.uint32],
+    told: list[int],
+    *,
+    lengths: tuple[int, ...] = (),
+    engine: Engine = ENGINE,
+) -> Found:
+    """One window against one segment, or segments of these lengths, with a stride of 3."""
 
     def advance(amount: int = 1, /) -> None:
         told.append(amount)
 
+    lengths = lengths or (len(tokens_NHW),)
     train = Clip(
         folder=Path("nowhere"),
         metadata=ClipMetadata(num_images=len(tokens_NHW)),
         tokens_NHW=tokens_NHW,
-        segment_ids_N=np.zeros(len(tokens_NHW), np.int32),
+        segment_ids_N=np.repeat(np.arange(len(lengths), dtype=np.int32), lengths),
         actions=MappingProxyType({}),
     )
-    engine = NumpyEngine(threads=1, tile_frames=10)
     return search_moments(
         words(seen_FHW)[None], train, stride=3, per_list=2, best_of=1, engine=engine, advance=advance
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counting(NumpyEngine):
+    """Keeps how many frames it was given at once."""
+
+    frames: list[int]
+
+    def distances(self, queries_QW: NDArray[np.uint64], frames_NW: NDArray[np.uint64]) -> NDArray[np.uint16]:
+        self.frames.append(len(frames_NW))
+        return super().distances(queries_QW, frames_NW)
+
+
+def test_short_segments_between_two_moments_are_not_held_in_memory() -> None:
+    frames, told = noise(800, 0), list[int]()
+    engine = Counting(threads=1, tile_frames=10, frames=[])
+    found = search(frames[[4, 793]], frames, told, lengths=(13, *[2] * 387, 13), engine=engine)
+    assert found.last.frames_QK[:, 0].tolist() == [4, 793]
+    assert sum(told) == 800
+    assert max(engine.frames) <= 10 + 3 * 3 + 3
 
 
 def test_the_last_four_frames_tell_what_the_last_one_hides() -> None:
