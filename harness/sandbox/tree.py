@@ -118,7 +118,9 @@ def _list(
             found.append((path, info))
             path_characters += len(path)
             if path_characters > _MOST_PATH_CHARACTERS:
-                raise TreeRefused("unreadable", f"its paths have more than {_MOST_PATH_CHARACTERS} characters")
+                raise TreeRefused(
+                    "unreadable", f"its paths have more than {_MOST_PATH_CHARACTERS} characters"
+                )
             if stat.S_ISDIR(info.st_mode):
                 folders.append(path)
             elif (info.st_dev, info.st_ino) not in seen:

@@ -77,6 +77,30 @@ def test_a_stream_that_ends_early_is_never_taken_for_all_files(folder, kept):
     assert "it broke" in caught.value.message
 
 
+def test_a_sender_that_has_called_and_ended_between_two_looks_is_heard():
+    """Its whole message lies in the socket by the time that the host sees its container end."""
+    with contents._listening() as (folder, listener):
+
+        def has_ended():
+            with socket.socket(socket.AF_UNIX) as caller:
+                caller.connect(f"{folder}/socket")
+                caller.sendall(b"null\n")
+            return True
+
+        with contents._connection(listener, has_ended, lambda: "it broke") as stream:
+            assert stream.read() == b"null\n"
+    assert not Path(folder).exists()
+
+
+def test_a_sender_that_ended_without_a_call_is_not_waited_for():
+    with (
+        contents._listening() as (_, listener),
+        pytest.raises(SandboxFailed, match="it broke"),
+        contents._connection(listener, lambda: True, lambda: "it broke"),
+    ):
+        pass
+
+
 def test_links_and_pipes_are_not_followed(folder, tmp_path):
     """The training split lies beside the entry, on the host that grades."""
     secret = tmp_path / "video.bin"

@@ -98,6 +98,16 @@ def test_a_sparse_file_is_refused_before_it_is_read(folder):
         measured(folder)
 
 
+def test_more_paths_than_memory_should_hold_are_refused(folder, monkeypatch):
+    """Half a million files at the end of a path of 4,096 bytes would end the program that lists them."""
+    monkeypatch.setattr(tree, "_MOST_PATH_CHARACTERS", len("a") + len("a/one") + len("two"))
+    measured(folder)
+    (folder / "b").touch()
+    with pytest.raises(tree.TreeRefused) as caught:
+        measured(folder)
+    assert caught.value.reason == "unreadable"
+
+
 def test_a_name_that_is_not_text_is_hashed_too(folder):
     before = measured(folder).tree_sha256
     with open(os.fsencode(folder) + b"/\xff\n", "wb"):
