@@ -40,8 +40,8 @@ SOURCES = 20
 INTERRUPTED = "the check was interrupted"
 
 UNTESTED = (
-    "no prediction could be tested for shared mistakes: the training clip has too few segments that show the same "
-    "scenes, or the graded windows are too few"
+    "no prediction could be tested for shared mistakes, for too few segments of the training clip look alike: name the "
+    "whole training split in --train"
 )
 
 

@@ -5,7 +5,6 @@ This is the only module that knows the order of the stages. Each hands a value t
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -25,9 +24,9 @@ from harness.pictures import NOT_LOOKED_AT, open_viewer
 from harness.progress import Progress
 from harness.protocol.conversation import GATE_VERSION, Limits
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
-from harness.reporting import regime_report, with_pictures
+from harness.reporting import entry_facts, regime_report, with_pictures
 from harness.results.record import Record
-from harness.results.report import EntryFacts, GradeReport, Provenance
+from harness.results.report import GradeReport, Provenance
 from harness.results.store import Store
 from harness.results.version import git_commit, harness_version
 from harness.retrieval.entry_scan import scan_entry
@@ -170,7 +169,7 @@ class _Stages:
         with self.progress.step(f"opening {submission}"), self.record.timed("intake"):
             entry = open_archive(submission, folder)
         self.record.learn(submission_sha256=entry.sha256)
-        self.record.entry = _facts(entry.manifest)
+        self.record.entry = entry_facts(entry.manifest)
         return entry
 
     def regimes(self, manifest: EntryManifest) -> list[Regime]:
@@ -280,19 +279,3 @@ class _Stages:
 
     def _asker(self) -> Asker:
         return Asker(sandbox=self.sandbox, store=self.store, record=self.record, limits=self.request.limits)
-
-
-def _facts(manifest: EntryManifest) -> EntryFacts:
-    """What the record repeats of a manifest; the e-mail address stays in the zip."""
-    return EntryFacts(
-        user_name=manifest.user_name,
-        entry_name=manifest.entry_name,
-        description=manifest.description,
-        training_flops=manifest.training_flops,
-        external_data=manifest.external_data,
-        claimed_val_loss=manifest.claimed_val_loss,
-        causal=manifest.causal,
-        email_sha256=hashlib.sha256(manifest.email.lower().encode()).hexdigest(),
-        parameters=manifest.parameters,
-        forbidden_reference=manifest.forbidden_reference,
-    )

@@ -1,7 +1,8 @@
-"""One regime's numbers as its record says them."""
+"""What a record repeats of a manifest, and says of a regime."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,8 +10,25 @@ from typing import Any
 import numpy as np
 
 from harness.exam import Result
+from harness.intake.manifest import EntryManifest
 from harness.pictures import Pictures
-from harness.results.report import RegimeReport, SamplesReport
+from harness.results.report import EntryFacts, RegimeReport, SamplesReport
+
+
+def entry_facts(manifest: EntryManifest) -> EntryFacts:
+    """What the record repeats of a manifest; the e-mail address stays in the zip."""
+    return EntryFacts(
+        user_name=manifest.user_name,
+        entry_name=manifest.entry_name,
+        description=manifest.description,
+        training_flops=manifest.training_flops,
+        external_data=manifest.external_data,
+        claimed_val_loss=manifest.claimed_val_loss,
+        causal=manifest.causal,
+        email_sha256=hashlib.sha256(manifest.email.lower().encode()).hexdigest(),
+        parameters=manifest.parameters,
+        forbidden_reference=manifest.forbidden_reference,
+    )
 
 
 def regime_report(result: Result, kept: Sequence[tuple[str, str]]) -> RegimeReport:

@@ -162,6 +162,8 @@ def _suspicion(report: GradeReport) -> str | None:
         return "it failed while its train gap was measured"
     if found.entry_scan and found.entry_scan.runs:
         return "training frames lie in its files"
+    if found.entry_scan and found.entry_scan.missing:
+        return "its files could not all be searched for training frames"
     return None
 
 

@@ -136,8 +136,3 @@ class ProbeSheet:
             at_R = self.probes.cells_R[rows].astype(np.int64) + place * cells
             logprobs_R = prediction.log_softmax.at(at_R, self.probes.values_R[rows])
             self.logprobs_R[rows] = np.maximum(logprobs_R, FLOOR)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every probe was recorded."""
-        return not np.isnan(self.logprobs_R).any()

@@ -60,7 +60,8 @@ def judge(found: Findings, thresholds: Thresholds | None) -> Judgement:
     `review` when delta is above `delta_copied` but not so certainly, when the lower end is above every honest delta
     by one standard deviation of theirs, when too many windows are flagged, when the train gap or the share of
     near-duplicates is above its threshold, when the entry failed while its gap was measured, or when training frames
-    lie in its files. `uncalibrated` without thresholds; what needs none is named all the same.
+    lie in its files or could not be searched for. `uncalibrated` without thresholds; what needs none is named all the
+    same.
 
     The one standard deviation is there because intervals are narrow beside the spread of honest entries: without it
     whichever of E + 1 honest entries has the largest delta would be reviewed, one in E + 1.
@@ -167,7 +168,9 @@ def _gap_failure(failure: str | None) -> Iterator[str]:
 
 
 def _frames_found(scan: EntryScan | None) -> Iterator[str]:
-    """One sentence, about the longest run."""
+    """One sentence, about the longest run; another where not all was searched, or an entry could hide behind that."""
+    if scan is not None and scan.missing is not None:
+        yield f"Its files could not all be searched for training frames: {scan.missing}"
     if scan is None or not scan.runs:
         return
     run = max(scan.runs, key=lambda each: each.frames)

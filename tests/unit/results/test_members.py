@@ -145,6 +145,7 @@ def test_a_grade_that_does_not_exist_is_named() -> None:
         chosen(FIVE, entries=("g0", "g1", "nowhere"))
 
 
+SCAN = EntryScan(size_bytes=1, num_files=1, sent_bytes=1)
 RUN = TrainingRun(path="x", offset=0, layout="uint32", frames=40, train_frame=0)
 
 
@@ -154,9 +155,8 @@ RUN = TrainingRun(path="x", offset=0, layout="uint32", frames=40, train_frame=0)
         pytest.param({"verdict": Verdict.COPIED}, id="copied"),
         pytest.param({"verdict": Verdict.REVIEW}, id="review"),
         pytest.param({"gap_failure": "no reply"}, id="failed in the gap"),
-        pytest.param(
-            {"entry_scan": EntryScan(size_bytes=1, num_files=1, sent_bytes=1, runs=(RUN,))}, id="holds frames"
-        ),
+        pytest.param({"entry_scan": replace(SCAN, runs=(RUN,))}, id="holds frames"),
+        pytest.param({"entry_scan": replace(SCAN, missing="docker stopped")}, id="not searched"),
     ],
 )
 def test_a_suspect_is_a_member_only_by_name_and_it_is_said(changes: dict[str, Any]) -> None:

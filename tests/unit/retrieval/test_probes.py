@@ -148,9 +148,8 @@ def prediction(windows: list[int], t: int, logits_BHWFV: NDArray[np.floating]) -
 def test_uniform_logits_give_every_probe_minus_log_512(some_probes: Probes) -> None:
     sheet = ProbeSheet(probes=some_probes)
     for t in range(1, 16):
-        assert not sheet.complete
+        assert np.isnan(sheet.logprobs_R).any()
         sheet.record(prediction([1, 0], t, np.ones((2, 16, 16, 2, V), np.float32)))
-    assert sheet.complete
     np.testing.assert_allclose(sheet.logprobs_R, -math.log(V), rtol=1e-6)
 
 
@@ -179,5 +178,7 @@ def test_log_probabilities_end_at_the_floor(some_probes: Probes) -> None:
     np.testing.assert_array_equal(sheet.logprobs_R[rows], expected)
 
 
-def test_a_sheet_without_probes_is_complete(truth: ClipTruth) -> None:
-    assert ProbeSheet(probes=probes_of(truth, proposed({}))).complete
+def test_without_candidates_there_are_no_probes(truth: ClipTruth) -> None:
+    probes = probes_of(truth, proposed({}))
+    assert probes.begins_G.tolist() == [0] * (2 * T + 1)
+    assert len(ProbeSheet(probes=probes).logprobs_R) == 0

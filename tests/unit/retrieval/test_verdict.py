@@ -75,7 +75,12 @@ FAILED = {"train_gap": None, "gap_failure": "no reply within 60 s"}
         pytest.param(
             FOUND, Verdict.REVIEW, ["40 training frames one after another"], id="frames in the entry"
         ),
-        pytest.param({"entry_scan": replace(SCAN, runs=None)}, Verdict.CLEAR, [], id="not searched"),
+        pytest.param(
+            {"entry_scan": replace(SCAN, runs=None, missing="docker stopped")},
+            Verdict.REVIEW,
+            ["searched for training frames: docker stopped"],
+            id="not searched",
+        ),
         pytest.param({"entry_scan": None}, Verdict.CLEAR, [], id="not scanned"),
         pytest.param(
             {"delta": 2.0, "delta_ci": (1.8, 2.2), **FLAGGED, **LARGE_GAP, **MANY_NEAR, **FOUND},
