@@ -107,34 +107,7 @@ class CopyCheck:
         )
         if not shared.tested:
             return replace(found, verdict=Verdict.UNMEASURED, missing=UNTESTED, reasons=without_panel(found))
-        evidence = self._evidence(shared, distances_BT, nearest_BT)
-        file, sha256 = self.store.save_artifact(record.grade_id, FILE_NAME, evidence.to_bytes())
-        sources = strongest_sources(
-            shared.sources_BT, shared.support_BT, tokens_BTHW, self.train, most=SOURCES
-        )
-        found = replace(
-            found,
-            delta=shared.delta,
-            delta_ci=shared.delta_ci,
-            delta_by_window=shared.delta_by_window,
-            path_share=shared.path_share,
-            sources=sources,
-            evidence_file=file,
-            evidence_sha256=sha256,
-        )
-        judgement = judge(_findings(found, shared), thresholds)
-        return replace(
-            found,
-            verdict=judgement.verdict,
-            reasons=judgement.reasons,
-            windows_flagged=judgement.windows_flagged,
-            windows_p=judgement.windows_p,
-        )
-
-    def _evidence(
-        self, shared: SharedErrors, distances_BT: NDArray[np.int32], nearest_BT: NDArray[np.int64]
-    ) -> Evidence:
-        return Evidence(
+        evidence = Evidence(
             probes_sha256=self.questions.probes_sha256,
             logprobs_R=self.sheet.logprobs_R.astype(np.float16),
             distances_BT=distances_BT,
@@ -142,6 +115,23 @@ class CopyCheck:
             sources_BT=shared.sources_BT,
             support_BT=shared.support_BT,
             delta_B=np.array(shared.delta_by_window),
+        )
+        file, sha256 = self.store.save_artifact(record.grade_id, FILE_NAME, evidence.to_bytes())
+        found = replace(found, evidence_file=file, evidence_sha256=sha256)
+        return _with_verdict(self._with_shared_errors(found, shared, tokens_BTHW), shared)
+
+    def _with_shared_errors(
+        self, found: RetrievalReport, shared: SharedErrors, tokens_BTHW: NDArray[np.uint32]
+    ) -> RetrievalReport:
+        return replace(
+            found,
+            delta=shared.delta,
+            delta_ci=shared.delta_ci,
+            delta_by_window=shared.delta_by_window,
+            path_share=shared.path_share,
+            sources=strongest_sources(
+                shared.sources_BT, shared.support_BT, tokens_BTHW, self.train, most=SOURCES
+            ),
         )
 
 
@@ -206,8 +196,8 @@ def _training_clip(folder: Path, exam: Exam, data_sha256: str) -> tuple[Clip, st
     return train, train_sha256
 
 
-def _findings(found: RetrievalReport, shared: SharedErrors) -> Findings:
-    return Findings(
+def _with_verdict(found: RetrievalReport, shared: SharedErrors) -> RetrievalReport:
+    findings = Findings(
         delta=shared.delta,
         delta_ci=shared.delta_ci,
         delta_by_window=shared.delta_by_window,
@@ -215,4 +205,12 @@ def _findings(found: RetrievalReport, shared: SharedErrors) -> Findings:
         gap_failure=found.gap_failure,
         near_duplicates=found.near_duplicates,
         entry_scan=found.entry_scan,
+    )
+    judgement = judge(findings, found.thresholds)
+    return replace(
+        found,
+        verdict=judgement.verdict,
+        reasons=judgement.reasons,
+        windows_flagged=judgement.windows_flagged,
+        windows_p=judgement.windows_p,
     )
