@@ -93,9 +93,9 @@ def test_shards_merged_in_either_direction_are_one_search(seed: int, cuts: list[
 def test_merging_short_lists_into_a_long_one_fills_it_with_nothing() -> None:
     rng = np.random.default_rng(0)
     queries_QHW, database_NHW = few_distinct(rng, 3), few_distinct(rng, 4)
-    one = nearest(queries_QHW, database_NHW[:2], 2)
-    two = nearest(queries_QHW, database_NHW[2:], 2).moved(2)
-    assert same(merge(one, two, 6), nearest(queries_QHW, database_NHW, 6))
+    one = nearest(queries_QHW, database_NHW[:2], 2, engine=SMALL)
+    two = nearest(queries_QHW, database_NHW[2:], 2, engine=SMALL).moved(2)
+    assert same(merge(one, two, 6), nearest(queries_QHW, database_NHW, 6, engine=SMALL))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -115,7 +115,8 @@ def test_equal_frames_come_in_their_order() -> None:
 
 def test_opposite_frames_differ_in_every_bit() -> None:
     none = np.zeros((1, 16, 16), np.uint32)
-    assert nearest(none, none + np.uint32(2**18 - 1), 1).distances_QK.tolist() == [[4608]]
+    found = nearest(none, none + np.uint32(2**18 - 1), 1, engine=SMALL)
+    assert found.distances_QK.tolist() == [[4608]]
 
 
 @dataclass(frozen=True, kw_only=True)
