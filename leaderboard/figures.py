@@ -18,7 +18,7 @@ FRAME_DECIMALS = 2
 METRIC_DECIMALS = {Metric.LPIPS: 4, Metric.PSNR: 2, Metric.SSIM: 4}
 """Of what pictures are worth; PSNR in decibels."""
 DELTA_DECIMALS = 3
-"""Of what the retrieval check gives to a source's mistakes, in nats per value."""
+"""Of what an entry gives to a source's mistakes, in spreads of its answers."""
 SHARE_DECIMALS = 4
 LARGEST = float(math.ceil(2 * CHALLENGE.uniform_loss))
 """Nats per token; beyond it a loss is only called larger, or one absurd entry would flatten every chart."""

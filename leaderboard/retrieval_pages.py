@@ -100,12 +100,12 @@ def _delta(found: RetrievalReport) -> Statistic | None:
         beyond = found.delta > those.delta_copied or (ends is not None and ends[0] > those.delta_outlying)
     return Statistic(
         title="Shared mistakes, delta",
-        value=f"{delta(found.delta)} nats",
+        value=f"{delta(found.delta)} spreads",
         interval=f"{delta(ends[0])} to {delta(ends[1])}" if ends else NOTHING,
         threshold=threshold,
         beyond=beyond,
-        meaning="Extra nats per value that the entry gives to the mistakes of single training frames, beyond what "
-        "honest predictors give to them.",
+        meaning="Extra nats that the entry gives to the mistakes of single training frames, beyond what honest "
+        "predictors give to them, in spreads of its own answers.",
     )
 
 

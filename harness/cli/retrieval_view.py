@@ -58,7 +58,7 @@ def retrieval_lines(found: RetrievalReport) -> Iterator[str]:
 def _figures(found: RetrievalReport) -> Iterator[str]:
     those = found.thresholds
     if found.delta is not None:
-        yield f"delta {found.delta:+.3f}{_interval(found.delta_ci, 3)} nats per value{_beside(those)}"
+        yield f"delta {found.delta:+.3f}{_interval(found.delta_ci, 3)} spreads{_beside(those)}"
     if found.windows_flagged is not None:
         chance = "" if found.windows_p is None else f", p {found.windows_p:.2g}"
         bound = f" (review below {those.windows_p:.2g})" if those else ""

@@ -187,7 +187,8 @@ class RetrievalReport:
 
     Attributes:
         verdict: with its `reasons`, a sentence each.
-        delta, delta_ci: extra nats per value given to the sources' mistakes, with its 95% cluster bootstrap interval.
+        delta, delta_ci: extra nats given to a source's mistake, in spreads of the entry's answers, with its 95% cluster
+            bootstrap interval.
         delta_by_window: the same for each graded window.
         windows_flagged: how many windows' delta no honest entry's window shows; `windows_p` its binomial tail.
         train_gap, near_duplicates, entry_scan: see there.

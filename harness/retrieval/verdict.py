@@ -121,8 +121,8 @@ def _shared_errors(found: Findings, thresholds: Thresholds) -> tuple[bool, tuple
     if not (is_large or low > outlying):
         return False, ()
     measured = (
-        f"It gives the mistakes of training frames {found.delta:+.3f} nats per value more than honest models "
-        f"explain (95% interval {low:+.3f} to {high:+.3f}); {thresholds.honest} honest entries reach at most "
+        f"It favours the mistakes of training frames by {found.delta:+.3f} spreads of its answers more than honest "
+        f"models explain (95% interval {low:+.3f} to {high:+.3f}); {thresholds.honest} honest entries reach at most "
         f"{thresholds.delta_max:+.3f}, and above {thresholds.delta_copied:+.3f} counts as copied."
     )
     if is_large and is_certain:

@@ -38,7 +38,7 @@ def test_every_figure_stands_with_its_interval_beside_its_threshold() -> None:
     shown = text(FOUND)
     assert "copied" in shown.splitlines()[0]
     assert "delta is larger than any honest one" in shown
-    assert "delta +1.235, 95% +1.100 to +1.300, nats per value (copied above +0.400" in shown
+    assert "delta +1.235, 95% +1.100 to +1.300, spreads (copied above +0.400" in shown
     assert "flagged windows 2 of 3, p 0.0003 (review below 0.001)" in shown
     assert "train gap +0.5000, 95% +0.2500 to +0.7500, nats per token (review above +0.2000)" in shown
 

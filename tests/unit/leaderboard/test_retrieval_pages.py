@@ -74,7 +74,7 @@ def test_each_statistic_stands_beside_its_interval_and_threshold(grades, found):
     page = page_of(grades.graded(retrieval=found()))
     shown = {each.title: each for each in page.retrieval.statistics}
     delta, gap = shown["Shared mistakes, delta"], shown["Train gap"]
-    assert (delta.value, delta.interval, delta.beyond) == ("+1.235 nats", "+1.123 to +1.346", True)
+    assert (delta.value, delta.interval, delta.beyond) == ("+1.235 spreads", "+1.123 to +1.346", True)
     assert "+0.401" in delta.threshold
     assert "+0.251" in delta.threshold
     assert (gap.value, gap.interval, gap.beyond) == ("+0.5123 nats", "+0.4000 to +0.6000", True)

@@ -51,7 +51,10 @@ FAILED = {"train_gap": None, "gap_failure": "no reply within 60 s"}
     [
         pytest.param({}, Verdict.CLEAR, [], id="everything at its threshold"),
         pytest.param(
-            {"delta": 0.7, "delta_ci": (0.31, 1.0)}, Verdict.COPIED, ["+0.700 nats"], id="large and certain"
+            {"delta": 0.7, "delta_ci": (0.31, 1.0)},
+            Verdict.COPIED,
+            ["+0.700 spreads"],
+            id="large and certain",
         ),
         pytest.param(
             {"delta": 0.7, "delta_ci": (0.3, 1.1)}, Verdict.REVIEW, ["reaches down"], id="large, uncertain"
