@@ -70,16 +70,24 @@ class _Block:
     end: int
     data: NDArray[np.uint8]
 
+    @property
+    def seen_again(self) -> int:
+        """From here on the next block looks at everything once more, in bytes from the file's start."""
+        return self.begin + len(self.data) - 3 * MARGIN_BYTES
+
 
 def find_runs(chunks: Iterable[bytes], index: FrameIndex) -> Iterator[Run]:
     """Every run of at least MIN_RUN different training frames in what the chunks make together."""
     waiting: list[Run] = []
-    threads = min(all_cores(), _MOST_THREADS)
-    for next_begin, pieces in in_order(lambda block: _looked_at(block, index), _blocks(chunks), threads):
+    searched = in_order(
+        lambda block: (block.seen_again, _pieces(block, index)),
+        _blocks(chunks),
+        min(all_cores(), _MOST_THREADS),
+    )
+    for seen_again, pieces in searched:
         runs = _joined([*waiting, *pieces])
-        # The next block looks at its margin again: what lies there may go on, or come once more.
-        waiting = [run for run in runs if run.end >= next_begin - MARGIN_BYTES]
-        yield from _long_enough(run for run in runs if run.end < next_begin - MARGIN_BYTES)
+        waiting = [run for run in runs if run.end >= seen_again]  # they may go on, or come once more
+        yield from _long_enough(run for run in runs if run.end < seen_again)
     yield from _long_enough(waiting)
 
 
@@ -129,11 +137,6 @@ def _blocks(chunks: Iterable[bytes]) -> Iterator[_Block]:
     size = -(-left // UNIT_BYTES) * UNIT_BYTES + 2 * MARGIN_BYTES
     data = np.frombuffer(bytes(held) + _NO_FRAME * (size - len(held)), np.uint8)
     yield _Block(begin=begin, end=begin + left, data=data)
-
-
-def _looked_at(block: _Block, index: FrameIndex) -> tuple[int, list[Run]]:
-    """Where the next block begins, and the runs of this one."""
-    return block.begin + len(block.data) - 2 * MARGIN_BYTES, _pieces(block, index)
 
 
 def _pieces(block: _Block, index: FrameIndex) -> list[Run]:

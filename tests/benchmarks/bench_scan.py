@@ -99,11 +99,14 @@ def main() -> None:
     index = filled_up(built[0], tokens_NP, args.frames)
     held = index.filter_bits.nbytes + index.places_N.nbytes
     print(f"index of {args.frames:,} frames: {held / args.frames:.1f} bytes a frame, {held / 1e6:.0f} MB")
+    key = tokens_NP[0, frame_index.KEY_BEGIN : frame_index.KEY_BEGIN + frame_index.KEY_TOKENS]
     files = {
         "random bytes": RNG.bytes(size),
         "float32 weights": RNG.normal(0, 0.02, size // 4).astype("<f4").tobytes(),
         "token ids as int32": RNG.integers(0, 50_000, size // 4).astype("<i4").tobytes(),
         "zeros": bytes(size),
+        "nearly all zeros": (bytes(4095) + b"x") * (size // 4096),
+        "one frame's key again and again, uint64": np.resize(key.astype("<u8"), size // 8).tobytes(),
         "training shard, uint32": RNG.bytes(12_345) + tokens_NP.astype("<u4").tobytes(),
         "training shard, uint64": RNG.bytes(12_345) + tokens_NP.astype("<u8").tobytes(),
         "training shard, packed18": RNG.bytes(12_345) + packed(tokens_NP),
