@@ -50,17 +50,15 @@ class Case:
 
 
 def report(cases: Sequence[Case], folder: Path) -> None:
-    """Print all tables, and write `retrieval_roc_SPLIT.svg`."""
-    for split in dict.fromkeys(case.split for case in cases):
-        here = [case for case in cases if case.split == split]
-        honest = [case for case in here if case.plan is None]
-        print(f"\n## {split}\n")
-        _print_honest("honest entries", [case for case in honest if not case.without_architecture])
-        _print_honest("their architecture left out", [case for case in honest if case.without_architecture])
-        fair = [case for case in honest if not case.without_architecture]
-        _print_copiers([case for case in here if case.plan is not None], fair)
-        _print_missed([case for case in here if case.plan is not None])
-        (folder / f"retrieval_roc_{split}.svg").write_text(_svg(here, fair))
+    """Print all tables, and write `retrieval_roc.svg`; splits are counted together."""
+    honest = [case for case in cases if case.plan is None]
+    fair = [case for case in honest if not case.without_architecture]
+    copiers = [case for case in cases if case.plan is not None]
+    _print_honest("Honest entries", fair)
+    _print_honest("Their architecture left out", [case for case in honest if case.without_architecture])
+    _print_copiers(copiers, fair)
+    _print_missed(copiers)
+    (folder / "retrieval_roc.svg").write_text(_svg(copiers, fair))
 
 
 def _print_honest(title: str, cases: Sequence[Case]) -> None:
@@ -72,7 +70,7 @@ def _print_honest(title: str, cases: Sequence[Case]) -> None:
     )
     for case in cases:
         if case.verdict != "clear":
-            print(f"  {case.verdict}: {case.name}: {' '.join(case.reasons)}")
+            print(f"  {case.verdict}: {case.split}, {case.name}: {' '.join(case.reasons)}")
 
 
 def true_positives(copiers: Sequence[Case], honest: Sequence[Case]) -> float:
@@ -106,7 +104,7 @@ def _print_missed(copiers: Sequence[Case]) -> None:
     )
     for case in missed:
         print(
-            f"  {case.name}: {case.honest_loss:.3f} -> {case.loss:.3f}, delta {case.delta:.3f} of "
+            f"  {case.split}, {case.name}: {case.honest_loss:.3f} -> {case.loss:.3f}, delta {case.delta:.3f} of "
             f"{case.delta_copied:.3f}"
         )
 
@@ -118,9 +116,9 @@ def _curve(copiers: Sequence[Case], honest: Sequence[Case]) -> NDArray[np.float6
     return np.array(rates)
 
 
-def _svg(cases: Sequence[Case], honest: Sequence[Case]) -> str:
+def _svg(copiers: Sequence[Case], honest: Sequence[Case]) -> str:
     """One curve for each blend, all ways to copy in all windows together."""
-    whole = [case for case in cases if case.plan is not None and case.windows == 1]
+    whole = [case for case in copiers if case.windows == 1]
     width, height = _SIZE + 3 * _MARGIN + 60, _SIZE + 2 * _MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '

@@ -55,4 +55,4 @@ def test_honest_entries_and_copiers_are_judged_and_drawn(
     verdicts = {case["plan"]: case["verdict"] for case in cases if case["plan"]}
     assert verdicts["five neighbours"] == "copied"
     assert verdicts["nearest"] != "copied"  # what it shows is the truth: there are no mistakes to share
-    assert (out / "retrieval_roc_val.svg").read_text().startswith("<svg")
+    assert (out / "retrieval_roc.svg").read_text().startswith("<svg")
