@@ -16,6 +16,7 @@ from leaderboard.render import GRADES, render, render_grade
 from leaderboard.samples import Gallery, Sample, SourceSample, copy_samples, remove_other_samples
 from leaderboard.site_files import put
 from leaderboard.standings import Standings, standings
+from leaderboard.verdicts import with_latest_check
 
 _GRADE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
@@ -35,7 +36,7 @@ def publish(
 
     Raises: OutputFailed when `site` cannot be written; StoreFailed when a record or picture cannot be published.
     """
-    every = list(reports)
+    every = with_latest_check(reports)
     shown = standings(every)
     samples: list[Sample | SourceSample] = []
     try:

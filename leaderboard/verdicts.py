@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from enum import Enum
 
-from harness.results.report import GradeReport
-from harness.retrieval.report import Verdict
+from harness.results.report import GradeReport, Status
+from harness.retrieval.report import RetrievalReport, Verdict
 
 NEVER_ALONE = "A badge never disqualifies by itself: a person who has seen the evidence decides."
 
@@ -44,3 +46,20 @@ def badge_of(report: GradeReport) -> Badge:
     if found is None or found.verdict is Verdict.UNMEASURED:
         return Badge.UNCHECKED
     return Badge(found.verdict.value)
+
+
+def with_latest_check(reports: Iterable[GradeReport]) -> list[GradeReport]:
+    """The reports, oldest first, each unchecked one with what was found last of the same zip on the same data.
+
+    Grading again without the training clip, or an interrupted check, takes no verdict away.
+    """
+    found: dict[tuple[str | None, str | None], RetrievalReport] = {}
+    kept = []
+    for report in reports:
+        graded = report.provenance.submission_sha256, report.provenance.data_sha256
+        if report.retrieval and badge_of(report) is not Badge.UNCHECKED:
+            found[graded] = report.retrieval
+        elif report.status is Status.GRADED and graded in found:
+            report = replace(report, retrieval=found[graded])  # noqa: PLW2901
+        kept.append(report)
+    return kept

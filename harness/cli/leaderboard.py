@@ -14,6 +14,7 @@ from harness.text import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from harness.results.store import Store
     from leaderboard.disclosure import Disclosure
     from leaderboard.samples import Gallery
     from leaderboard.sampling import SamplingBoard, SamplingRow
@@ -55,8 +56,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from leaderboard.exports import to_json
     from leaderboard.publish import publish
     from leaderboard.samples import open_gallery
+    from leaderboard.verdicts import with_latest_check
 
-    reports = Store(args.store).reports()
+    store = Store(args.store)
+    reports = with_latest_check(store.reports())
     splits = PUBLIC_VAL if args.publish_samples is None else tuple(args.publish_samples)
     gallery = open_gallery(reports, args.store, disclose(reports, splits))
     standings = publish(reports, args.output, gallery, store=args.store)
@@ -69,10 +72,23 @@ def run(args: argparse.Namespace, console: Console) -> None:
             console.show(_sampling_table(sampled))
         if not standings.boards:
             console.note(f"No ranked grade in {args.store} yet: `wmc grade ZIP --data DIR` makes the first.")
+    _tell_of_tampering(store, console)
     _tell_organiser(standings, console)
     _tell_of_data(gallery.disclosure, console, asked=args.publish_samples or ())
     _tell_of_pictures(gallery, console)
     console.note(f"page: {args.output / 'index.html'}")
+
+
+def _tell_of_tampering(store: Store, console: Console) -> None:
+    """Whether the records are those that were written."""
+    from harness.results.audit import check_records
+    from harness.results.checks import Outcome
+
+    for check in check_records(store):
+        if check.outcome is Outcome.DIFFERENT:
+            console.warn(
+                f"the store is not as it was recorded: {check.what}: {check.detail}; see `wmc verify`"
+            )
 
 
 def _tell_organiser(standings: Standings, console: Console) -> None:

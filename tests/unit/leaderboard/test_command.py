@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -45,6 +47,14 @@ def test_the_ranking_is_on_stdout_and_the_page_is_named_on_stderr(run, grades):
     assert "index.html" in shown.err.replace("\n", "")
     assert "1 grade(s) stopped by their entry" in shown.err
     assert "another reason" not in shown.err
+
+
+def test_an_edited_record_is_told_to_the_organiser(run, grades, tmp_path):
+    assert "not as it was recorded" not in run(reports=[grades.graded(), grades.graded(user="bob")]).err
+    with closing(sqlite3.connect(tmp_path / "store" / "grades.sqlite")) as database, database:
+        database.execute("DROP TRIGGER grades_are_not_edited")
+        database.execute("UPDATE grades SET report = replace(report, '9.0', '7.0') WHERE number = 1")
+    assert "the store is not as it was recorded" in run().err
 
 
 def test_the_sampling_track_is_on_stdout_too(run, grades):
