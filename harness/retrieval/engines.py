@@ -62,6 +62,17 @@ class Engine(Protocol):
         ...
 
 
+def closest_of_distances(
+    engine: Engine,
+    queries_QW: NDArray[np.uint64],
+    frames_NW: NDArray[np.uint64],
+    bound_Q: NDArray[np.int32],
+    k: int,
+) -> Closest:
+    """`Engine.closest` of an engine that has the distances in the processor's own memory."""
+    return closest(engine.distances(queries_QW, frames_NW).T, bound_Q, k)
+
+
 @dataclass(frozen=True, kw_only=True)
 class NumpyEngine:
     """A query at a time against frames that stay in the cache."""
@@ -78,15 +89,7 @@ class NumpyEngine:
             np.bitwise_count(frames_NW ^ query_W).sum(1, dtype=np.uint16, out=distance_N)
         return distance_QN
 
-    def closest(
-        self,
-        queries_QW: NDArray[np.uint64],
-        frames_NW: NDArray[np.uint64],
-        bound_Q: NDArray[np.int32],
-        k: int,
-    ) -> Closest:
-        """What is below its query's bound, or each query's k nearest of it; equals in the frames' order."""
-        return closest(self.distances(queries_QW, frames_NW).T, bound_Q, k)
+    closest = closest_of_distances
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,15 +107,7 @@ class NumbaEngine:
         _compiled()(queries_QW, frames_NW, distance_NQ)
         return distance_NQ.T
 
-    def closest(
-        self,
-        queries_QW: NDArray[np.uint64],
-        frames_NW: NDArray[np.uint64],
-        bound_Q: NDArray[np.int32],
-        k: int,
-    ) -> Closest:
-        """What is below its query's bound, or each query's k nearest of it; equals in the frames' order."""
-        return closest(self.distances(queries_QW, frames_NW).T, bound_Q, k)
+    closest = closest_of_distances
 
 
 def best_engine(device: str | None = None) -> Engine:
