@@ -10,6 +10,7 @@ import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 
 from harness.retrieval.engine_torch import TorchEngine
 from harness.retrieval.shortlist import Closest, closest
+
+DRIVER = Path("/dev/nvidiactl")
+"""There where a GPU can be used."""
 
 
 def all_cores() -> int:
@@ -111,14 +115,26 @@ class NumbaEngine:
 
 
 def best_engine(device: str | None = None) -> Engine:
-    """torch for a CUDA device, else numba, else numpy."""
-    if device is not None and device.startswith("cuda"):
+    """torch for a CUDA device, else numba, else numpy; None is a GPU where torch finds one, else the CPU."""
+    device = device or ("cuda" if _has_gpu() else "cpu")
+    if device.startswith("cuda"):
         return TorchEngine(device=device)
     try:
         importlib.import_module("numba")
     except ImportError:
         return NumpyEngine()
     return NumbaEngine()
+
+
+def _has_gpu() -> bool:
+    """torch takes seconds to import: it is asked only where a driver is."""
+    if not DRIVER.exists():
+        return False
+    try:
+        torch: Any = importlib.import_module("torch")
+    except ImportError:
+        return False
+    return bool(torch.cuda.is_available())
 
 
 @functools.cache

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from harness.retrieval import engines
 from harness.retrieval.engine_torch import TorchEngine
 from harness.retrieval.engines import Engine, NumbaEngine, NumpyEngine, best_engine
 from harness.retrieval.hamming import nearest
@@ -84,12 +87,28 @@ def test_a_gpu_is_used_where_it_is_named() -> None:
     assert engine.device == "cuda:1"
 
 
-def test_numba_is_used_where_it_is_installed() -> None:
+@pytest.mark.parametrize(
+    ("driver", "is_available", "found"),
+    [(True, True, "torch"), (True, False, "numpy"), (False, True, "numpy")],
+)
+def test_a_gpu_is_used_where_torch_finds_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, driver: bool, is_available: bool, found: str
+) -> None:
+    torch = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: is_available))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setattr(engines, "DRIVER", tmp_path if driver else tmp_path / "none")
+    assert best_engine().name.startswith(found)
+
+
+def test_numba_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("numba")
+    monkeypatch.setattr(engines, "DRIVER", tmp_path / "none")
     assert best_engine().name == best_engine("cpu").name == "numba"
 
 
-def test_numpy_is_used_where_numba_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numpy_is_used_where_numba_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(engines, "DRIVER", tmp_path / "none")
     monkeypatch.setitem(sys.modules, "numba", None)
     assert best_engine().name == "numpy"
 
