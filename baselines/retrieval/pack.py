@@ -24,6 +24,11 @@ from shard import Shard
 
 def open_clip(clip: Path) -> tuple[np.ndarray, np.ndarray]:
     """The clip's tokens [N,16,16] and segment ids [N], mapped and not read."""
+    for name in ("video.bin", "segment_ids.bin"):
+        if not (clip / name).is_file():
+            raise SystemExit(
+                f"{clip} is no clip: it has no {name}; name a folder such as data/train_v1.1 in --train"
+            )
     if os.path.getsize(clip / "video.bin") % (16 * 16 * 4):
         raise SystemExit(f"{clip / 'video.bin'} is not a whole number of 16x16 frames of uint32")
     tokens_NHW = np.memmap(clip / "video.bin", "<u4", mode="r").reshape(-1, 16, 16)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from harness.cli.console import Console
 from harness.cli.tables import number_table
+from harness.errors import UsageError
+from harness.retrieval.report import Verdict
 from harness.text import printable
 
 if TYPE_CHECKING:
@@ -92,8 +94,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
     store = Store(args.store)
     panel = calibrate(request, data=args.data, train=args.train, store=store, progress=console)
     path = args.output or store.panel_file
-    _write(panel, path)
     judged = judged_by_the_others(panel)
+    if args.all:
+        _refuse_copiers(panel, judged)
+    _write(panel, path)
     if args.json:
         console.json(panel.to_json())
     else:
@@ -103,6 +107,21 @@ def run(args: argparse.Namespace, console: Console) -> None:
         for reason in judged[entry.grade_id].reasons if entry.grade_id in judged else ():
             console.warn(f"{entry.entry_name} ({entry.grade_id}) stands out among the others: {reason}")
     console.note(f"panel: {path}")
+
+
+def _refuse_copiers(panel: Panel, judged: Mapping[str, Judgement]) -> None:
+    """Nobody has said of an entry by its name that it is honest: the others' word counts. Raises: UsageError."""
+    copiers = [
+        f"{printable(entry.entry_name)} ({entry.grade_id})"
+        for entry in panel.honest
+        if entry.grade_id in judged and judged[entry.grade_id].verdict is Verdict.COPIED
+    ]
+    if copiers:
+        raise UsageError(
+            f"by the others of the panel these entries copy: {', '.join(copiers)}",
+            code="usage.panel_copier",
+            fix="name the entries that you know to be honest, each with --entry GRADE",
+        )
 
 
 def _write(panel: Panel, path: Path) -> None:

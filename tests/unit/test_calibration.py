@@ -288,6 +288,17 @@ def test_the_command_says_who_stands_out(place: Place, capsys: pytest.CaptureFix
     assert "[red]entry4 (g4) stands out among the others: " in capsys.readouterr().err
 
 
+def test_of_all_entries_none_is_taken_that_copies_by_the_others_word(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.store.panel_file.unlink(missing_ok=True)
+    assert main(options(place, "--all", "--reference", "g0", "--reference", "g2")) == 2
+    shown = capsys.readouterr().err
+    assert "usage.panel_copier" in shown
+    assert "entry4 (g4)" in shown
+    assert not place.store.panel_file.exists()
+
+
 def test_a_panel_that_cannot_be_written_is_the_operators_matter(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
