@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 from harness.errors import StoreFailed, UsageError
 from harness.plain import from_plain, to_plain
 from harness.retrieval.evidence import read_evidence
+from harness.retrieval.packing import TOKEN_BITS
 from harness.retrieval.report import Thresholds, TrainGap
+from harness.spec import CHALLENGE
 
 CHECK_VERSION = 1
 """Of how statistics are computed: raised with every change, for a panel of another version measured otherwise."""
@@ -35,13 +37,17 @@ SPREADS = 3.0
 """Standard deviations between the largest honest value and what is too much."""
 
 LEAST_SPREAD = 0.05
-"""Nats: a few entries, or checkpoints of one run, may agree by chance. Seven honest ones of the demo spread by 0.09."""
+"""In spreads of answers: a few entries, or checkpoints of one run, may agree by chance."""
 
 WINDOWS_P = 0.01
 """A number of flagged windows less likely than this calls for review."""
 
 NEAR_QUANTILE = 0.001
 """Of the distances of honest predictions to the training set; closer than it is a near-duplicate."""
+
+NEAR_AT_MOST = 0.05
+"""Of a frame's bits. Further away is no duplicate, whatever honest entries do: two takes of one place are nearer than
+8%, and blurred honest predictions begin at 11% (tests/benchmarks/README.md)."""
 
 _NORMAL_95 = 1.96
 """Standard errors from the middle of a 95% interval to its end."""
@@ -215,8 +221,8 @@ def thresholds_of(honest: Sequence[HonestEntry]) -> Thresholds:
     in one more than there are: no smaller rate is supported by them.
 
     A predicted frame is a near-duplicate when it is closer to a training frame than all but 0.1% of the honest
-    predictions. Too many are more than the largest honest share and one window more: a window that stands still
-    makes all its frames near-duplicates at once.
+    predictions, and than `NEAR_AT_MOST` of its bits. Too many are more than the largest honest share and one window
+    more: a window that stands still makes all its frames near-duplicates at once.
 
     Raises: ValueError with fewer entries.
     """
@@ -226,7 +232,8 @@ def thresholds_of(honest: Sequence[HonestEntry]) -> Thresholds:
     delta_sd = max(float(np.std(deltas, ddof=1)), LEAST_SPREAD)
     windows = [delta for each in honest for delta in each.delta_by_window]
     gaps = [each.train_gap for each in honest if each.train_gap is not None]
-    near_bits = float(np.quantile(np.concatenate([each.near_distances for each in honest]), NEAR_QUANTILE))
+    nearest = np.quantile(np.concatenate([each.near_distances for each in honest]), NEAR_QUANTILE)
+    near_bits = min(float(nearest), NEAR_AT_MOST * TOKEN_BITS * CHALLENGE.tokens_per_frame)
     shares = [float(np.mean(np.asarray(each.near_distances) < near_bits)) for each in honest]
     return Thresholds(
         delta_max=max(deltas),

@@ -140,20 +140,29 @@ def test_without_three_gaps_there_is_no_threshold_of_the_gap() -> None:
 
 
 def test_near_is_what_one_honest_frame_in_a_thousand_is() -> None:
+    near = tuple(range(100, 1100))
+    assert thresholds_of([honest(n, near_distances=near) for n in range(3)]).near_bits == pytest.approx(
+        101, abs=1
+    )
+
+
+def test_what_is_far_from_every_training_frame_is_no_duplicate() -> None:
+    """Among honest entries that never come close, the nearest are still not near."""
     far = tuple(range(1000, 2000))
-    entries = [honest(1, near_distances=far), honest(2, near_distances=far), honest(3, near_distances=far)]
-    assert thresholds_of(entries).near_bits == pytest.approx(1001, abs=1)
+    thresholds = thresholds_of([honest(n, near_distances=far) for n in range(3)])
+    assert thresholds.near_bits == pytest.approx(0.05 * 4608)
+    assert thresholds.near_share == pytest.approx(1 / len(honest(1).delta_by_window))
 
 
 def test_too_many_near_duplicates_are_one_window_more_than_the_largest_honest_share() -> None:
-    still = tuple(sorted((*range(10), *range(500, 790))))  # 10 of 300 frames stand apart
-    others = tuple(range(500, 800))
+    still = tuple(sorted((*range(10), *range(150, 440))))  # 10 of 300 frames stand apart
+    others = tuple(range(150, 450))
     entries = [
         honest(number, near_distances=still if number == 0 else others, delta_by_window=(0.0,) * 20)
         for number in range(40)
     ]
     thresholds = thresholds_of(entries)
-    assert thresholds.near_bits == 500  # 0.1% of 12,000 frames are those 10 and two of the rest
+    assert thresholds.near_bits == 150  # 0.1% of 12,000 frames are those 10 and two of the rest
     assert thresholds.near_share == pytest.approx(10 / 300 + 1 / 20)
 
 
