@@ -21,7 +21,7 @@ EXPECTED = {
     "interfaces": ["lo"],
     "outside": "ENETUNREACH",
     "writable": ["/dev/mqueue", "/dev/shm", "/tmp"],
-    "core_bytes": 0,
+    "core_bytes": 1,
     "open_files": 4096,
     "tmp_mib": 64,
     "shm_mib": 16,

@@ -118,6 +118,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, grade: Callable[..., GradeRep
     ]
     made[2] = _asked_again(made[2])
     reports = [_with_artifacts(report, store, shade=40 * number) for number, report in enumerate(made)]
+    reports = [_of_a_zip(number, report) for number, report in enumerate(reports)]
     reports[0] = replace(reports[0], retrieval=_honest(Verdict.CLEAR))
     reports[2] = replace(reports[2], retrieval=_uncalibrated())
     reports[3] = replace(reports[3], retrieval=_honest(Verdict.REVIEW, hostile))
@@ -262,6 +263,11 @@ def _side_by_side(shade: int) -> bytes:
         image.paste((40 * shade, 60 + left // 3, 90), (left, 29, left + 192, 221))
     image.save(file, "PNG")
     return file.getvalue()
+
+
+def _of_a_zip(number: int, report: GradeReport) -> GradeReport:
+    """A grade of a submission of its own."""
+    return replace(report, provenance=replace(report.provenance, submission_sha256=f"{number:064x}"))
 
 
 def _asked_again(report: GradeReport) -> GradeReport:

@@ -52,9 +52,19 @@ def test_no_call_that_leaves_the_container_is_listed(name):
 
 
 def test_only_four_socket_families_are_allowed():
-    arguments = [argument for rule in rules_for("socket") for argument in rule["args"]]
-    assert {(argument["index"], argument["op"]) for argument in arguments} == {(0, "SCMP_CMP_EQ")}
-    assert sorted(argument["value"] for argument in arguments) == [1, 2, 10, 16]
+    rules = [rule["args"] for rule in rules_for("socket")]
+    assert {argument["op"] for arguments in rules for argument in arguments} == {"SCMP_CMP_EQ"}
+    asked = sorted([(argument["index"], argument["value"]) for argument in arguments] for arguments in rules)
+    assert asked == [[(0, 1)], [(0, 2)], [(0, 10)], [(0, 16), (2, 0)]]
+
+
+@pytest.mark.parametrize(("name", "resource"), [("setrlimit", 0), ("prlimit64", 1)])
+def test_the_limit_on_core_files_cannot_be_changed(name, resource):
+    core = 4
+    first = rules_for(name)[0]["args"]
+    assert first == [{"index": resource, "value": core, "op": "SCMP_CMP_NE"}]
+    reading = [rule["args"] for rule in rules_for(name)[1:]]
+    assert reading == ([[{"index": 2, "value": 0, "op": "SCMP_CMP_EQ"}]] if name == "prlimit64" else [])
 
 
 def test_clone_is_allowed_without_any_namespace_flag_only():
