@@ -49,15 +49,15 @@ def badge_of(report: GradeReport) -> Badge:
 
 
 def with_latest_check(reports: Iterable[GradeReport]) -> list[GradeReport]:
-    """The reports, oldest first, each unchecked one with what was found last of the same zip on the same data.
+    """The reports, oldest first, each one that was not judged with the last judgement of the same zip on the same data.
 
-    Grading again without the training clip, or an interrupted check, takes no verdict away.
+    Grading again without the training clip or without the panel, or an interrupted check, takes no verdict away.
     """
     found: dict[tuple[str | None, str | None], RetrievalReport] = {}
     kept = []
     for report in reports:
         graded = report.provenance.submission_sha256, report.provenance.data_sha256
-        if report.retrieval and badge_of(report) is not Badge.UNCHECKED:
+        if report.retrieval and badge_of(report) not in {Badge.UNCHECKED, Badge.UNCALIBRATED}:
             found[graded] = report.retrieval
         elif report.status is Status.GRADED and graded in found:
             report = replace(report, retrieval=found[graded])  # noqa: PLW2901

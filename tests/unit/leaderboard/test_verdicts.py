@@ -10,14 +10,16 @@ from leaderboard.verdicts import Badge, badge_of, with_latest_check
 COPIED_ZIP = {"submission_sha256": "a" * 64}
 
 
-def test_grading_again_without_the_training_clip_hides_no_verdict(grades, found) -> None:
+def test_grading_again_without_the_training_clip_or_the_panel_hides_no_verdict(grades, found) -> None:
     copied = grades.graded(retrieval=found(), provenance=COPIED_ZIP)
     again = grades.graded(provenance=COPIED_ZIP)
     interrupted = grades.graded(retrieval=replace(found(), verdict=Verdict.UNMEASURED), provenance=COPIED_ZIP)
+    no_panel = grades.graded(retrieval=replace(found(), verdict=Verdict.UNCALIBRATED), provenance=COPIED_ZIP)
     assert badge_of(again) is badge_of(interrupted) is Badge.UNCHECKED
-    kept = with_latest_check([copied, again, interrupted])
-    assert [badge_of(report) for report in kept] == [Badge.COPIED] * 3
-    assert [report.grade_id for report in kept] == [copied.grade_id, again.grade_id, interrupted.grade_id]
+    every = [copied, again, interrupted, no_panel]
+    kept = with_latest_check(every)
+    assert [badge_of(report) for report in kept] == [Badge.COPIED] * 4
+    assert [report.grade_id for report in kept] == [report.grade_id for report in every]
 
 
 def test_a_later_check_of_the_same_zip_counts(grades, found) -> None:
