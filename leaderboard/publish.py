@@ -10,9 +10,10 @@ from typing import Any
 
 from harness.errors import OutputFailed, StoreFailed
 from harness.results.report import GradeReport
+from leaderboard.changelog import changelog, to_atom
 from leaderboard.exports import grade_to_json, to_csv, to_json
 from leaderboard.grade_pages import GradePage, grade_pages
-from leaderboard.render import GRADES, render, render_grade
+from leaderboard.render import GRADES, render, render_changelog, render_grade, render_rules
 from leaderboard.samples import Gallery, Sample, SourceSample, copy_samples, remove_other_samples
 from leaderboard.site_files import put
 from leaderboard.standings import Standings, standings
@@ -28,7 +29,7 @@ def publish(
     *,
     store: Path | None = None,
 ) -> Standings:
-    """Write `index.html`, `leaderboard.json`, `leaderboard.csv` and a page and a JSON object for every grade.
+    """Write the rankings, their exports, a page and a JSON object for every grade, the changes and the rules.
 
     The pictures that are in `gallery` are copied beside them, any others in the site are removed; maps of losses come
     from `store`, the folder of the records, for data that the gallery shows. Nothing depends on the clock: the same
@@ -49,6 +50,10 @@ def publish(
             _write_grade(page, site)
         put(site / "leaderboard.json", _as_text(to_json(shown), indent=2).encode())
         put(site / "leaderboard.csv", to_csv(shown).encode())
+        changes = changelog(every)
+        put(site / "changelog.html", render_changelog(changes).encode())
+        put(site / "feed.xml", to_atom(changes, grades=GRADES))
+        put(site / "rules.html", render_rules().encode())
         put(site / "index.html", render(shown).encode())  # last: it names all others
         remove_other_samples(samples, site)
     except OSError as error:

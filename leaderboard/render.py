@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from harness.results.report import GradeReport
 from harness.scoring.perceptual import Metric, by_reason
 from harness.spec import CHALLENGE
 from leaderboard import charts, curves, figures
+from leaderboard.changelog import Change
 from leaderboard.columns import COLUMNS, REGIME_COLUMNS, SAMPLING_COLUMNS
+from leaderboard.field import field_charts
 from leaderboard.grade_pages import GradePage
 from leaderboard.marks import Mark
 from leaderboard.measured import measured
@@ -25,6 +27,7 @@ from leaderboard.positions import SHADES, shading
 from leaderboard.publishable import POLICY
 from leaderboard.references import PRIZE, PUBLISHED, Line
 from leaderboard.rivals import TITLES
+from leaderboard.rules import RULES, SOURCE
 from leaderboard.sampling import IMAGINED
 from leaderboard.standings import RANKED_BY, Standings
 from leaderboard.verdicts import NEVER_ALONE, Badge
@@ -43,6 +46,16 @@ def render(standings: Standings) -> str:
 def render_grade(page: GradePage) -> str:
     """The page of one grade as HTML, to lie in the folder `GRADES`."""
     return _environment().get_template("grade.html").render(script="", page=page)
+
+
+def render_changelog(changes: Sequence[Change]) -> str:
+    """The page of changes as HTML."""
+    return _environment().get_template("changelog.html").render(script="", changes=changes)
+
+
+def render_rules() -> str:
+    """The page of rules as HTML."""
+    return _environment().get_template("rules.html").render(script="")
 
 
 @cache
@@ -92,12 +105,15 @@ _OURS: Mapping[str, Any] = {
     "titles": TITLES,
     "published": PUBLISHED,
     "prize": PRIZE,
+    "rules": RULES,
+    "rules_source": SOURCE,
     "challenge": CHALLENGE,
     "regimes": sorted(DISCLOSURE_ORDER, key=lambda regime: regime is not RANKED_BY),
     "ranked_by": RANKED_BY,
     "imagined_by": IMAGINED,
     "chart": charts,
     "plot": curves,
+    "field_charts": field_charts,
     "measured": measured,
     "policy": POLICY,
     "reasons": _reasons,

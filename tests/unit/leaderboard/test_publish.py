@@ -14,7 +14,7 @@ from leaderboard.exports import to_csv, to_json
 from leaderboard.publish import publish
 from leaderboard.render import render
 
-FILES = ["index.html", "leaderboard.csv", "leaderboard.json"]
+FILES = ["changelog.html", "feed.xml", "index.html", "leaderboard.csv", "leaderboard.json", "rules.html"]
 
 
 def contents(site):
@@ -31,7 +31,7 @@ def test_the_site_shows_the_same_standings_in_three_files_and_has_two_for_every_
     reports = [grades.graded(), grades.failed()]
     shown = publish(reports, tmp_path / "a" / "site")
     site = contents(tmp_path / "a" / "site")
-    assert list(site) == pages_of(reports) + FILES
+    assert list(site) == sorted(pages_of(reports) + FILES)
     assert json.loads(site["leaderboard.json"]) == to_json(shown)
     assert site["leaderboard.csv"].decode() == to_csv(shown)
     assert site["index.html"].decode() == render(shown)
@@ -48,7 +48,7 @@ def test_other_files_in_the_folder_are_left_alone(grades, tmp_path):
     (tmp_path / "CNAME").write_text("example.org")
     reports = [grades.graded()]
     publish(reports, tmp_path)
-    assert list(contents(tmp_path)) == ["CNAME", *pages_of(reports), *FILES]
+    assert list(contents(tmp_path)) == sorted(["CNAME", *pages_of(reports), *FILES])
 
 
 def test_a_page_that_cannot_be_finished_leaves_the_old_one(grades, tmp_path):

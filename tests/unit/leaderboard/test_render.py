@@ -77,13 +77,14 @@ def test_nothing_is_loaded_from_anywhere(full, read_page):
     assert not {"img", "iframe", "object", "embed", "form", "base", "video", "audio"} & {
         tag for tag, _ in page.elements
     }
-    assert [attrs for tag, attrs in page.elements if tag == "link"] == [{"rel": "icon", "href": "data:,"}]
+    links = [(attrs["rel"], attrs["href"]) for tag, attrs in page.elements if tag == "link"]
+    assert links == [("icon", "data:,"), ("alternate", "feed.xml")], "a feed is named and not fetched"
     style = re.search(r"<style>(.*?)</style>", full, re.DOTALL).group(1)
     assert "url(" not in style
     assert "@import" not in style
     for href in (attrs["href"] for tag, attrs in page.elements if tag == "a"):
         assert re.match(
-            r"#|leaderboard\.(json|csv)$|grades/[0-9a-f-]+\.html(#declared)?$|https://huggingface\.co/1x-technologies/",
+            r"#|(rules|changelog)\.html$|leaderboard\.(json|csv)$|grades/[0-9a-f-]+\.html(#declared)?$|https://huggingface\.co/1x-technologies/",
             href,
         )
 

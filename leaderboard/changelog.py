@@ -1,0 +1,114 @@
+"""What happened, grade by grade: for the page of changes and for those who read it as a feed.
+
+No figures: what may be said of a loss, and when, is the boards' affair.
+"""
+
+from __future__ import annotations
+
+import uuid
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from harness.results.report import GradeReport
+from leaderboard.grade_pages import is_published
+from leaderboard.publishable import publishable
+
+_ATOM = "http://www.w3.org/2005/Atom"
+_NAMES = uuid.UUID("5c8f6f5e-6f0b-5d7e-9a53-1d0c8f2b7a11")
+"""What ids in the feed are derived in: the same grade has the same id in every copy of the site."""
+IN_FEED = 100
+"""Changes that the feed holds, the latest ones."""
+
+
+class Kind(str, Enum):
+    """What happened."""
+
+    GRADED = "graded"
+    REGRADED = "scored again"
+    STOPPED = "stopped by its entry"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One published grade; its texts are in publishable form.
+
+    Attributes:
+        at: when the grade ended, ISO 8601.
+        regrade_of: the grade whose answers were scored again.
+        code: why it stopped.
+    """
+
+    kind: Kind
+    grade_id: str
+    at: str
+    user: str
+    entry: str
+    data_name: str
+    regrade_of: str | None = None
+    code: str | None = None
+
+    @property
+    def in_words(self) -> str:
+        """In one sentence without its date."""
+        where = f" on {self.data_name}" if self.kind is not Kind.STOPPED else ""
+        why = f" ({self.code})" if self.code else ""
+        return f"{self.entry} by {self.user} was {self.kind.value}{where}{why}"
+
+
+def changelog(reports: Sequence[GradeReport]) -> tuple[Change, ...]:
+    """The latest first; `reports` come oldest first."""
+    return tuple(_change(report) for report in reversed(reports) if is_published(report))
+
+
+def to_atom(changes: Sequence[Change], *, grades: str) -> bytes:
+    """The latest `IN_FEED` changes as an Atom feed (RFC 4287), whose links lead into the site's folder `grades`.
+
+    They are relative to where the feed was found, for the site does not know its own address.
+    """
+    ET.register_namespace("", _ATOM)
+    feed = ET.Element(f"{{{_ATOM}}}feed")
+    _add(feed, "id", _id("feed"))
+    _add(feed, "title", "1X World Model Challenge: grades")
+    _add(feed, "updated", changes[0].at if changes else "1970-01-01T00:00:00+00:00")
+    _add(feed, "link", rel="self", href="feed.xml")
+    _add(feed, "link", rel="alternate", type="text/html", href="changelog.html")
+    for change in changes[:IN_FEED]:
+        entry = _add(feed, "entry")
+        _add(entry, "id", _id(change.grade_id))
+        _add(entry, "title", change.in_words)
+        _add(entry, "updated", change.at)
+        _add(_add(entry, "author"), "name", change.user)
+        _add(entry, "link", rel="alternate", type="text/html", href=f"{grades}/{change.grade_id}.html")
+    ET.indent(feed)
+    return bytes(ET.tostring(feed, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _change(report: GradeReport) -> Change:
+    public = publishable(report)
+    kind = Kind.GRADED
+    if public.failure:
+        kind = Kind.STOPPED
+    elif public.regrade_of:
+        kind = Kind.REGRADED
+    return Change(
+        kind=kind,
+        grade_id=public.grade_id,
+        at=public.finished_at,
+        user=public.entry.user_name or "",
+        entry=public.entry.entry_name or "",
+        data_name=public.provenance.data_name or "",
+        regrade_of=public.regrade_of,
+        code=public.failure.code if public.failure else None,
+    )
+
+
+def _add(parent: ET.Element, name: str, text: str | None = None, **attributes: str) -> ET.Element:
+    element = ET.SubElement(parent, f"{{{_ATOM}}}{name}", attributes)
+    element.text = text
+    return element
+
+
+def _id(name: str) -> str:
+    return f"urn:uuid:{uuid.uuid5(_NAMES, name)}"

@@ -1,0 +1,98 @@
+"""The rules of the challenge, and how each is enforced here: as much by measurement as can be, the rest by a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.spec import CHALLENGE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A rule in short, what holds it, and what is left to trust or to a person."""
+
+    name: str
+    title: str
+    rule: str
+    enforced: str
+    left: str
+
+
+SOURCE = "https://github.com/1x-technologies/1xgpt"
+"""Where 1X states them, with the details of the challenge that rules 4 and 5 are numbered in."""
+
+RULES = (
+    Rule(
+        name="first-below",
+        title="The prize",
+        rule=f"First to reach a temporally teacher-forced loss below {CHALLENGE.prize_loss:.1f} nats per token on the "
+        "private test set.",
+        enforced="The host holds the truth and computes the loss itself, from logits that it received before it "
+        "showed the frame. Nothing that an entry writes is taken as a score. The private set is never in the box.",
+        left="The organiser decides which data is the private set, and says who won.",
+    ),
+    Rule(
+        name="factorized",
+        title="Factorized predictions (details 2 and 3)",
+        rule=f"A token of {CHALLENGE.vocab:,} values is predicted as {CHALLENGE.factors} independent factors of "
+        f"{CHALLENGE.factor_vocab}.",
+        enforced="An answer has room for nothing else: logits for each factor. The host normalises them itself, in "
+        "float64, and refuses what is not finite.",
+        left="Nothing.",
+    ),
+    Rule(
+        name="actions",
+        title="No future actions (detail 4)",
+        rule="A prediction may use the actions before the frame it predicts, no later ones.",
+        enforced="Actions come through the same gate as frames, with the frame they led to. When frames are "
+        "imagined, they are zero.",
+        left="Nothing.",
+    ),
+    Rule(
+        name="retrieval",
+        title="No retrieval of the training set (detail 5)",
+        rule="Looking a scene up in the training set and seeking ahead is forbidden.",
+        enforced="Every grade that was checked says what the entry shares with the training set's mistakes, how much "
+        "better it knows the training set, and whether training frames lie in its files.",
+        left="A verdict calls a person and disqualifies nobody. Weak copies, and frames that are compressed or "
+        "encrypted, can be missed.",
+    ),
+    Rule(
+        name="sandbox",
+        title="Ubuntu 22.04, CUDA 12.3, build.sh and evaluate.py",
+        rule="A submission is built by build.sh and run by evaluate.py in a sandboxed environment.",
+        enforced="Built once with a network and without data; run without a network, without rights, on a read-only "
+        "disk, in a new container for every regime. The policy in force is on the page of the grade.",
+        left="A badge marks what was run without a sandbox.",
+    ),
+    Rule(
+        name="identity",
+        title="One name, one address",
+        rule="A user name is tied 1:1 to an e-mail address.",
+        enforced="The name belongs to the address it first came from; another address under the same name is "
+        "refused or marked.",
+        left="That one person does not write from two addresses.",
+    ),
+    Rule(
+        name="review",
+        title="Code is read before it runs",
+        rule="The organiser reviews the code of a submission by hand.",
+        enforced="On private data a submission is graded once its bytes were approved; the record says by whom.",
+        left="What the reader sees in it.",
+    ),
+    Rule(
+        name="declared",
+        title="What an entrant declares",
+        rule="Training FLOPs, external data and the loss on the public validation set come with a submission.",
+        enforced="They are shown as declared. The claimed loss stands beside the measured one where the entry was "
+        "graded on the public set.",
+        left="Training FLOPs and external data are taken on trust.",
+    ),
+    Rule(
+        name="eligibility",
+        title="Eligibility (detail 6)",
+        rule="No prize can go to individuals in U.S. sanctioned countries, or against the spirit of the challenge.",
+        enforced="Not by this site.",
+        left="The organiser decides.",
+    ),
+)
