@@ -7,6 +7,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
+from functools import cache
 from typing import Any, TypeVar
 
 _Kind = TypeVar("_Kind")
@@ -48,10 +49,16 @@ def _typed(kind: Any, value: Any) -> Any:
 
 def _rebuilt(kind: Any, value: Mapping[str, Any]) -> Any:
     """The dataclass `kind`; a field that was added after `value` was written keeps its default."""
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     known = [
         each
         for each in fields(kind)
         if each.name in value or (each.default is MISSING and each.default_factory is MISSING)
     ]
     return kind(**{each.name: _typed(hints[each.name], value[each.name]) for each in known})
+
+
+@cache
+def _hints(kind: Any) -> Mapping[str, Any]:
+    """What the fields of `kind` hold; looked up once, for it takes longer than all the rest of reading a record."""
+    return typing.get_type_hints(kind)
