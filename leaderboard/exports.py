@@ -71,6 +71,7 @@ def grade_to_json(page: GradePage) -> dict[str, Any]:
         ],
         "marks": [mark.value for mark in page.marks],
         "places": [asdict(place) for place in page.places],
+        "measured_val_loss": page.measured_val_loss,
         "loss_by_position": {regime.value: drawn.losses_HW for regime, drawn in page.maps.items()},
         "pictures": [
             {"regime": sample.regime.value, "window": sample.window, "file": sample.path}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.data.published import PUBLIC_VAL
 from harness.errors import Blame
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport
@@ -20,7 +21,7 @@ from leaderboard.retrieval_pages import RetrievalPage, retrieval_page
 from leaderboard.rivals import loss_chart, metric_charts, rivals_of
 from leaderboard.samples import Gallery, Sample
 from leaderboard.senders import Senders
-from leaderboard.standings import Standings
+from leaderboard.standings import RANKED_BY, Standings
 from leaderboard.verdicts import Badge, badge_of
 
 HISTORY = 20
@@ -54,6 +55,8 @@ class GradePage:
         badge: what the retrieval check says; None for a grade that stopped.
         retrieval: None where it was not checked.
         forbidden: whether the entry breaks the rules on purpose, and so has no rank.
+        measured_val_loss: of the same submission on the public validation set, None where it was not graded there;
+            to be held beside what its entrant claims.
     """
 
     report: GradeReport
@@ -69,6 +72,7 @@ class GradePage:
     badge: Badge | None
     retrieval: RetrievalPage | None
     forbidden: bool
+    measured_val_loss: float | None
 
     @property
     def is_latest(self) -> bool:
@@ -95,6 +99,7 @@ def grade_pages(
     for report in reversed(shown):
         histories[_entry(report, senders)].append(public[report.grade_id])
     places = _places(standings)
+    measured = _val_losses(public.values())
     rivals = rivals_of(standings.sampling)
     gallery = gallery or Gallery()
     for exact in shown:
@@ -119,6 +124,7 @@ def grade_pages(
                 pictures=gallery.sources.get(report.grade_id, ()) if standing else (),
             ),
             forbidden=is_forbidden(exact),
+            measured_val_loss=measured.get(exact.provenance.submission_sha256),
         )
 
 
@@ -130,6 +136,17 @@ def is_published(report: GradeReport) -> bool:
 def _entry(report: GradeReport, senders: Senders) -> object:
     """Which entry it is a grade of; one that nobody could read the name of is like no other."""
     return senders.key(report) if report.entry.entry_name else report.grade_id
+
+
+def _val_losses(public: Iterable[GradeReport]) -> dict[str | None, float]:
+    """The latest loss of every submission on the whole public validation set."""
+    return {
+        report.provenance.submission_sha256: result.loss
+        for report in public
+        if report.provenance.data_name in PUBLIC_VAL
+        and report.provenance.max_windows is None
+        and (result := report.regimes.get(RANKED_BY))
+    }
 
 
 def _attempt(report: GradeReport, senders: Senders) -> object:

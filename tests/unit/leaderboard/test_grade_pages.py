@@ -341,3 +341,31 @@ def test_the_same_grades_give_the_same_pages(grades):
     reports = [grades.seen(0.3), grades.seen(0.2, user="b"), grades.failed()]
     first, second = ([render_grade(page) for page in pages(reports).values()] for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("claimed", "measured", "words"),
+    [
+        (8.5, 8.62, "8.5000 claimed, 8.6200 measured: +0.1200"),
+        (8.5, None, "8.5000, not checked here"),
+        (None, 8.62, "not claimed, 8.6200 measured"),
+    ],
+)
+def test_the_claimed_loss_stands_beside_the_measured_one(grades, claimed, measured, words):
+    sent = {"facts": {"claimed_val_loss": claimed}}
+    reports = (
+        [] if measured is None else [grades.graded(loss=measured, provenance={"data_name": "val"}, **sent)]
+    )
+    page = page_of([*reports, grades.graded(loss=9.1, **sent)])
+    assert words in text_of(render_grade(page))
+    assert grade_to_json(page)["measured_val_loss"] == measured
+
+
+def test_another_zip_or_a_part_of_the_validation_set_measures_no_claim(grades):
+    other = {"data_name": "val", "submission_sha256": "77" * 32}
+    reports = [
+        grades.graded(loss=8.1, provenance=other),
+        grades.graded(loss=8.2, provenance={"data_name": "val", "max_windows": 8}),
+        grades.graded(loss=9.1),
+    ]
+    assert page_of(reports).measured_val_loss is None
