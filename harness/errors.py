@@ -2,6 +2,8 @@
 
 An error carries a stable dotted `code` for machines, a message that says what happened, and a `fix` that says
 what to do about it. Whatever is not a `WmcError` is a bug of ours and never charged to an entrant.
+
+Every code is a row of `outcomes.toml` and is written out where it is raised; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -26,23 +28,30 @@ class Blame(str, Enum):
 
 
 class WmcError(Exception):
-    """A named end of a command. Raise a subclass; `default_code` serves where one code says enough."""
+    """A named end of a command. Raise a subclass; message and fix may hold what a guest chose, the code never does."""
 
     blame: ClassVar[Blame]
-    default_code: ClassVar[str]
 
-    def __init__(self, message: str, *, fix: str, code: str | None = None) -> None:
+    def __init__(self, message: str, *, fix: str, code: str) -> None:
         super().__init__(message)
         self.message = message
         self.fix = fix
-        self.code = code or self.default_code
+        self.code = code
+
+
+class _UsuallyOneCode(WmcError):
+    """One whose `default_code` says enough where nothing more particular is known."""
+
+    default_code: ClassVar[str]
+
+    def __init__(self, message: str, *, fix: str, code: str | None = None) -> None:
+        super().__init__(message, fix=fix, code=code or self.default_code)
 
 
 class ArchiveRejected(WmcError):
     """The zip is not one we open."""
 
     blame = Blame.ENTRY
-    default_code = "archive.rejected"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +63,7 @@ class ManifestProblem:
     fix: str
 
 
-class ManifestRejected(WmcError):
+class ManifestRejected(_UsuallyOneCode):
     """`wmc.toml` has mistakes; `problems` lists all of them at once."""
 
     blame = Blame.ENTRY
@@ -69,7 +78,7 @@ class ManifestRejected(WmcError):
         self.problems = problems
 
 
-class IntakeFailed(WmcError):
+class IntakeFailed(_UsuallyOneCode):
     """The host could not read or write a submission's files; the entrant is not to blame."""
 
     blame = Blame.OPERATOR
@@ -80,7 +89,6 @@ class BuildFailed(WmcError):
     """The entry's `build.sh` did not succeed within its limits."""
 
     blame = Blame.ENTRY
-    default_code = "build.failed"
 
 
 class GuestFailed(WmcError):
@@ -91,9 +99,8 @@ class GuestFailed(WmcError):
     """
 
     blame = Blame.ENTRY
-    default_code = "guest.failed"
 
-    def __init__(self, message: str, *, fix: str, code: str | None = None, guest_words: str = "") -> None:
+    def __init__(self, message: str, *, fix: str, code: str, guest_words: str = "") -> None:
         super().__init__(message, fix=fix, code=code)
         self.guest_words = guest_words
 
@@ -102,10 +109,9 @@ class DataInvalid(WmcError):
     """A clip on disk is not what its format promises."""
 
     blame = Blame.OPERATOR
-    default_code = "data.invalid"
 
 
-class CheckpointInvalid(WmcError):
+class CheckpointInvalid(_UsuallyOneCode):
     """A model's files are not there, are damaged, or belong to a model of another shape."""
 
     blame = Blame.OPERATOR
@@ -116,31 +122,30 @@ class SandboxUnavailable(WmcError):
     """No engine, no base image, or no right to use them."""
 
     blame = Blame.OPERATOR
-    default_code = "sandbox.unavailable"
 
 
-class SandboxFailed(WmcError):
+class SandboxFailed(_UsuallyOneCode):
     """The engine or the host broke under a grade; the entry is not to blame."""
 
     blame = Blame.OPERATOR
     default_code = "sandbox.failed"
 
 
-class StoreFailed(WmcError):
+class StoreFailed(_UsuallyOneCode):
     """A record could not be written or read."""
 
     blame = Blame.OPERATOR
     default_code = "store.failed"
 
 
-class OutputFailed(WmcError):
+class OutputFailed(_UsuallyOneCode):
     """What a command made could not be written: a page, or its own standard output."""
 
     blame = Blame.OPERATOR
     default_code = "output.failed"
 
 
-class DependencyMissing(WmcError):
+class DependencyMissing(_UsuallyOneCode):
     """An optional package is needed for this command."""
 
     blame = Blame.OPERATOR
@@ -151,18 +156,15 @@ class DownloadFailed(WmcError):
     """The Hub did not give what was asked for."""
 
     blame = Blame.OPERATOR
-    default_code = "download.failed"
 
 
 class TrainingFailed(WmcError):
     """A training run cannot go on: the numbers ran away, or the memory is too small."""
 
     blame = Blame.OPERATOR
-    default_code = "training.failed"
 
 
 class UsageError(WmcError):
     """The command line asks for something that makes no sense."""
 
     blame = Blame.USAGE
-    default_code = "usage"

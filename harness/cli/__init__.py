@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         console.bug()
         message = f"{type(error).__name__}: {error}"
-        return _failed(args, console, Blame.BUG, "bug", message, "report this bug of wmc")
+        return _failed(args, console, Blame.BUG, "wmc.bug", message, "report this bug of wmc")
     return code or 0
 
 

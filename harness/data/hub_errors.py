@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import DependencyMissing, DownloadFailed
 
@@ -20,6 +20,13 @@ _MIRROR = "or name a mirror with HF_ENDPOINT=https://..."
 _TOKEN = "set HF_TOKEN to a token of yours (https://huggingface.co/settings/tokens)"
 _ENDPOINT = "unset or correct HF_ENDPOINT; a captive portal or a proxy may be answering instead"
 _ODD_REPLY = (AttributeError, KeyError, TypeError, ValueError)
+
+
+class _Meaning(NamedTuple):
+    kind: type[Exception]
+    code: str
+    words: str
+    fix: str
 
 
 def require_hub() -> None:
@@ -124,24 +131,32 @@ def _refusal(error: HfHubHTTPError, what: str) -> DownloadFailed:
     from huggingface_hub import errors
 
     status = error.response.status_code
-    by_type: tuple[tuple[type[Exception], str, str, str], ...] = (
-        (errors.GatedRepoError, "gated", "access must be asked for", f"accept its terms, then {_TOKEN}"),
-        (errors.RepositoryNotFoundError, "no_repository", "no such repository, or it is private", _TOKEN),
-        (errors.RevisionNotFoundError, "no_revision", "no such revision", "name another with --revision"),
-        (errors.RemoteEntryNotFoundError, "no_file", "no such file", "name another revision with --revision"),
+    terms, revision = f"accept its terms, then {_TOKEN}", "name another with --revision"
+    private = "no such repository, or it is private"
+    by_type = (
+        _Meaning(errors.GatedRepoError, "download.gated", "access must be asked for", terms),
+        _Meaning(errors.RepositoryNotFoundError, "download.no_repository", private, _TOKEN),
+        _Meaning(errors.RevisionNotFoundError, "download.no_revision", "no such revision", revision),
+        _Meaning(
+            errors.RemoteEntryNotFoundError,
+            "download.no_file",
+            "no such file",
+            "name another revision with --revision",
+        ),
     )
-    for kind, code, meaning, fix in by_type:
-        if isinstance(error, kind):
-            return DownloadFailed(f"{what}: {meaning} (HTTP {status})", code=f"download.{code}", fix=fix)
+    for each in by_type:
+        if isinstance(error, each.kind):
+            return DownloadFailed(f"{what}: {each.words} (HTTP {status})", code=each.code, fix=each.fix)
+    answered = f"{what}: the Hub answered HTTP {status}"
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        code, fix = "refused", _TOKEN
-    elif status == HTTPStatus.TOO_MANY_REQUESTS:
-        code, fix = "rate_limited", f"wait a few minutes, {_TOKEN}; then {_CONTINUE}"
-    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        code, fix = "hub_down", f"wait, {_MIRROR}; then {_CONTINUE}"
-    else:
-        code, fix = "not_a_hub", _ENDPOINT
-    return DownloadFailed(f"{what}: the Hub answered HTTP {status}", code=f"download.{code}", fix=fix)
+        return DownloadFailed(answered, code="download.refused", fix=_TOKEN)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return DownloadFailed(
+            answered, code="download.rate_limited", fix=f"wait a few minutes, {_TOKEN}; then {_CONTINUE}"
+        )
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return DownloadFailed(answered, code="download.hub_down", fix=f"wait, {_MIRROR}; then {_CONTINUE}")
+    return DownloadFailed(answered, code="download.not_a_hub", fix=_ENDPOINT)
 
 
 def _disk(error: OSError, what: str) -> DownloadFailed:

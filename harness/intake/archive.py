@@ -77,7 +77,9 @@ def open_archive(
             before = os.fstat(fd)
             if before.st_size > limits.zip_bytes:
                 raise reject(
-                    "zip_too_large", f"the zip is larger than {limits.zip_bytes} bytes", "make it smaller"
+                    "archive.zip_too_large",
+                    f"the zip is larger than {limits.zip_bytes} bytes",
+                    "make it smaller",
                 )
             sha256 = _sha256(fd, before.st_size, progress)
             members = _members(fd, before.st_size, limits)
@@ -136,17 +138,23 @@ def _members(fd: int, zip_bytes: int, limits: ArchiveLimits) -> list[Member]:
     span = read_span(fd, zip_bytes)
     if span.count > limits.files or span.stop - span.start > limits.files * 512:
         raise reject(
-            "too_many_files", f"the zip lists {span.count} members; {limits.files} are allowed", "pack fewer"
+            "archive.too_many_files",
+            f"the zip lists {span.count} members; {limits.files} are allowed",
+            "pack fewer",
         )
     members = located_members(fd, span, checked_members(read_directory(fd, span), limits))
     for member in members:
         if member.size > limits.file_bytes:
             raise reject(
-                "file_too_large", f'"{member.name}" has more than {limits.file_bytes} bytes', "split it"
+                "archive.file_too_large",
+                f'"{member.name}" has more than {limits.file_bytes} bytes',
+                "split it",
             )
     if sum(member.size for member in members) > limits.total_bytes:
         raise reject(
-            "total_too_large", f"the files have more than {limits.total_bytes} bytes together", "pack less"
+            "archive.total_too_large",
+            f"the files have more than {limits.total_bytes} bytes together",
+            "pack less",
         )
     return members
 

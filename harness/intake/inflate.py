@@ -25,26 +25,34 @@ def unpacked_chunks(fd: int, member: Member, limits: ArchiveLimits) -> Iterator[
         crc32 = zlib.crc32(chunk, crc32)
         yield chunk
     if size != member.size:
-        raise reject("size_mismatch", f'"{member.name}" has {size} bytes, not the {member.size} it declares')
+        raise reject(
+            "archive.size_mismatch", f'"{member.name}" has {size} bytes, not the {member.size} it declares'
+        )
     if crc32 != member.crc32:
         raise reject(
-            "crc_mismatch", f'"{member.name}" is damaged: its checksum is wrong', "upload the zip again"
+            "archive.crc_mismatch",
+            f'"{member.name}" is damaged: its checksum is wrong',
+            "upload the zip again",
         )
 
 
 def _check_growth(member: Member, size: int, packed_size: int, limits: ArchiveLimits) -> None:
     if size > limits.file_bytes:
         raise reject(
-            "file_too_large", f'"{member.name}" unpacks to more than {limits.file_bytes} bytes', "split it"
+            "archive.file_too_large",
+            f'"{member.name}" unpacks to more than {limits.file_bytes} bytes',
+            "split it",
         )
     if size > limits.ratio_free_bytes and size > limits.ratio * packed_size:
         raise reject(
-            "ratio",
+            "archive.ratio",
             f'"{member.name}" unpacks to more than {limits.ratio} times its size',
             "store it uncompressed, as `wmc submit FOLDER` does",
         )
     if size > member.size:
-        raise reject("size_mismatch", f'"{member.name}" has more bytes than the {member.size} it declares')
+        raise reject(
+            "archive.size_mismatch", f'"{member.name}" has more bytes than the {member.size} it declares'
+        )
 
 
 def _raw_chunks(fd: int, member: Member) -> Iterator[tuple[bytes, int]]:
@@ -60,16 +68,20 @@ def _raw_chunks(fd: int, member: Member) -> Iterator[tuple[bytes, int]]:
             try:
                 chunk = inflater.decompress(waiting, _CHUNK)
             except zlib.error as error:
-                raise reject("deflate_broken", f'"{member.name}" cannot be unpacked ({error})') from error
+                raise reject(
+                    "archive.deflate_broken", f'"{member.name}" cannot be unpacked ({error})'
+                ) from error
             waiting = inflater.unconsumed_tail
             yield chunk, packed_size
         if waiting or inflater.unused_data:
             raise reject(
-                "deflate_trailing", f'"{member.name}" has bytes behind the end of its compressed data'
+                "archive.deflate_trailing", f'"{member.name}" has bytes behind the end of its compressed data'
             )
     yield inflater.flush(), member.compressed_size  # at most what its bit buffer still encodes
     if not inflater.eof:
-        raise reject("deflate_broken", f'"{member.name}" cannot be unpacked (its compressed data is cut off)')
+        raise reject(
+            "archive.deflate_broken", f'"{member.name}" cannot be unpacked (its compressed data is cut off)'
+        )
 
 
 def _packed_chunks(fd: int, member: Member) -> Iterator[tuple[bytes, int]]:
@@ -77,6 +89,6 @@ def _packed_chunks(fd: int, member: Member) -> Iterator[tuple[bytes, int]]:
     while done < member.compressed_size:
         data = os.pread(fd, min(_CHUNK, member.compressed_size - done), member.data_at + done)
         if not data:
-            raise reject("truncated", f'the zip ends inside "{member.name}"')
+            raise reject("archive.truncated", f'the zip ends inside "{member.name}"')
         done += len(data)
         yield data, done

@@ -27,6 +27,14 @@ from harness.intake.zipformat import (
 )
 from harness.text import spelled_out
 
+_MISMATCHES = {
+    "name": "archive.header_mismatch_name",
+    "flags": "archive.header_mismatch_flags",
+    "method": "archive.header_mismatch_method",
+    "crc": "archive.header_mismatch_crc",
+    "sizes": "archive.header_mismatch_sizes",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
@@ -63,7 +71,7 @@ def checked_members(
         tree.add(name, is_folder=record.raw_name.endswith(b"/"))
         if len(tree) > limits.files:
             raise reject(
-                "too_many_files",
+                "archive.too_many_files",
                 f"the zip makes more than {limits.files} files and folders",
                 "pack fewer files, in fewer folders",
             )
@@ -76,13 +84,15 @@ def located_members(fd: int, span: Span, named: Iterable[tuple[CentralRecord, st
     members, free_from = [], 0
     for record, name in sorted(named, key=lambda pair: pair[0].offset):
         if record.offset < free_from:
-            raise reject("overlap", f'"{name}" lies inside another member: this is how a zip bomb is made')
+            raise reject(
+                "archive.overlap", f'"{name}" lies inside another member: this is how a zip bomb is made'
+            )
         if record.offset > free_from:
             raise _why_gap(fd, free_from, record.offset)
         data_at = _checked_local_header(fd, record, name, limit=span.start)
         data_stop = data_at + record.compressed_size
         if data_stop > span.start:
-            raise reject("overlap", f'"{name}" reaches into the zip\'s directory')
+            raise reject("archive.overlap", f'"{name}" reaches into the zip\'s directory')
         free_from = data_stop + _checked_descriptor(fd, record, name, at=data_stop, limit=span.start)
         members.append(
             Member(
@@ -106,32 +116,39 @@ def _check_kind(record: CentralRecord, name: str) -> None:
     kind = stat.S_IFMT(record.mode)
     if kind == stat.S_IFLNK:
         raise reject(
-            "link", f'"{name}" is a symbolic link', "put the file itself there, or make the link in build.sh"
+            "archive.link",
+            f'"{name}" is a symbolic link',
+            "put the file itself there, or make the link in build.sh",
         )
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-        raise reject("special_file", f'"{name}" is neither a file nor a folder', "leave it out")
+        raise reject("archive.special_file", f'"{name}" is neither a file nor a folder', "leave it out")
     if (kind == stat.S_IFDIR or record.is_dos_folder) != is_folder and (kind or record.is_dos_folder):
-        raise reject("kind_mismatch", f'"{name}" is a folder by its name or by its mode, but not by both')
+        raise reject(
+            "archive.kind_mismatch", f'"{name}" is a folder by its name or by its mode, but not by both'
+        )
     if record.mode & (stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX):
-        raise reject("special_mode", f'"{name}" has a setuid, setgid or sticky bit', f"chmod ug-s,-t {name}")
+        raise reject(
+            "archive.special_mode", f'"{name}" has a setuid, setgid or sticky bit', f"chmod ug-s,-t {name}"
+        )
     if is_folder and (record.size or record.compressed_size):
-        raise reject("folder_with_data", f'"{name}" is a folder and has data')
+        raise reject("archive.folder_with_data", f'"{name}" is a folder and has data')
     if record.method == STORED and record.size != record.compressed_size:
-        raise reject("size_mismatch", f'"{name}" is stored, but its two sizes differ')
+        raise reject("archive.size_mismatch", f'"{name}" is stored, but its two sizes differ')
     if record.method == STORED and record.flags & FLAG_DESCRIPTOR and record.size:
         raise reject(
-            "stored_with_descriptor", f'"{name}" is stored without its size before it: readers guess its end'
+            "archive.stored_with_descriptor",
+            f'"{name}" is stored without its size before it: readers guess its end',
         )
 
 
 def _checked_local_header(fd: int, record: CentralRecord, name: str, *, limit: int) -> int:
     """Where the data begins, after a local header that agrees with the central one."""
     if record.offset + LOCAL.size > limit:
-        raise reject("offset_broken", f'"{name}" begins where the zip has no member')
+        raise reject("archive.offset_broken", f'"{name}" begins where the zip has no member')
     fields = LOCAL.unpack(read_at(fd, record.offset, LOCAL.size))
     magic, version, flags, method, _, _, crc32, packed, size, name_len, extra_len = fields
     if magic != LOCAL_MAGIC:
-        raise reject("offset_broken", f'"{name}" begins where the zip has no member')
+        raise reject("archive.offset_broken", f'"{name}" begins where the zip has no member')
     tail = read_at(fd, record.offset + LOCAL.size, name_len + extra_len)
     local_name, extra = tail[:name_len], tail[name_len:]
     check_coding(record.raw_name, version=version, flags=flags, method=method)
@@ -151,7 +168,7 @@ def _checked_local_header(fd: int, record: CentralRecord, name: str, *, limit: i
     for what, value in said.items():
         if value != meant[what]:
             raise reject(
-                f"header_mismatch_{what}",
+                _MISMATCHES[what],
                 f"\"{name}\": the zip's directory and the member's own header give different {what}"
                 + (f' ("{spelled_out(local_name)}")' if what == "name" else ""),
             )
@@ -171,14 +188,18 @@ def _checked_descriptor(fd: int, record: CentralRecord, name: str, *, at: int, l
             expected = magic + struct.pack(layout, *numbers)
             if found.startswith(expected):
                 return len(expected)
-    raise reject("descriptor_mismatch", f'"{name}": what follows its data contradicts the zip\'s directory')
+    raise reject(
+        "archive.descriptor_mismatch", f'"{name}": what follows its data contradicts the zip\'s directory'
+    )
 
 
 def _why_gap(fd: int, start: int, stop: int) -> ArchiveRejected:
     """The reason why bytes [start, stop) belong to no member."""
     is_member = read_at(fd, start, min(4, stop - start)) == LOCAL_MAGIC
     if is_member:
-        return reject("hidden_member", "the zip holds a member that its directory does not list")
+        return reject("archive.hidden_member", "the zip holds a member that its directory does not list")
     if not start:
-        return reject("leading_data", f"{stop} bytes come before the zip begins")
-    return reject("hidden_data", f"{stop - start} bytes between the zip's members belong to none of them")
+        return reject("archive.leading_data", f"{stop} bytes come before the zip begins")
+    return reject(
+        "archive.hidden_data", f"{stop - start} bytes between the zip's members belong to none of them"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 import unicodedata
 from collections.abc import Callable
+from typing import NamedTuple
 
 from harness.errors import ArchiveRejected
 from harness.text import spelled_out
@@ -20,9 +21,9 @@ _USE_SUBMIT = "make the zip again with `wmc submit FOLDER`"
 def checked_name(raw: bytes) -> str:
     """`raw` as a relative path without a trailing slash; one that a system reads differently is refused."""
     text = raw.decode("utf-8", "surrogateescape")
-    for is_wrong, code, what, fix in _RULES:
-        if is_wrong(text):
-            raise ArchiveRejected(f'"{spelled_out(raw)}" {what}', fix=fix, code=f"archive.{code}")
+    for rule in _RULES:
+        if rule.is_wrong(text):
+            raise ArchiveRejected(f'"{spelled_out(raw)}" {rule.what}', fix=rule.fix, code=rule.code)
     return text.removesuffix("/")
 
 
@@ -49,61 +50,88 @@ def _is_control(char: str) -> bool:
     return unicodedata.category(char) == "Cc"
 
 
-_Rule = tuple[Callable[[str], bool], str, str, str]
+class _Rule(NamedTuple):
+    is_wrong: Callable[[str], bool]
+    code: str
+    what: str
+    fix: str
+
 
 # In the order in which they are tried: the first that applies is the reason given.
 _RULES: tuple[_Rule, ...] = (
-    (lambda t: not t, "name_empty", "is a member without a name", _USE_SUBMIT),
-    (lambda t: "\0" in t, "name_nul", "has a NUL byte in its name: some readers stop there", _USE_SUBMIT),
-    (lambda t: any(map(_is_control, t)), "name_control", "has a control character in its name", _RENAME),
-    (lambda t: "\\" in t, "name_backslash", "has a backslash in its name", "use / between folders"),
-    (
+    _Rule(lambda t: not t, "archive.name_empty", "is a member without a name", _USE_SUBMIT),
+    _Rule(
+        lambda t: "\0" in t,
+        "archive.name_nul",
+        "has a NUL byte in its name: some readers stop there",
+        _USE_SUBMIT,
+    ),
+    _Rule(
+        lambda t: any(map(_is_control, t)),
+        "archive.name_control",
+        "has a control character in its name",
+        _RENAME,
+    ),
+    _Rule(
+        lambda t: "\\" in t, "archive.name_backslash", "has a backslash in its name", "use / between folders"
+    ),
+    _Rule(
         lambda t: t[1:2] == ":",
-        "name_drive",
+        "archive.name_drive",
         "starts with a drive letter",
         "use names relative to the entry's folder",
     ),
-    (
+    _Rule(
         lambda t: t[0] == "/",
-        "name_absolute",
+        "archive.name_absolute",
         "is an absolute path",
         "use names relative to the entry's folder",
     ),
-    (
+    _Rule(
         lambda t: ".." in _parts(t),
-        "name_escapes",
+        "archive.name_escapes",
         "leaves the entry's folder through ..",
         "remove the .. part",
     ),
-    (
+    _Rule(
         lambda t: any(part and not part.strip(".") for part in _parts(t)),
-        "name_dots",
+        "archive.name_dots",
         "has a folder or file name made of dots only",
         _RENAME,
     ),
-    (lambda t: "" in _parts(t), "name_empty_part", "has an empty part between two slashes", _USE_SUBMIT),
-    (
+    _Rule(
+        lambda t: "" in _parts(t),
+        "archive.name_empty_part",
+        "has an empty part between two slashes",
+        _USE_SUBMIT,
+    ),
+    _Rule(
         lambda t: any(map(_turns_direction, t)),
-        "name_direction",
+        "archive.name_direction",
         "has characters that turn the writing direction, so it reads as something else",
         _RENAME,
     ),
-    (lambda t: not t.isascii(), "name_not_ascii", "has characters outside ASCII in its name", _RENAME),
-    (
+    _Rule(
+        lambda t: not t.isascii(),
+        "archive.name_not_ascii",
+        "has characters outside ASCII in its name",
+        _RENAME,
+    ),
+    _Rule(
         lambda t: not _ALLOWED.issuperset(t),
-        "name_character",
+        "archive.name_character",
         "has a character in its name that we do not take",
         _RENAME,
     ),
-    (
+    _Rule(
         lambda t: len(t) > MAX_NAME_BYTES,
-        "name_too_long",
+        "archive.name_too_long",
         f"is longer than {MAX_NAME_BYTES} bytes",
         "use shorter names or fewer folders",
     ),
-    (
+    _Rule(
         lambda t: len(_parts(t)) > MAX_DEPTH,
-        "name_too_deep",
+        "archive.name_too_deep",
         f"lies more than {MAX_DEPTH} folders deep",
         "use fewer folders",
     ),

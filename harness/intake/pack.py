@@ -81,7 +81,7 @@ def read_manifest(folder: Path) -> EntryManifest:
     path = folder / required.MANIFEST
     if not path.is_file():
         raise reject(
-            "missing_file",
+            "archive.missing_file",
             f"{path} is missing",
             "start from a copy of submissions_template/, or name another folder",
         )
@@ -176,9 +176,9 @@ def _sources(folder: Path, left_out: list[str]) -> Iterator[_Source]:
 def _check_kind(name: str, status: os.stat_result) -> None:
     if stat.S_ISLNK(status.st_mode):
         fix = "put the file itself there, or make the link in build.sh"
-        raise reject("link", f'"{name}" is a symbolic link', fix)
+        raise reject("archive.link", f'"{name}" is a symbolic link', fix)
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-        raise reject("special_file", f'"{name}" is neither a file nor a folder', "leave it out")
+        raise reject("archive.special_file", f'"{name}" is neither a file nor a folder', "leave it out")
 
 
 def _write(sources: list[_Source], draft: Path, progress: Progress) -> None:

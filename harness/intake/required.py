@@ -28,12 +28,12 @@ def check_names(names: Iterable[str]) -> None:
         root = roots.pop()
         if f"{root}/{MANIFEST}" in present:
             raise reject(
-                "nested_root",
+                "archive.nested_root",
                 f"everything is inside {root}/",
                 f"zip the contents of {root}/, not the folder itself; `wmc submit {root}` does it",
             )
     raise reject(
-        "missing_file",
+        "archive.missing_file",
         f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} missing",
         "put wmc.toml, build.sh and evaluate.py at the top of the entry (as in submissions_template/)",
     )
@@ -47,21 +47,27 @@ def check_scripts(folder: Path, executable: Mapping[str, bool], limits: ArchiveL
     if wrong:
         fix = f"sed -i 's/\\r$//' {' '.join(wrong)}"
         raise reject(
-            "crlf", f"{_listed(wrong)}: Windows line ends (CRLF){_spoilt_programs(scripts, wrong)}", fix
+            "archive.crlf",
+            f"{_listed(wrong)}: Windows line ends (CRLF){_spoilt_programs(scripts, wrong)}",
+            fix,
         )
     wrong = [name for name, text in scripts.items() if text.startswith(_BOM)]
     if wrong:
         raise reject(
-            "bom", f"{_listed(wrong)}: a byte order mark before the first line", "save as UTF-8 without BOM"
+            "archive.bom",
+            f"{_listed(wrong)}: a byte order mark before the first line",
+            "save as UTF-8 without BOM",
         )
     wrong = [name for name, text in scripts.items() if not _has_shebang(text)]
     if wrong:
         fix = "begin build.sh with '#!/bin/sh' or '#!/bin/bash', evaluate.py with '#!/usr/bin/env python3'"
-        raise reject("no_shebang", f"{_listed(wrong)}: the first line names no program (no '#!')", fix)
+        raise reject(
+            "archive.no_shebang", f"{_listed(wrong)}: the first line names no program (no '#!')", fix
+        )
     wrong = [name for name in SCRIPTS if not executable[name]]
     if wrong:
         fix = f"chmod +x {' '.join(wrong)}, then `wmc submit FOLDER`, which keeps the bit"
-        raise reject("not_executable", f"{_listed(wrong)}: the execute bit is not set", fix)
+        raise reject("archive.not_executable", f"{_listed(wrong)}: the execute bit is not set", fix)
 
 
 def _spoilt_programs(scripts: Mapping[str, bytes], names: list[str]) -> str:
@@ -89,7 +95,7 @@ def _head(path: Path, name: str, limits: ArchiveLimits) -> bytes:
         text = file.read(limits.script_bytes + 1)
     if len(text) > limits.script_bytes:
         fix = "keep it short: a person reads it before it is graded; put the rest into other files"
-        raise reject("script_too_large", f"{name} has more than {limits.script_bytes} bytes", fix)
+        raise reject("archive.script_too_large", f"{name} has more than {limits.script_bytes} bytes", fix)
     return text
 
 

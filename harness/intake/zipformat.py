@@ -37,8 +37,8 @@ PACK_AGAIN = "make the zip again with `wmc submit FOLDER`"
 
 
 def reject(code: str, message: str, fix: str = PACK_AGAIN) -> ArchiveRejected:
-    """The refusal `archive.<code>`, to be raised."""
-    return ArchiveRejected(message, fix=fix, code=f"archive.{code}")
+    """The refusal, to be raised."""
+    return ArchiveRejected(message, fix=fix, code=code)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ def read_at(fd: int, offset: int, size: int) -> bytes:
     while size:
         part = os.pread(fd, min(size, 1 << 20), offset)
         if not part:
-            raise reject("truncated", "the zip ends in the middle of a record")
+            raise reject("archive.truncated", "the zip ends in the middle of a record")
         parts.append(part)
         offset, size = offset + len(part), size - len(part)
     return b"".join(parts)
@@ -93,17 +93,17 @@ def read_span(fd: int, zip_bytes: int) -> Span:
         raise _why_no_end_record(fd, zip_bytes)
     _, disk, first_disk, here, count, size, start, comment = END.unpack(tail)
     if comment:
-        raise reject("truncated", "the zip ends inside its own comment")
+        raise reject("archive.truncated", "the zip ends inside its own comment")
     locator_at = end_at - LOCATOR64.size
     if locator_at >= 0 and read_at(fd, locator_at, 4) == LOCATOR64_MAGIC:
         end_at, wide = _read_zip64_end(fd, locator_at)
         narrow = (disk, first_disk, here, count, size, start)
         limits = (MAX16, MAX16, MAX16, MAX16, MAX32, MAX32)
         if any(n not in {most, w} for n, most, w in zip(narrow, limits, wide, strict=True)):
-            raise reject("zip64_lie", "the zip's two end records contradict each other")
+            raise reject("archive.zip64_lie", "the zip's two end records contradict each other")
         disk, first_disk, here, count, size, start = wide
     if disk or first_disk or here != count:
-        raise reject("multi_disk", "the zip is one part of several")
+        raise reject("archive.multi_disk", "the zip is one part of several")
     if start + size != end_at:
         raise _why_misplaced(fd, start=start, size=size, end_at=end_at)
     return Span(count=count, start=start, stop=end_at)
@@ -117,7 +117,9 @@ def read_directory(fd: int, span: Span) -> list[CentralRecord]:
         record, at = _central_record(data, at)
         records.append(record)
     if len(records) != span.count:
-        raise reject("count_mismatch", f"the zip says it has {span.count} members and lists {len(records)}")
+        raise reject(
+            "archive.count_mismatch", f"the zip says it has {span.count} members and lists {len(records)}"
+        )
     return records
 
 
@@ -131,7 +133,8 @@ def extra_fields(data: bytes, *, raw_name: bytes) -> bytes | None:
         if kind is None or len(body) != size or is_repeated or kind not in {ZIP64_EXTRA, *_HARMLESS_EXTRAS}:
             label = "a broken one" if kind is None or len(body) != size else f"kind 0x{kind:04x}"
             raise reject(
-                "extra_field", f'"{spelled_out(raw_name)}" has an extra field we do not take ({label})'
+                "archive.extra_field",
+                f'"{spelled_out(raw_name)}" has an extra field we do not take ({label})',
             )
         wide = body if kind == ZIP64_EXTRA else wide
         at += 4 + size
@@ -142,7 +145,9 @@ def widened(values: tuple[int, ...], wide: bytes | None, *, raw_name: bytes) -> 
     """`values`, each 0xFFFFFFFF replaced by the next number of the zip64 field, which holds no more."""
     wanted = sum(value == MAX32 for value in values)
     if len(wide or b"") != 8 * wanted or (wide is not None and not wanted):
-        raise reject("zip64_lie", f'"{spelled_out(raw_name)}" has 64-bit sizes that do not fit its header')
+        raise reject(
+            "archive.zip64_lie", f'"{spelled_out(raw_name)}" has 64-bit sizes that do not fit its header'
+        )
     numbers = iter(struct.unpack(f"<{wanted}Q", wide or b""))
     return tuple(next(numbers) if value == MAX32 else value for value in values)
 
@@ -151,21 +156,24 @@ def check_coding(raw_name: bytes, *, version: int, flags: int, method: int) -> N
     """Refuse a member that is encrypted, or packed in a way that not every reader knows."""
     shown = f'"{spelled_out(raw_name)}"'
     if version > _NEWEST_VERSION:
-        raise reject("unknown_version", f"{shown} asks for version {version / 10:.1f} of the zip format")
+        raise reject(
+            "archive.unknown_version", f"{shown} asks for version {version / 10:.1f} of the zip format"
+        )
     if flags & _FLAGS_ENCRYPTED:
-        raise reject("encrypted", f"{shown} is encrypted", "make the zip without a password")
+        raise reject("archive.encrypted", f"{shown} is encrypted", "make the zip without a password")
     if flags & ~_FLAGS_TAKEN:
-        raise reject("unknown_flags", f"{shown} has flags we do not take (0x{flags:04x})")
+        raise reject("archive.unknown_flags", f"{shown} has flags we do not take (0x{flags:04x})")
     if method not in {STORED, DEFLATED}:
         raise reject(
-            "unknown_method", f"{shown} is compressed with method {method}; we take stored and deflated"
+            "archive.unknown_method",
+            f"{shown} is compressed with method {method}; we take stored and deflated",
         )
 
 
 def _central_record(data: bytes, at: int) -> tuple[CentralRecord, int]:
     header = data[at : at + CENTRAL.size]
     if len(header) < CENTRAL.size or not header.startswith(CENTRAL_MAGIC):
-        raise reject("directory_broken", "the zip's directory holds something that is not a member")
+        raise reject("archive.directory_broken", "the zip's directory holds something that is not a member")
     fields = CENTRAL.unpack(header)
     _, _, version, flags, method, _, _, crc32, packed, size, name_len, extra_len, comment_len = fields[:13]
     disk, _, attributes, offset = fields[13:]
@@ -174,12 +182,12 @@ def _central_record(data: bytes, at: int) -> tuple[CentralRecord, int]:
     stop = extra_at + extra_len + comment_len
     raw_name = data[name_at:extra_at]
     if stop > len(data):
-        raise reject("directory_broken", "the zip's directory ends in the middle of a member")
+        raise reject("archive.directory_broken", "the zip's directory ends in the middle of a member")
     if comment_len:
-        raise reject("member_comment", f'"{spelled_out(raw_name)}" has a comment')
+        raise reject("archive.member_comment", f'"{spelled_out(raw_name)}" has a comment')
     if disk:
         raise reject(
-            "multi_disk", f'"{spelled_out(raw_name)}" lies in another part of a zip in several parts'
+            "archive.multi_disk", f'"{spelled_out(raw_name)}" lies in another part of a zip in several parts'
         )
     check_coding(raw_name, version=version, flags=flags, method=method)
     wide = extra_fields(data[extra_at : extra_at + extra_len], raw_name=raw_name)
@@ -202,10 +210,10 @@ def _read_zip64_end(fd: int, locator_at: int) -> tuple[int, tuple[int, ...]]:
     """Where the 64-bit end record lies, and its (disk, first disk, members here, members, bytes, start)."""
     _, disk, end_at, disks = LOCATOR64.unpack(read_at(fd, locator_at, LOCATOR64.size))
     if disk or disks != 1 or end_at != locator_at - END64.size:
-        raise reject("zip64_lie", "the zip's 64-bit end record is not where the zip says")
+        raise reject("archive.zip64_lie", "the zip's 64-bit end record is not where the zip says")
     magic, size, _, _, *wide = END64.unpack(read_at(fd, end_at, END64.size))
     if magic != END64_MAGIC or size != END64.size - 12:
-        raise reject("zip64_lie", "the zip's 64-bit end record is not one")
+        raise reject("archive.zip64_lie", "the zip's 64-bit end record is not one")
     return end_at, tuple(wide)
 
 
@@ -218,24 +226,25 @@ def _why_no_end_record(fd: int, zip_bytes: int) -> ArchiveRejected:
         comment_len = END.unpack_from(tail, at)[-1]
         left = len(tail) - at - END.size
         if comment_len == left:
-            return reject("comment", "the zip has a comment (as GitHub's downloads have)")
+            return reject("archive.comment", "the zip has a comment (as GitHub's downloads have)")
         if comment_len < left:
-            return reject("trailing_data", f"{left - comment_len} bytes follow the end of the zip")
+            return reject("archive.trailing_data", f"{left - comment_len} bytes follow the end of the zip")
     if tail[:4] == LOCAL_MAGIC or read_at(fd, 0, min(4, zip_bytes)) == LOCAL_MAGIC:
-        return reject("truncated", "the zip has no end: it was cut off", "upload it again")
-    return reject("not_a_zip", "this is not a zip file")
+        return reject("archive.truncated", "the zip has no end: it was cut off", "upload it again")
+    return reject("archive.not_a_zip", "this is not a zip file")
 
 
 def _why_misplaced(fd: int, *, start: int, size: int, end_at: int) -> ArchiveRejected:
     """The reason why the directory does not end where the end record begins."""
     if start + size > end_at:
-        return reject("directory_broken", "the zip's directory is not where the zip says")
+        return reject("archive.directory_broken", "the zip's directory is not where the zip says")
     shift = end_at - start - size
     gap = read_at(fd, start + size, min(shift, 1 << 20)) + read_at(fd, max(0, shift - END.size), END.size)
     if END_MAGIC in gap:
         return reject(
-            "several_archives", "several zips are joined in one file: readers disagree on which counts"
+            "archive.several_archives",
+            "several zips are joined in one file: readers disagree on which counts",
         )
     if read_at(fd, 0, 4) != LOCAL_MAGIC or read_at(fd, start, 4) != CENTRAL_MAGIC:
-        return reject("leading_data", f"{shift} bytes come before the zip begins")
-    return reject("hidden_data", "bytes lie between the zip's directory and its end record")
+        return reject("archive.leading_data", f"{shift} bytes come before the zip begins")
+    return reject("archive.hidden_data", "bytes lie between the zip's directory and its end record")

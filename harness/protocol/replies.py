@@ -20,6 +20,13 @@ from harness.spec import ChallengeSpec
 from harness.text import printable
 
 _LAST_WORDS_S = 1.0
+_WRONG = {
+    "magic": "guest.wrong_magic",
+    "kind": "guest.wrong_kind",
+    "t": "guest.wrong_t",
+    "batch": "guest.wrong_batch",
+    "size": "guest.wrong_size",
+}
 _CHUNK_BYTES = 1 << 20  # checked while it is still in the cache
 _EXPONENTS = {"<f4": ("<u4", np.uint32(0x7F800000)), "<f2": ("<u2", np.uint16(0x7C00))}
 
@@ -164,7 +171,7 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
 def _wrong(what: str, expected: object, got: object) -> GuestFailed:
     return GuestFailed(
         f"the entry's reply has the wrong {what}: expected {expected!r}, got {got!r}",
-        code=f"guest.wrong_{what}",
+        code=_WRONG[what],
         fix="answer through wmc_guest.serve, which keeps the format, and leave its socket alone",
     )
 

@@ -54,7 +54,9 @@ def open_sandbox(name: str, policy: SandboxPolicy, *, cache: Path | None = None)
         return DockerSandbox(policy=policy, cache=cache)
     if name == "process":
         return ProcessSandbox(policy=policy, cache=cache)
-    raise UsageError(f"there is no sandbox {name!r}", fix="use --sandbox docker or --sandbox process")
+    raise UsageError(
+        f"there is no sandbox {name!r}", fix="use --sandbox docker or --sandbox process", code="usage.sandbox"
+    )
 
 
 def _describe(docker: DockerSandbox) -> str:

@@ -10,6 +10,7 @@ from harness.sandbox.policy import GIB, SandboxPolicy
 
 _NOT_STARTED = (126, 127)
 _SIGKILLED = 128 + 9
+_REFUSALS = {"size": "build.size", "files": "build.files", "unreadable": "build.unreadable"}
 _LAUNCHER_COMPLAINS = ("[FATAL tini", "exec: ./build.sh")
 
 
@@ -52,7 +53,7 @@ def refused(reason: str, message: str, policy: SandboxPolicy) -> BuildFailed | S
         "unreadable": "leave only files and folders with ordinary names, depths and rights",
     }
     return BuildFailed(
-        f"the entry's folder was refused: {message}", fix=fixes[reason], code=f"build.{reason}"
+        f"the entry's folder was refused: {message}", fix=fixes[reason], code=_REFUSALS[reason]
     )
 
 

@@ -25,7 +25,7 @@ LAYERS = (
     {"harness.codec", "harness.protocol"},
     {"harness.data"},
     {"harness.spec"},
-    {"harness.progress", "harness.places", "harness.plain", "harness.whole_file"},
+    {"harness.outcomes", "harness.progress", "harness.places", "harness.plain", "harness.whole_file"},
     {"harness.errors", "harness.text"},
 )
 """Highest first; members of one set are siblings that never import each other."""

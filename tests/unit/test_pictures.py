@@ -176,7 +176,10 @@ def test_nothing_is_decoded_where_nothing_can_be_measured(
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (DataInvalid("the checkpoint is odd", fix="fetch it again"), "the checkpoint is odd; fetch it again"),
+        (
+            DataInvalid("the checkpoint is odd", fix="fetch it again", code="codec.invalid"),
+            "the checkpoint is odd; fetch it again",
+        ),
         (RuntimeError("CUDA out of memory\nTried to allocate"), "RuntimeError: CUDA out of memory"),
     ],
 )

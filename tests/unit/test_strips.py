@@ -134,7 +134,10 @@ def test_the_same_predictions_give_the_same_bytes(exam: Exam, keeper: StripKeepe
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (DataInvalid("the codec is broken", fix="mend it"), "the codec is broken; mend it"),
+        (
+            DataInvalid("the codec is broken", fix="mend it", code="codec.invalid"),
+            "the codec is broken; mend it",
+        ),
         (RuntimeError("CUDA out of memory"), "CUDA out of memory"),
         (MemoryError("too large"), "too large"),
     ],

@@ -58,9 +58,9 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], int]:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (BuildFailed("build.sh exited with status 1", fix="look at the log"), 1),
-        (UsageError("no", fix="yes"), 2),
-        (SandboxUnavailable("no engine", fix="start one"), 3),
+        (BuildFailed("build.sh exited with status 1", fix="look at the log", code="build.exit_status"), 1),
+        (UsageError("no", fix="yes", code="usage.seed"), 2),
+        (SandboxUnavailable("no engine", fix="start one", code="sandbox.no_engine"), 3),
         (KeyboardInterrupt(), 130),
         (ZeroDivisionError("oops"), 70),
     ],
@@ -74,10 +74,10 @@ def test_an_exit_code_says_whose_turn_it_is(
 def test_an_error_says_what_happened_and_what_to_do(
     failing: Callable[[BaseException], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    failing(BuildFailed("build.sh \x1b[31mfailed", fix="look at the [log]"))
+    failing(BuildFailed("build.sh \x1b[31mfailed", fix="look at the [log]", code="build.exit_status"))
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "error [build.failed]" in shown.err
+    assert "error [build.exit_status]" in shown.err
     assert "fix: look at the [log]" in shown.err
     assert "\x1b" not in shown.err
 
@@ -138,7 +138,8 @@ def test_a_hang_up_that_the_caller_ignores_stays_ignored(
 
 
 @pytest.mark.parametrize(
-    "error", [SandboxUnavailable("no engine", fix="start one"), ZeroDivisionError("oops")]
+    "error",
+    [SandboxUnavailable("no engine", fix="start one", code="sandbox.no_engine"), ZeroDivisionError("oops")],
 )
 @pytest.mark.parametrize("command", ["grade", "check", "inspect"])
 def test_json_is_printed_by_a_command_that_failed_too(

@@ -89,7 +89,9 @@ def test_a_name_cannot_act_on_whoever_reads_the_report(scan, frames, name):
         assert len(path) < 300
 
 
-@pytest.mark.parametrize("error", [GONE, SandboxUnavailable("no engine \x1b[2J", fix="start it")])
+@pytest.mark.parametrize(
+    "error", [GONE, SandboxUnavailable("no engine \x1b[2J", fix="start it", code="sandbox.no_engine")]
+)
 def test_an_entry_that_cannot_be_opened_is_said_to_be_missing(scan, error):
     @contextmanager
     def broken():

@@ -111,7 +111,7 @@ def test_an_error_of_ours_passes_through_a_connection_unchanged(somebody_listens
     client = Client()
     monkeypatch.setattr(docker, "from_env", lambda **_: client)
     with pytest.raises(UsageError), engine.connected():
-        raise UsageError("mine", fix="none")
+        raise UsageError("mine", fix="none", code="usage.sandbox")
     assert client.closed
 
 
