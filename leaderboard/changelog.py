@@ -37,7 +37,7 @@ class Change:
     Attributes:
         at: when the grade ended, ISO 8601.
         regrade_of: the grade whose answers were scored again.
-        code: why it stopped.
+        stopped_by: the code of what stopped it.
     """
 
     kind: Kind
@@ -47,13 +47,13 @@ class Change:
     entry: str
     data_name: str
     regrade_of: str | None = None
-    code: str | None = None
+    stopped_by: str | None = None
 
     @property
     def in_words(self) -> str:
         """In one sentence without its date."""
         where = f" on {self.data_name}" if self.kind is not Kind.STOPPED else ""
-        why = f" ({self.code})" if self.code else ""
+        why = f" ({self.stopped_by})" if self.stopped_by else ""
         return f"{self.entry} by {self.user} was {self.kind.value}{where}{why}"
 
 
@@ -100,7 +100,7 @@ def _change(report: GradeReport) -> Change:
         entry=public.entry.entry_name or "",
         data_name=public.provenance.data_name or "",
         regrade_of=public.regrade_of,
-        code=public.failure.code if public.failure else None,
+        stopped_by=public.failure.code if public.failure else None,
     )
 
 

@@ -20,7 +20,7 @@ def test_every_published_grade_is_a_change_and_the_latest_comes_first(grades):
     changes = changelog([first, again, ours, theirs])
     assert [change.kind for change in changes] == [Kind.STOPPED, Kind.REGRADED, Kind.GRADED]
     assert [change.grade_id for change in changes] == [theirs.grade_id, again.grade_id, first.grade_id]
-    assert changes[0].code == "guest.closed"
+    assert changes[0].stopped_by == "guest.closed"
     assert changes[1].regrade_of == first.grade_id
 
 
