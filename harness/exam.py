@@ -181,7 +181,7 @@ def _ask(
             sheet.record(prediction)
             if tap:
                 tap(prediction)
-            advance(len(prediction.windows_B))
+            advance(len(prediction.windows_B), status=f"loss {sheet.loss_so_far:.3f}")
 
         conversation.begin(servings=draws)
         timing = play(conversation, exam.served(regime), batches, record)

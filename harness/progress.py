@@ -8,9 +8,9 @@ from typing import Protocol
 
 
 class Advance(Protocol):
-    """Reports that `amount` more units are done."""
+    """Reports that `amount` more units are done, and how it goes: a few words, none where nothing changed."""
 
-    def __call__(self, amount: int = 1, /) -> None:
+    def __call__(self, amount: int = 1, /, *, status: str = "") -> None:
         """Report it."""
         ...
 
@@ -27,13 +27,17 @@ class Progress(Protocol):
         ...
 
 
+def unheard(_amount: int = 1, /, *, status: str = "") -> None:
+    """An `Advance` that nobody listens to."""
+
+
 class Silent:
     """Listens to nothing."""
 
     @contextmanager
     def step(self, title: str, *, total: int | None = None) -> Iterator[Advance]:  # noqa: ARG002 - nobody listens
         """A step nobody sees."""
-        yield lambda _amount=1, /: None
+        yield unheard
 
     def note(self, text: str) -> None:
         """Dropped."""

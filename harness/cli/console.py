@@ -6,9 +6,10 @@ import io
 import json
 import os
 import sys
+import time
 import traceback
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _BUGS = "https://github.com/1x-technologies/1xgpt/issues"
 
+REPORT_EVERY_S = 30.0
+"""How often long work says how it gets on where no bar can be drawn."""
 
 _LEAST_WIDTH = 80
 """Columns that a table may count on: in a narrower terminal its lines wrap, and no column of it is lost."""
@@ -92,7 +95,11 @@ class Console:
 
     @contextmanager
     def step(self, title: str, *, total: int | None = None) -> Iterator[Advance]:
-        """A progress bar with elapsed and remaining time; without a terminal, a line at the end."""
+        """A progress bar with elapsed and remaining time; without a terminal a line, and more where it takes long."""
+        if not self._stderr.is_terminal:
+            self._say(title)
+            yield _Reports(say=self._say, title=title, total=total)
+            return
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -106,13 +113,16 @@ class Console:
         columns = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
         if total is not None:
             columns[2:2] = [BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
-        if not self._stderr.is_terminal:
-            self._say(title)
-        with Progress(
-            *columns, console=self._stderr, transient=True, disable=not self._stderr.is_terminal
-        ) as bar:
-            task = bar.add_task(printable(title).replace("[", r"\["), total=total)
-            yield lambda amount=1, /: bar.advance(task, amount)
+        columns.append(TextColumn("{task.fields[status]}", style="dim"))
+        with Progress(*columns, console=self._stderr, transient=True) as bar:
+            task = bar.add_task(_plain(title), total=total, status="")
+
+            def advance(amount: int = 1, /, *, status: str = "") -> None:
+                bar.update(task, advance=amount)
+                if status:
+                    bar.update(task, status=_plain(status))
+
+            yield advance
 
     def _say(self, text: str, *, style: str | None = None) -> None:
         self._stderr.print(printable(text), style=style, markup=False, soft_wrap=True)
@@ -125,6 +135,34 @@ class Console:
             stream = typing.cast("TextIO", _Lossy(sys.stderr)) if sys.stderr else None
             self._err = RichConsole(file=stream, stderr=True, highlight=False, emoji=False)
         return self._err
+
+
+def _plain(text: str) -> str:
+    """Text that no bar takes for markup."""
+    return printable(text).replace("[", r"\[")
+
+
+class _Reports:
+    """Tells how a step gets on where no bar can be drawn: a line every half minute, none of a short one."""
+
+    def __init__(self, *, say: Callable[[str], None], title: str, total: int | None) -> None:
+        self._say = say
+        self._title = title
+        self._total = total
+        self._done = 0
+        self._begin = self._said = time.monotonic()
+
+    def __call__(self, amount: int = 1, /, *, status: str = "") -> None:
+        self._done += amount
+        now = time.monotonic()
+        if now - self._said < REPORT_EVERY_S:
+            return
+        self._said = now
+        words = [f"{self._title}: {self._done:,}"]
+        if self._total:
+            left_s = (now - self._begin) * (self._total - self._done) / max(1, self._done)
+            words = [f"{words[0]} of {self._total:,}", f"about {max(0, left_s):.0f} s left"]
+        self._say(", ".join([*words, *([status] if status else [])]))
 
 
 class _Lossy:

@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.progress import Advance
+from harness.progress import Advance, unheard
 from harness.retrieval.engines import Engine, best_engine
 from harness.retrieval.packing import words
 from harness.retrieval.shortlist import FAR, Hits, Shortlist
@@ -53,7 +53,7 @@ def nearest(
     *,
     engine: Engine | None = None,
     allowed_N: NDArray[np.bool_] | None = None,
-    advance: Advance = lambda _amount=1, /: None,
+    advance: Advance = unheard,
 ) -> Neighbours:
     """The k nearest of the frames that are allowed; `advance` is told how many frames were searched.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.clips import Clip
-from harness.progress import Advance
+from harness.progress import Advance, unheard
 from harness.retrieval.engines import Engine
 from harness.retrieval.hamming import nearest
 from harness.retrieval.report import NearDuplicates
@@ -23,7 +23,7 @@ def near_duplicates(
     *,
     engine: Engine | None = None,
     near_bits: float | None = None,
-    advance: Advance = lambda _amount=1, /: None,
+    advance: Advance = unheard,
 ) -> tuple[NearDuplicates, NDArray[np.int32], NDArray[np.int64]]:
     """The summary, and for each prediction how many bits (int32 `[B, T]`) the nearest training frame (int64) is away.
 

@@ -49,6 +49,8 @@ class ScoreSheet:
     nats_BTHW: NDArray[np.float64] = field(init=False)
     tokens_BTHW: NDArray[np.uint32] = field(init=False)
     correct_BTHW: NDArray[np.bool_] = field(init=False)
+    _nats: float = field(init=False, default=0.0)
+    _tokens: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         shape = (self.num_windows, len(self.targets), self.spec.height, self.spec.width)
@@ -60,9 +62,17 @@ class ScoreSheet:
         """Score one frame of some windows."""
         at = (prediction.windows_B, self.targets.index(prediction.t))
         factors_BHWF = factorize(prediction.target_BHW, self.spec)
-        self.nats_BTHW[at] = token_nats(prediction.log_softmax, factors_BHWF)
+        nats_BHW = token_nats(prediction.log_softmax, factors_BHWF)
+        self.nats_BTHW[at] = nats_BHW
+        self._nats += float(nats_BHW.sum())
+        self._tokens += nats_BHW.size
         self.tokens_BTHW[at] = prediction.tokens_BHW
         self.correct_BTHW[at] = prediction.tokens_BHW == prediction.target_BHW
+
+    @property
+    def loss_so_far(self) -> float:
+        """Mean nats per token of what was recorded: to watch, not to keep."""
+        return self._nats / max(1, self._tokens)
 
     def split(self, parts: int) -> tuple[ScoreSheet, ...]:
         """Sheets of `parts` equal runs of windows; they share this one's arrays."""

@@ -77,3 +77,22 @@ def test_lines_of_text_are_not_wrapped_and_tables_keep_their_columns(
     Console().show(table)
     shown = " ".join(capsys.readouterr().out.split())
     assert "a-name-of-thirty-two-characters- 9.1234 9.0001 to 9.2000" in shown
+
+
+def test_long_work_says_how_it_gets_on_where_no_bar_can_be_drawn(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("harness.cli.console.REPORT_EVERY_S", 0.0)
+    with Console().step("teacher-forced, frames", total=360) as advance:
+        advance(24, status="loss 8.431")
+        advance(24)
+    first, second, third = capsys.readouterr().err.splitlines()
+    assert first == "teacher-forced, frames"
+    assert second.startswith("teacher-forced, frames: 24 of 360, about ")
+    assert second.endswith(" s left, loss 8.431")
+    assert third.startswith("teacher-forced, frames: 48 of 360, about ")
+
+
+def test_short_work_is_one_line_where_no_bar_can_be_drawn(capsys) -> None:
+    with Console().step("checking files", total=2) as advance:
+        advance()
+        advance()
+    assert capsys.readouterr().err == "checking files\n"
