@@ -8,7 +8,7 @@ EXTRAS ?= dev
 ENTRIES := submissions_template baselines/copy_last baselines/unigram baselines/ngram
 FORBIDDEN := baselines/retrieval
 
-.PHONY: demo genie test check bench clean
+.PHONY: demo genie test check bench docs clean
 .DELETE_ON_ERROR:
 
 # The honest entries come first: by what they show of the training set the forbidden one is judged.
@@ -67,6 +67,10 @@ check: $(VENV)/ready
 
 bench: $(VENV)/ready
 	@set -e; for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
+
+docs: $(VENV)/ready
+	mkdir -p docs
+	$(WMC) explain --markdown > docs/outcomes.md
 
 clean:
 	rm -rf $(DEMO) site baselines/*/counts.npz baselines/*/shard.npz

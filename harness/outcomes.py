@@ -42,10 +42,16 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """The outcomes whose codes begin alike, in the order of the table; `title` says what they are about."""
+    """The outcomes whose codes begin alike, in the order of the table.
+
+    Attributes:
+        title: what they are about.
+        blame: whose turn it is where a row does not say otherwise.
+    """
 
     prefix: str
     title: str
+    blame: Blame
     outcomes: tuple[Outcome, ...]
 
 
@@ -86,7 +92,7 @@ def _group(prefix: str, rows: dict[str, Any]) -> Group:
     found = tuple(
         _outcome(f"{prefix}.{name}", row, blame) for name, row in rows.items() if isinstance(row, dict)
     )
-    return Group(prefix=prefix, title=rows["title"], outcomes=found)
+    return Group(prefix=prefix, title=rows["title"], blame=blame, outcomes=found)
 
 
 def _outcome(code: str, row: dict[str, Any], usual_blame: Blame) -> Outcome:

@@ -87,6 +87,8 @@ class Console:
         self._say(f"error [{code}]", style="bold red")
         self._say(message)
         self._say(f"fix: {fix}", style="green")
+        if not code.startswith("usage."):
+            self._say(f"more: wmc explain {code}", style="dim")
 
     def bug(self) -> None:
         """The current exception, as our own fault."""

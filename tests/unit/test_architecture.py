@@ -19,7 +19,7 @@ LAYERS = (
     {"harness.rejudging"},
     {"harness.asking", "harness.calibration", "harness.looking", "harness.copying"},
     {"harness.panels", "harness.reporting", "harness.rescoring"},
-    {"harness.pictures", "harness.strips", "harness.suspects", "harness.train_gap"},
+    {"harness.notice", "harness.pictures", "harness.strips", "harness.suspects", "harness.train_gap"},
     {"harness.exam", "harness.results"},
     {"harness.intake", "harness.sandbox", "harness.scoring", "harness.retrieval"},
     {"harness.codec", "harness.protocol"},

@@ -1,0 +1,147 @@
+"""What an entrant is told of a grade: a status, fixed words, rounded figures, and never a log of held-out data.
+
+Whatever goes back to an entrant is a way out for the held-out data that the entry saw, so little goes back:
+
+- Of a failure the code, and the cause and next step that the table has for it. The record's message and fix may hold
+  what a guest chose, a size or a token, and stay with the organiser. After it saw data an entry can choose among some
+  dozen codes: less than four bits of a grade that counts as an attempt.
+- Of a success the means over all windows, rounded; nothing of a window, a frame or a position.
+- Times to two figures. When the grade ended is told to the day, for its id says to the second when it began.
+- Logs from a grade on public val alone, and of what ran in a container: outside of one an entry reads what its user
+  reads. build.log too: a build has no held-out data on its side (one that is found again has no log at all), but its
+  machine may just have shown some to another entry, and a grade of the same zip on val has a build.log of its own.
+  The search through an entry's files runs nothing of it and has no log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.data.published import PUBLIC_VAL
+from harness.outcomes import Outcome, outcome_of
+from harness.protocol.regimes import Regime
+from harness.results.report import GradeReport, RegimeReport, Status
+from harness.scoring.perceptual import Metric
+from harness.spec import CHALLENGE
+from harness.text import printable
+
+LOG_BYTES = 64 << 10
+"""Of each log, from its end."""
+
+_LARGEST_LOSS = 2 * CHALLENGE.uniform_loss
+_ISOLATED = "docker"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rounding:
+    """How many decimals leave."""
+
+    loss: int
+    accuracy: int
+    metrics: dict[Metric, int]
+
+
+PRIVATE = Rounding(loss=2, accuracy=3, metrics={Metric.LPIPS: 2, Metric.PSNR: 1, Metric.SSIM: 2})
+PUBLIC = Rounding(loss=4, accuracy=4, metrics={Metric.LPIPS: 4, Metric.PSNR: 2, Metric.SSIM: 4})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """One regime's means over windows, rounded.
+
+    Attributes:
+        loss: in nats per token; no more than twice that of uniform guessing is told apart.
+        lpips, psnr, ssim: of decoded predictions; None where they were not measured.
+        seconds_per_frame: to two figures.
+    """
+
+    windows: int
+    loss: float
+    token_accuracy: float
+    seconds_per_frame: float
+    lpips: float | None
+    psnr: float | None
+    ssim: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """What an entrant is told of one grade.
+
+    Attributes:
+        day: when it ended, as 2026-11-30.
+        outcome: how it failed, None where it was scored.
+        figures: of each graded regime.
+        retrieval: the verdict on copying the training set, None where nobody looked.
+        is_private: whether the data is held out.
+        has_logs: whether the entry's logs may go along.
+    """
+
+    grade_id: str
+    day: str
+    submission_sha256: str | None
+    user_name: str | None
+    entry_name: str | None
+    data_name: str | None
+    status: Status
+    counts_as_attempt: bool
+    outcome: Outcome | None
+    figures: dict[Regime, Figures]
+    retrieval: str | None
+    is_private: bool
+    has_logs: bool
+
+
+def notice_of(report: GradeReport) -> Notice:
+    """What the entrant of this grade may know of it."""
+    failure, provenance = report.failure, report.provenance
+    is_private = provenance.data_name not in PUBLIC_VAL
+    outcome = outcome_of(failure.code, failure.blame) if failure else None
+    rounding = PRIVATE if is_private else PUBLIC
+    return Notice(
+        grade_id=report.grade_id,
+        day=report.finished_at[:10],
+        submission_sha256=provenance.submission_sha256,
+        user_name=report.entry.user_name,
+        entry_name=report.entry.entry_name,
+        data_name=provenance.data_name,
+        status=report.status,
+        counts_as_attempt=outcome is None or outcome.counts_as_attempt,
+        outcome=outcome,
+        figures={regime: _rounded(found, rounding) for regime, found in report.regimes.items() if found},
+        retrieval=report.retrieval.verdict.value if report.retrieval else None,
+        is_private=is_private,
+        has_logs=not is_private and provenance.sandbox == _ISOLATED,
+    )
+
+
+def shared_logs(notice: Notice, logs: Iterable[Path]) -> Iterator[tuple[str, str]]:
+    """(name, text) of each log that may go along: its end, without what steers a terminal. Raises: OSError."""
+    if not notice.has_logs:
+        return
+    for log in sorted(logs):
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - LOG_BYTES))
+            text = file.read(LOG_BYTES).decode("utf-8", "replace")
+        cut = (
+            f"... (what came before the last {LOG_BYTES >> 10} KiB is left out)\n" if size > LOG_BYTES else ""
+        )
+        yield log.name, cut + printable(text)
+
+
+def _rounded(found: RegimeReport, rounding: Rounding) -> Figures:
+    metrics = {
+        metric.value: None if value is None else round(value, rounding.metrics[metric])
+        for metric in Metric
+        for value in [getattr(found, metric.value)]
+    }
+    return Figures(
+        windows=found.windows,
+        loss=round(min(found.loss, _LARGEST_LOSS), rounding.loss),
+        token_accuracy=round(found.token_accuracy, rounding.accuracy),
+        seconds_per_frame=float(f"{found.seconds_per_frame:.2g}"),
+        **metrics,
+    )
