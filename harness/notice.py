@@ -22,7 +22,7 @@ from pathlib import Path
 from harness.data.published import PUBLIC_VAL
 from harness.outcomes import Outcome, outcome_of
 from harness.protocol.regimes import Regime
-from harness.results.report import GradeReport, RegimeReport, Status
+from harness.results.report import Failure, GradeReport, RegimeReport, Status
 from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE
 from harness.text import printable
@@ -98,7 +98,7 @@ def notice_of(report: GradeReport) -> Notice:
     """What the entrant of this grade may know of it."""
     failure, provenance = report.failure, report.provenance
     is_private = provenance.data_name not in PUBLIC_VAL
-    outcome = outcome_of(failure.code, failure.blame) if failure else None
+    outcome = told(failure) if failure else None
     rounding = PRIVATE if is_private else PUBLIC
     return Notice(
         grade_id=report.grade_id,
@@ -108,13 +108,18 @@ def notice_of(report: GradeReport) -> Notice:
         entry_name=report.entry.entry_name,
         data_name=provenance.data_name,
         status=report.status,
-        counts_as_attempt=outcome is None or outcome.counts_as_attempt,
+        counts_as_attempt=report.regrade_of is None and (outcome is None or outcome.counts_as_attempt),
         outcome=outcome,
         figures={regime: _rounded(found, rounding) for regime, found in report.regimes.items() if found},
         retrieval=report.retrieval.verdict.value if report.retrieval else None,
         is_private=is_private,
         has_logs=not is_private and provenance.sandbox == _ISOLATED,
     )
+
+
+def told(failure: Failure) -> Outcome:
+    """What may be said of a failure: what the table says of its code, and nothing of the record's own words."""
+    return outcome_of(failure.code, failure.blame)
 
 
 def shared_logs(notice: Notice, logs: Iterable[Path]) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from harness.errors import Blame
+from harness.notice import told
+from harness.outcomes import outcome_of
 from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, SamplesReport
 from harness.scoring.perceptual import Metric
 from harness.scoring.perceptual_scores import SampledScore
@@ -43,9 +46,10 @@ def publishable(report: GradeReport) -> GradeReport:
     """
     return replace(
         report,
+        finished_at=day_of(report.finished_at),
         entry=_cleaned(report.entry),
         regimes={regime: result and _rounded(result) for regime, result in report.regimes.items()},
-        failure=report.failure and _without_words(report.failure),
+        failure=report.failure and in_fixed_words(report.failure),
         provenance=_public(report.provenance),
         retrieval=report.retrieval and summary(report.retrieval),
     )
@@ -68,9 +72,15 @@ def _cleaned(entry: EntryFacts) -> EntryFacts:
     )
 
 
-def _without_words(failure: Failure) -> Failure:
-    """The message stays in the store, for it may repeat what a stranger wrote; the next step is our own text."""
-    return replace(failure, message="", fix=without_folders(failure.fix))
+def in_fixed_words(failure: Failure) -> Failure:
+    """The same failure, told by the table of outcomes: a record's own message may hold what a guest chose."""
+    outcome = told(failure)
+    return Failure(code=outcome.code, blame=failure.blame, message=outcome.cause, fix=outcome.next_step)
+
+
+def day_of(moment: str) -> str:
+    """The date of a moment. A grade's id says to the second when it began, so its end would be its duration."""
+    return moment[:10]
 
 
 def _public(provenance: Provenance) -> Provenance:
@@ -84,6 +94,7 @@ def _public(provenance: Provenance) -> Provenance:
         data_name=one_line(provenance.data_name, limit=NAME_LIMIT) or "unnamed",
         codec=provenance.codec and one_line(provenance.codec, limit=NAME_LIMIT),
         sandbox_details={name: one_line(text, limit=REASON_LIMIT) for name, text in details.items()},
+        build_s=None if provenance.build_s is None else two_figures(provenance.build_s),
         limits={},
         durations_s={},
     )
@@ -105,7 +116,10 @@ def _rounded(result: RegimeReport) -> RegimeReport:
         reply_s_median=two_figures(result.reply_s_median),
         reply_s_p95=two_figures(result.reply_s_p95),
         state_probe=replace(
-            probe, mean_gain=rounded(probe.mean_gain), largest_change=rounded(probe.largest_change)
+            probe,
+            mean_gain=rounded(probe.mean_gain),
+            largest_change=rounded(probe.largest_change),
+            failure=probe.failure and outcome_of(probe.failure, Blame.ENTRY).code,
         ),
         missing_metrics=_reasons(result.missing_metrics),
         samples=result.samples and _rounded_samples(result.samples),

@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from typing import TypeVar
 
+from harness.outcomes import outcomes
 from harness.retrieval.report import (
     EntryFile,
     EntryScan,
@@ -69,7 +70,7 @@ def with_windows(found: RetrievalReport) -> RetrievalReport:
 def failure_code(failure: str) -> str:
     """How the entry failed, without the words, which may be its own and hold what it was shown."""
     found = _CODE.search(failure)
-    return found["code"] if found else "failed"
+    return found["code"] if found and found["code"] in outcomes() else "failed"
 
 
 def _reason(reason: str, gap_failure: str | None) -> str:

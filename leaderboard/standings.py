@@ -10,7 +10,7 @@ from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
 from leaderboard.counting import counting, ranks
 from leaderboard.marks import Mark, is_forbidden, marks_of
-from leaderboard.publishable import publishable, shown_name
+from leaderboard.publishable import day_of, in_fixed_words, publishable, shown_name
 from leaderboard.references import LINES, Line
 from leaderboard.sampling import SamplingBoard, Unseen, sampling_boards
 from leaderboard.senders import Senders
@@ -133,7 +133,7 @@ def standings(reports: Iterable[GradeReport]) -> Standings:
         failed=tuple(_failed(report) for report in reversed(charged) if report.failure),
         not_ranked=len(finished) - len(ranked),
         not_charged=len(every) - len(charged),
-        latest=max((report.finished_at for report in charged), default=None),
+        latest=max((day_of(report.finished_at) for report in charged), default=None),
     )
 
 
@@ -182,9 +182,9 @@ def _failed(report: GradeReport) -> Failed:
         raise ValueError(f"grade {report.grade_id} did not fail")
     return Failed(
         grade_id=report.grade_id,
-        finished_at=report.finished_at,
+        finished_at=day_of(report.finished_at),
         user=entry.user_name and shown_name(entry.user_name),
         entry=entry.entry_name and shown_name(entry.entry_name),
         submission_sha256=report.provenance.submission_sha256,
-        code=failure.code,
+        code=in_fixed_words(failure).code,
     )

@@ -32,7 +32,9 @@ def _lines(notice: Notice) -> Iterator[str]:
     if notice.outcome:
         yield from _failure(notice.outcome, is_private=notice.is_private)
     else:
-        yield from _fact("attempt", "counts as an attempt")
+        yield from _fact(
+            "attempt", "counts as one" if notice.counts_as_attempt else "none: its answers were scored again"
+        )
         yield ""
         yield from _figures(notice)
 

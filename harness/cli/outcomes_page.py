@@ -17,7 +17,7 @@ WHOSE_TURN = {
 }
 
 
-_ESCAPED = re.compile(r"[\\*_|<>\[\]]")
+_ESCAPED = re.compile(r"[\\*_|<>]")
 
 
 @dataclass(frozen=True, kw_only=True)

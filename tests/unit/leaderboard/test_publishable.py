@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from harness.outcomes import outcomes
 from harness.protocol.regimes import Regime
 from leaderboard.figures import LARGEST
 from leaderboard.plain_text import without_folders
 from leaderboard.publishable import POLICY, publishable
+from leaderboard.standings import standings
 
 
 def decimals(value):
@@ -65,9 +67,33 @@ def test_of_a_sandbox_its_policy_is_told_and_nothing_else(grades):
     assert set(origin.sandbox_details) <= set(POLICY)
 
 
-def test_a_failure_keeps_its_next_step_and_loses_its_message(grades):
+def test_a_failure_is_told_by_the_table_and_loses_its_own_words(grades):
+    """The control: `in_fixed_words`."""
     failure = publishable(grades.failed(message="I wrote this myself")).failure
-    assert (failure.message, failure.fix, failure.code) == ("", "try again", "guest.closed")
+    row = outcomes()["guest.closed"]
+    assert (failure.message, failure.fix, failure.code) == (row.cause, row.next_step, row.code)
+
+
+def test_a_code_that_the_table_does_not_have_is_not_published(grades):
+    failed = grades.failed(code="guest.777123")
+    failure = publishable(failed).failure
+    assert failure.code == standings([failed]).failed[0].code == "unlisted"
+    probe = (
+        publishable(grades.graded(probe_failure="guest.777123"))
+        .regimes[Regime.TEMPORALLY_TEACHER_FORCED]
+        .state_probe
+    )
+    assert probe.failure == "unlisted"
+
+
+def test_no_duration_is_published_exactly(grades):
+    """A grade's id says when it began, so that when it ended is its duration: the controls are `day_of` and
+    `two_figures`."""
+    shown = publishable(grades.graded(provenance={"build_s": 12.3456}))
+    assert shown.finished_at == "2025-01-01"
+    assert shown.provenance.build_s == 12.0
+    failed = standings([grades.failed()])
+    assert (failed.failed[0].finished_at, failed.latest) == ("2025-01-01", "2025-01-01")
 
 
 @pytest.mark.parametrize(
