@@ -35,7 +35,7 @@ class Change:
     """One published grade; its texts are in publishable form.
 
     Attributes:
-        at: when the grade ended, ISO 8601.
+        at: the day on which the grade ended, ISO 8601.
         regrade_of: the grade whose answers were scored again.
         stopped_by: the code of what stopped it.
     """

@@ -79,8 +79,8 @@ def in_fixed_words(failure: Failure) -> Failure:
 
 
 def day_of(moment: str) -> str:
-    """The date of a moment. A grade's id says to the second when it began, so its end would be its duration."""
-    return moment[:10]
+    """The day of a moment, as its midnight. A grade's id says when it began, so its end would be its duration."""
+    return f"{moment[:10]}T00:00:00+00:00"
 
 
 def _public(provenance: Provenance) -> Provenance:

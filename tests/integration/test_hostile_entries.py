@@ -14,7 +14,9 @@ import pytest
 
 from harness.cli.console import Console
 from harness.cli.grade_view import show_report
+from harness.cli.notice_text import notice_text
 from harness.data.clips import open_clip
+from harness.notice import notice_of
 from harness.protocol.guest import TEXT_LIMIT
 from harness.sandbox.policy import MIB, SandboxPolicy
 from leaderboard.publish import publish
@@ -193,6 +195,14 @@ class TestWhatComesBack:
             assert path.suffix != ".html" or b"<script>hostile" not in content
             assert path.suffix != ".html" or b"<img" not in content
             assert truth.found_in(content, arena.clips["one"]) == []
+
+    def test_the_notice_to_the_entrant_says_nothing_of_it(self, arena: Arena) -> None:
+        """The control is `notice.told`: the record's own message, which the organiser reads, holds two true tokens."""
+        told = "".join(notice_text(notice_of(arena.known(name))) for name in self.SPEAKERS)
+        assert "guest.wrong_magic" in told
+        assert truth.found_in(told.encode(), arena.clips["one"]) == []
+        kept = [failure.message for name in self.SPEAKERS if (failure := arena.known(name).failure)]
+        assert truth.found_in("\n".join(kept).encode(), arena.clips["one"]) != []
 
     def test_the_terminal_shows_no_escape(self, arena: Arena, capsys: pytest.CaptureFixture[str]) -> None:
         for name in self.SPEAKERS:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from harness.errors import Blame
 from leaderboard.changelog import IN_FEED, Kind, changelog, to_atom
+from leaderboard.publishable import publishable
 from leaderboard.render import render_changelog
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -35,10 +36,10 @@ def test_the_feed_is_what_readers_of_feeds_expect(grades):
     reports = [grades.graded(entry="a < b & c"), grades.failed()]
     feed = ET.fromstring(to_atom(changelog(reports), grades="grades"))
     assert feed.tag == f"{ATOM}feed"
-    assert feed.findtext(f"{ATOM}updated") == reports[1].finished_at
+    assert feed.findtext(f"{ATOM}updated") == publishable(reports[1]).finished_at
     entries = feed.findall(f"{ATOM}entry")
     assert [entry.findtext(f"{ATOM}updated") for entry in entries] == [
-        report.finished_at for report in reversed(reports)
+        publishable(report).finished_at for report in reversed(reports)
     ]
     assert "a < b & c" in (entries[1].findtext(f"{ATOM}title") or "")
     assert entries[1].find(f"{ATOM}link").get("href") == f"grades/{reports[0].grade_id}.html"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from leaderboard.curves import HEIGHT, LEFT, RIGHT, WIDTH
 from leaderboard.field import field_charts
 from leaderboard.render import render
@@ -44,7 +46,10 @@ def test_what_is_not_declared_has_no_place_and_is_counted(grades):
 
 def test_over_time_the_line_never_rises(grades):
     reports = [grades.graded(user=name, loss=loss) for name, loss in (("a", 9.0), ("b", 9.5), ("c", 8.5))]
-    chart = charts_of(reports)["progress"]
+    days = (
+        replace(each, finished_at=f"2025-01-{day:02}T10:00:00+00:00") for day, each in enumerate(reports, 1)
+    )
+    chart = charts_of(list(days))["progress"]
     assert [dot.row.report.entry.user_name for dot in chart.best] == ["a", "c"]
     heights = [float(point.split(",")[1]) for point in chart.front.split()]
     assert heights == sorted(heights)

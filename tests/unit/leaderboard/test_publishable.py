@@ -90,10 +90,10 @@ def test_no_duration_is_published_exactly(grades):
     """A grade's id says when it began, so that when it ended is its duration: the controls are `day_of` and
     `two_figures`."""
     shown = publishable(grades.graded(provenance={"build_s": 12.3456}))
-    assert shown.finished_at == "2025-01-01"
+    assert shown.finished_at == "2025-01-01T00:00:00+00:00"
     assert shown.provenance.build_s == 12.0
     failed = standings([grades.failed()])
-    assert (failed.failed[0].finished_at, failed.latest) == ("2025-01-01", "2025-01-01")
+    assert (failed.failed[0].finished_at, failed.latest) == (shown.finished_at, shown.finished_at)
 
 
 @pytest.mark.parametrize(

@@ -94,8 +94,8 @@ def _said_blame(call: ast.Call) -> frozenset[Blame]:
 
 def _literals(code: ast.expr, constants: dict[str, list[str]]) -> list[str] | None:
     """The codes that this expression can be; none where it only hands one on, None where nobody can tell."""
-    if isinstance(code, ast.Constant) and isinstance(code.value, str):
-        return [code.value]
+    if isinstance(code, ast.Constant):
+        return [] if code.value is None else [code.value] if isinstance(code.value, str) else None
     if isinstance(code, ast.IfExp):
         parts = [_literals(code.body, constants), _literals(code.orelse, constants)]
         return None if None in parts else [each for part in parts for each in part or ()]
