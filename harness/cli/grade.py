@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from harness.cli.console import Console
@@ -46,7 +47,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
     report = grade(request, sandbox=pick_sandbox(args, console), store=store, progress=console)
     if key:
         sign_record(store, report.grade_id, key)
-    return show_report(report, console, as_json=args.json, logs=store.grade_folder(report.grade_id))
+    code = show_report(report, console, as_json=args.json, logs=store.grade_folder(report.grade_id))
+    console.note(f"for its entrant: wmc notice {report.grade_id} --store {shlex.quote(str(args.store))}")
+    return code
 
 
 def _add_retrieval_options(parser: argparse.ArgumentParser) -> None:

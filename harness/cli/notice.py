@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.console import Console
-from harness.errors import OutputFailed, UsageError
+from harness.errors import Blame, OutputFailed, UsageError
 
 if TYPE_CHECKING:
     from harness.notice import Notice
@@ -75,16 +75,18 @@ def _write(notice: Notice, output: Path, *, logs: Path) -> None:
         raise UsageError(
             f"{output} is there already", code="usage.output_exists", fix="name a new folder in -o"
         )
-    files = {f"logs/{name}": text for name, text in shared_logs(notice, logs.glob("*.log"))}
-    files["notice.txt"] = notice_text(notice) + "\n"
-    files["notice.json"] = json.dumps(to_plain(notice), indent=2, allow_nan=False) + "\n"
+    files = {
+        "notice.txt": notice_text(notice) + "\n",
+        "notice.json": json.dumps(to_plain(notice), indent=2, allow_nan=False) + "\n",
+    }
     try:
+        files |= {f"logs/{name}": text for name, text in shared_logs(notice, logs.glob("*.log"))}
         for name, text in files.items():
             (output / name).parent.mkdir(parents=True, exist_ok=True)
             (output / name).write_text(text, "utf-8")
     except OSError as error:
         raise OutputFailed(
-            f"{output} cannot be written: {error.strerror or error}",
+            f"the notice cannot be written: {error}",
             fix="name a folder that can be written, with free space, in -o",
         ) from error
 
@@ -98,7 +100,7 @@ def _tell_organiser(
         if not output:
             console.note("the entry's logs may go along: add -o DIR")
         return
-    if notice.outcome:
+    if notice.outcome and notice.outcome.blame is Blame.ENTRY:
         console.note(f"the entry's logs are yours alone: {folder}")
         console.note(
             "for logs that may be sent, grade it on public val, and send that grade's notice:\n"
