@@ -8,8 +8,8 @@ Whatever goes back to an entrant is a way out for the held-out data that the ent
 - Of a success the means over all windows, rounded; nothing of a window, a frame or a position.
 - Times to two figures. When the grade ended is told to the day, for its id says to the second when it began.
 - Logs from a grade on public val alone, and of what ran in a container: outside of one an entry reads what its user
-  reads. build.log too: a build has no held-out data on its side (one that is found again has no log at all), but its
-  machine may just have shown some to another entry, and a grade of the same zip on val has a build.log of its own.
+  reads. build.log too: a build has no held-out data on its side, whether it is made now or found again with the log of
+  when it was made, but its machine may just have shown some to another entry. A grade of the same zip on val has it.
   The search through an entry's files runs nothing of it and has no log.
 """
 
