@@ -216,7 +216,7 @@ def test_the_check_sees_a_request_elsewhere_and_a_complaint(reader, address, sit
 
 def test_the_rankings_sort_by_what_is_pressed_and_back(board):
     """Names sort as people sort them; the prize line is of the published order and goes with it."""
-    table, head = "#boards table", "#boards thead .entry"
+    table, head = "#boards table.board", "#boards thead .entry"
     assert board.column(table, "entry")[:4] == ["seeker", "apple", "mango", "Zebra"]
     assert board.rows(table) == PUBLISHED_ROWS
     press(board, table, "entry")
