@@ -131,6 +131,13 @@ class SandboxFailed(_UsuallyOneCode):
     default_code = "sandbox.failed"
 
 
+class NotAdmitted(WmcError):
+    """The organiser's own rules keep a submission from being graded now; nothing was run, and no record is left."""
+
+    blame = Blame.OPERATOR
+    default_code = "admission.refused"
+
+
 class StoreFailed(_UsuallyOneCode):
     """A record could not be written or read."""
 

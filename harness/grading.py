@@ -6,10 +6,13 @@ This is the only module that knows the order of the stages. Each hands a value t
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
+from harness.admission import Data, Rules, admitted
 from harness.asking import Asker
 from harness.copying import CopyCheck, open_copy_check
 from harness.data.clips import clip_sha256
@@ -53,6 +56,7 @@ class GradeRequest:
         lpips_weights: the folder of the weights of LPIPS.
         train: the clip that the entry may have copied; None for no retrieval check.
         panel: honest entries to compare with; None for the store's own, if it has a panel.
+        rules: what keeps a submission from being graded; None for an entrant's own check, which nothing does.
     """
 
     submission: Path
@@ -68,20 +72,27 @@ class GradeRequest:
     lpips_weights: Path = field(default_factory=lpips_folder)
     train: Path | None = None
     panel: Path | None = None
+    rules: Rules | None = None
 
 
 def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Progress) -> GradeReport:
     """Grade one submission; its record, scored or failed, is in the store when this returns or raises.
 
-    Raises: an interruption, a bug of ours (both recorded first), and StoreFailed when the record cannot be kept. Once
-    there are scores, an interruption costs only what comes after them.
+    Raises: an interruption, a bug of ours (both recorded first), NotAdmitted, which leaves no record, for nothing was
+    graded, and StoreFailed when the record cannot be kept. Once there are scores, an interruption costs only what
+    comes after them.
     """
     record = Record(provenance=_provenance(request, sandbox))
     stages = _Stages(request=request, sandbox=sandbox, store=store, progress=progress, record=record)
-    with record.kept_in(store), tempfile.TemporaryDirectory(prefix="wmc-") as scratch:
+    with (
+        ExitStack() as admission,  # until its record is kept
+        record.kept_in(store),
+        tempfile.TemporaryDirectory(prefix="wmc-") as scratch,
+    ):
         exam = stages.open_data()
-        check = stages.prepare_copy_check(exam)
         entry = stages.open_submission(Path(scratch) / "entry")
+        admission.enter_context(stages.admitted(entry))
+        check = stages.prepare_copy_check(exam)
         built = stages.build(entry)
         results = []
         for regime in stages.regimes(entry.manifest):
@@ -171,6 +182,18 @@ class _Stages:
         self.record.learn(submission_sha256=entry.sha256)
         self.record.entry = entry_facts(entry.manifest)
         return entry
+
+    @contextmanager
+    def admitted(self, entry: Entry) -> Iterator[None]:
+        """Before anything of the entry runs. Raises: NotAdmitted."""
+        origin, rules = self.record.provenance, self.request.rules
+        if rules is None:
+            yield
+            return
+        data = Data(name=str(origin.data_name), sha256=str(origin.data_sha256))
+        with admitted(entry, data, rules, store=self.store, grade_id=self.record.grade_id) as admission:
+            self.record.learn(admission=admission)
+            yield
 
     def regimes(self, manifest: EntryManifest) -> list[Regime]:
         """The asked-for regimes, least disclosing first."""

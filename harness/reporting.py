@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,7 +24,7 @@ def entry_facts(manifest: EntryManifest) -> EntryFacts:
         external_data=manifest.external_data,
         claimed_val_loss=manifest.claimed_val_loss,
         causal=manifest.causal,
-        email_sha256=hashlib.sha256(manifest.email.lower().encode()).hexdigest(),
+        email_sha256=manifest.email_sha256,
         parameters=manifest.parameters,
         forbidden_reference=manifest.forbidden_reference,
     )
@@ -51,6 +50,7 @@ def regime_report(result: Result, kept: Sequence[tuple[str, str]]) -> RegimeRepo
         tokens_file=tokens_file,
         tokens_sha256=tokens_sha256,
         samples=_samples_report(result, kept) if len(result.sheets) > 1 else None,
+        loss_by_window=tuple(result.sheets[0].window_losses_B.tolist()),
     )
 
 

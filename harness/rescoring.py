@@ -106,6 +106,7 @@ def rescored(
         loss=scores.loss,
         loss_ci=scores.loss_ci,
         loss_by_frame=scores.loss_by_frame,
+        loss_by_window=tuple(sheets[0].window_losses_B.tolist()),
         token_accuracy=scores.token_accuracy if truth else result.token_accuracy,
         samples=samples,
     )

@@ -140,6 +140,9 @@ def _losses(
     yield compared(
         f"{name}: loss by frame", result.loss_by_frame, again.loss_by_frame, tolerance=NATS_TOLERANCE
     )
+    if result.loss_by_window:
+        kept, found = result.loss_by_window, again.loss_by_window
+        yield compared(f"{name}: loss by window", kept, found, tolerance=NATS_TOLERANCE)
     if result.samples and again.samples:
         one, other = result.samples.loss_mean, again.samples.loss_mean
         yield compared(f"{name}: loss over draws", one, other, tolerance=NATS_TOLERANCE)

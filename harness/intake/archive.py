@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +29,12 @@ _CONTAINERS = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".ra
 
 @dataclass(frozen=True, kw_only=True)
 class EntryFile:
-    """One unpacked file: its path below the entry's folder, its size, and whether it may be executed."""
+    """One unpacked file: its path below the entry's folder, its size and digest, and whether it may be executed."""
 
     name: str
     size_bytes: int
     executable: bool
+    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ def open_archive(
             members = _members(fd, before.st_size, limits)
             required.check_names(member.name for member in members if not member.is_folder)
             with unpack.fresh_folder(into) as root:
-                _write(fd, members, root, limits, progress)
+                digests = _write(fd, members, root, limits, progress)
                 executable = {member.name: member.executable for member in members}
                 required.check_scripts(into, executable, limits)
                 manifest = parse_manifest((into / required.MANIFEST).read_bytes())
@@ -95,7 +96,7 @@ def open_archive(
             f"the files of a submission could not be read or written: {error}",
             fix="check free space and rights of the folder it is unpacked into",
         ) from error
-    files = _files(members)
+    files = _files(members, digests)
     return Entry(
         folder=into,
         sha256=sha256,
@@ -159,25 +160,38 @@ def _members(fd: int, zip_bytes: int, limits: ArchiveLimits) -> list[Member]:
     return members
 
 
-def _write(fd: int, members: list[Member], root: int, limits: ArchiveLimits, progress: Progress) -> None:
+def _write(
+    fd: int, members: list[Member], root: int, limits: ArchiveLimits, progress: Progress
+) -> dict[str, str]:
+    """The digest of every file, of the bytes as they were written."""
+    digests = {}
     with progress.step("unpack", total=sum(member.size for member in members)) as advance:
         for member in members:
             if member.is_folder:
                 unpack.make_folder(root, member.name)
                 continue
-            counted = _counted(unpacked_chunks(fd, member, limits), advance)
-            unpack.write_file(root, member.name, counted, executable=member.executable)
+            digest = hashlib.sha256()
+            hashed = _hashed(unpacked_chunks(fd, member, limits), digest.update, advance)
+            unpack.write_file(root, member.name, hashed, executable=member.executable)
+            digests[member.name] = digest.hexdigest()
+    return digests
 
 
-def _counted(chunks: Iterable[bytes], advance: Advance) -> Iterator[bytes]:
+def _hashed(chunks: Iterable[bytes], update: Callable[[bytes], None], advance: Advance) -> Iterator[bytes]:
     for chunk in chunks:
+        update(chunk)
         yield chunk
         advance(len(chunk))
 
 
-def _files(members: list[Member]) -> tuple[EntryFile, ...]:
+def _files(members: list[Member], digests: Mapping[str, str]) -> tuple[EntryFile, ...]:
     return tuple(
-        EntryFile(name=member.name, size_bytes=member.size, executable=member.executable)
+        EntryFile(
+            name=member.name,
+            size_bytes=member.size,
+            executable=member.executable,
+            sha256=digests[member.name],
+        )
         for member in sorted(members, key=lambda member: member.name)
         if not member.is_folder
     )

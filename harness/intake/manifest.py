@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -51,6 +52,11 @@ class EntryManifest:
     causal: bool = False
     parameters: float | None = None
     forbidden_reference: bool = False
+
+    @property
+    def email_sha256(self) -> str:
+        """What stands for the address wherever it is kept: of the address in lower case."""
+        return hashlib.sha256(self.email.lower().encode()).hexdigest()
 
     @property
     def zip_name(self) -> str:

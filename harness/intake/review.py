@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.intake.archive import Entry, EntryFile
+from harness.intake.finding import Finding
+from harness.intake.findings import findings
 from harness.intake.manifest import EntryManifest
 from harness.intake.required import SCRIPTS
 from harness.text import spelled_out
@@ -25,6 +27,7 @@ class Review:
         largest: the ten largest, largest first.
         scripts: (name, text) of build.sh and evaluate.py; what does not print is shown as an escape.
         notes: what intake found worth knowing.
+        findings: where to read first, see `harness.intake.findings`.
     """
 
     sha256: str
@@ -35,6 +38,7 @@ class Review:
     largest: tuple[EntryFile, ...]
     scripts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    findings: tuple[Finding, ...]
 
 
 def review(entry: Entry) -> Review:
@@ -49,6 +53,7 @@ def review(entry: Entry) -> Review:
         largest=tuple(by_size[:_NUM_LARGEST]),
         scripts=tuple((name, _readable((entry.folder / name).read_bytes())) for name in SCRIPTS),
         notes=entry.notes,
+        findings=findings(entry),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from harness.errors import Blame, WmcError
+from harness.errors import Blame, NotAdmitted, WmcError
 from harness.progress import Progress
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, Status
@@ -55,11 +55,14 @@ class Record:
     def kept_in(self, store: Store) -> Iterator[None]:
         """Append the one terminal report to `store` when the context ends, however it ends.
 
-        A `WmcError` ends here: it is the report's failure. Anything else is recorded as an interruption or as a bug
+        Where a submission is not admitted no grade began, and there is none. Any other `WmcError` ends here: it is the
+        report's failure. Anything else is recorded as an interruption or as a bug
         of ours, and raised again; so is what ended `scored` early.
         """
         try:
             yield
+        except NotAdmitted:
+            raise
         except BaseException as error:
             self.failure = _failure(error)
             self._finish(store)

@@ -101,6 +101,8 @@ class RegimeReport:
         samples: what several draws of this regime gave, None where it was asked once; the figures above are those
             of the first draw.
         strips: what a few windows look like, the same ones in every grade on this data; none where nothing decodes.
+        loss_by_window: mean over frames and positions, per graded window in the clip's order: what two grades are
+            compared by; none in a record from before it was kept. Never published: an entry can write into it.
     """
 
     loss: float
@@ -129,6 +131,7 @@ class RegimeReport:
     missing_metrics: Mapping[str, str] = field(default_factory=dict)
     samples: SamplesReport | None = None
     strips: tuple[Strip, ...] = ()
+    loss_by_window: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +142,25 @@ class Failure:
     blame: Blame
     message: str
     fix: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admission:
+    """By what right an entry was graded on private data.
+
+    Attributes:
+        approved_by, approved_at: who had read these very bytes, and when; None where nobody had (`--no-review`).
+        attempt: which one of its entrant's on this data within `days`, from 1 on; other running grades are counted.
+        attempts, days: the limit in force; None for both where there was none.
+        why_unlimited: why there was none; empty where there was one.
+    """
+
+    attempt: int
+    approved_by: str | None = None
+    approved_at: str | None = None
+    attempts: int | None = None
+    days: float | None = None
+    why_unlimited: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +181,7 @@ class Provenance:
         codec, codec_sha256: what decoded the pictures, None where nothing did; `lpips_sha256` is of LPIPS' weights.
         durations_s: wall time per stage.
         scoring_version: see `harness.exam.SCORING_VERSION`; records from before it was kept have 1.
+        admission: who had read the zip, and the limit; None for public data, and for grades from before it was kept.
     """
 
     harness_version: str
@@ -186,6 +209,7 @@ class Provenance:
     lpips_sha256: str | None = None
     durations_s: Mapping[str, float] = field(default_factory=dict)
     scoring_version: int = 1
+    admission: Admission | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,6 +48,11 @@ class Store:
         return folder
 
     @property
+    def database(self) -> Path:
+        """The file of the records, and of the organiser's decisions beside them."""
+        return self._path
+
+    @property
     def decoded_folder(self) -> Path:
         """Where decoded truth is kept for later grades; it can be removed, and is made again."""
         return self.folder / "decoded"

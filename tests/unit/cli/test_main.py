@@ -32,7 +32,7 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("submit", "check", "grade", "leaderboard", "data", "sandbox", "inspect"):
+    for command in ("submit", "check", "grade", "leaderboard", "data", "sandbox", "review"):
         assert f"\n    {command}" in done.stdout
 
 
@@ -141,7 +141,7 @@ def test_a_hang_up_that_the_caller_ignores_stays_ignored(
     "error",
     [SandboxUnavailable("no engine", fix="start one", code="sandbox.no_engine"), ZeroDivisionError("oops")],
 )
-@pytest.mark.parametrize("command", ["grade", "check", "inspect"])
+@pytest.mark.parametrize("command", ["grade", "check", "review"])
 def test_json_is_printed_by_a_command_that_failed_too(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception, command: str
 ) -> None:
@@ -155,7 +155,7 @@ def test_json_is_printed_by_a_command_that_failed_too(
     shown = json.loads(capsys.readouterr().out)
     assert set(shown["failure"]) == {"code", "blame", "message", "fix"}
     assert code == Blame(shown["failure"]["blame"]).exit_code != 0
-    if command == "inspect":
+    if command == "review":
         assert set(shown) == {"failure"}
     else:
         assert shown["regimes"] == {regime.value: None for regime in Regime}
@@ -164,7 +164,7 @@ def test_json_is_printed_by_a_command_that_failed_too(
 
 def test_a_zip_that_is_none_is_said_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.zip").write_text("no zip")
-    assert cli.main(["inspect", str(tmp_path / "x.zip"), "--json"]) == 1
+    assert cli.main(["review", str(tmp_path / "x.zip"), "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["failure"]["blame"] == "entry"
     assert cli.main(["data", "info", str(tmp_path), "--json"]) == 3
     assert json.loads(capsys.readouterr().out)["failure"]["blame"] == "operator"
@@ -201,6 +201,7 @@ def test_grade_prints_one_json_object_and_keeps_the_record(
         "--sandbox",
         "process",
         "--json",
+        "--no-review",
     ]
     assert cli.main(["grade", str(submission), *options]) == 0
     shown = json.loads(capsys.readouterr().out)

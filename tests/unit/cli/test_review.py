@@ -1,4 +1,4 @@
-"""`wmc inspect` shows a submission without running it, and nothing in it acts on the terminal."""
+"""`wmc review` shows a submission without running it, and nothing in it acts on the terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import inspect
+from harness.cli import review
 from harness.intake.pack import pack
 
 TEMPLATE = Path(__file__).parents[3] / "submissions_template"
@@ -19,7 +19,7 @@ TEMPLATE = Path(__file__).parents[3] / "submissions_template"
 @pytest.fixture
 def run(run_command) -> Callable[..., None]:
     """The command with these arguments."""
-    return partial(run_command, inspect, "inspect")
+    return partial(run_command, review, "review")
 
 
 @pytest.fixture

@@ -1,0 +1,131 @@
+"""Whether a submission may be graded now: on private data it was read by a person, and is not one of too many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from harness.data.published import PUBLIC_VAL
+from harness.errors import NotAdmitted
+from harness.intake.archive import Entry
+from harness.results.approvals import Decision, Verdict, approved_under, last_decision
+from harness.results.attempts import Attempt, counted
+from harness.results.fairness import read_fairness
+from harness.results.register import Person, claim, names
+from harness.results.report import Admission, GradeReport
+from harness.results.store import Store
+from harness.results.submissions import remember
+
+_SHOWN_DIGITS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What the organiser asks of a submission to private data; both hold unless told otherwise."""
+
+    review: bool = True
+    limit: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What is graded on: the name of its folder, and its digest."""
+
+    name: str
+    sha256: str
+
+
+@contextmanager
+def admitted(
+    entry: Entry, data: Data, rules: Rules, *, store: Store, grade_id: str
+) -> Iterator[Admission | None]:
+    """While this lasts, the grade counts as one of its entrant's; yields what its record says, None of public data.
+
+    Name and address are registered, and the submission's files remembered, once nothing else is in the way.
+
+    Raises: NotAdmitted; StoreFailed.
+    """
+    manifest = entry.manifest
+    person = Person(user_name=manifest.user_name, email_sha256=manifest.email_sha256)
+    reason = why_private(data, store.reports() if store.database.exists() else ())
+    approval = _approval(entry, reason, store) if reason and rules.review else None
+    names(store).check(person)
+    if not reason:
+        _register(entry, person, store, grade_id)
+        yield None
+        return
+    fairness = read_fairness(store.folder)
+    unlimited = "an entry of the organiser's" if fairness.is_organisers(person.user_name) else ""
+    unlimited = unlimited or ("" if rules.limit else "--no-limit")
+    attempt = Attempt(
+        grade_id=grade_id,
+        data_sha256=data.sha256,
+        user_name=person.user_name,
+        email_sha256=person.email_sha256,
+    )
+    with counted(store, attempt, fairness, limited=not unlimited) as number:
+        _register(entry, person, store, grade_id)
+        yield Admission(
+            attempt=number,
+            approved_by=approval.by if approval else None,
+            approved_at=approval.at if approval else None,
+            attempts=None if unlimited else fairness.attempts,
+            days=None if unlimited else fairness.days,
+            why_unlimited=unlimited,
+        )
+
+
+def why_private(data: Data, reports: Sequence[GradeReport]) -> str | None:
+    """Why this data is not what everybody has; None where it is the public val.
+
+    A folder's name alone does not make data public: held-out data in a folder called val is what the records tell by
+    its digest, or by another data set of that name.
+    """
+    if data.name not in PUBLIC_VAL:
+        return f"{data.name} is private: only a folder called {' or '.join(PUBLIC_VAL)} is not"
+    for report in reports:
+        name, sha256 = report.provenance.data_name, report.provenance.data_sha256
+        if sha256 == data.sha256 and name not in PUBLIC_VAL:
+            return f"this data was graded on as {name}, and is private whatever its folder is called now"
+        if name == data.name and sha256 not in (None, data.sha256):
+            return (
+                f"{data.name} stands for two data sets, the other one with sha256 {(sha256 or '')[:_SHOWN_DIGITS]}, "
+                "and nobody can tell which is public"
+            )
+    return None
+
+
+def _approval(entry: Entry, reason: str, store: Store) -> Decision:
+    """Who approved these bytes. Raises: NotAdmitted."""
+    decision = last_decision(store, entry.sha256)
+    if decision is None:
+        other = approved_under(
+            store, user_name=entry.manifest.user_name, entry_name=entry.manifest.entry_name
+        )
+        swapped = (
+            f"; the zip of this entry that {other.by} approved on {other.at[:10]} is another one, with sha256 "
+            f"{other.submission_sha256[:_SHOWN_DIGITS]}"
+            if other
+            else ""
+        )
+        raise NotAdmitted(
+            f"nobody has approved this zip, sha256 {entry.sha256[:_SHOWN_DIGITS]}{swapped}. {reason}",
+            code="review.missing",
+            fix=f"read it: `wmc review ZIP --store {store.folder}`; then approve these very bytes: "
+            f"`wmc review ZIP --store {store.folder} --approve --by YOU`. --no-review grades it unread, and the "
+            "record says so",
+        )
+    if decision.verdict is Verdict.REJECTED:
+        note = f': "{decision.note}"' if decision.note else ""
+        raise NotAdmitted(
+            f"{decision.by} rejected this zip on {decision.at[:10]}{note}. {reason}",
+            code="review.rejected",
+            fix=f"ask them; `wmc review ZIP --store {store.folder} --approve --by YOU` overrules it",
+        )
+    return decision
+
+
+def _register(entry: Entry, person: Person, store: Store, grade_id: str) -> None:
+    claim(store, person, by=f"grade {grade_id}")
+    remember(store, entry)

@@ -1,0 +1,148 @@
+"""How a submission's review is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.console import Console
+from harness.intake.finding import Finding, Kind
+from harness.text import spelled_out
+
+if TYPE_CHECKING:
+    from harness.intake.manifest import EntryManifest
+    from harness.reviewing import Reviewed
+
+_MOST_LINES = 20
+"""Of one kind of finding, and of submissions that it is like; --json has all."""
+_MOST_FILES = 5
+"""That are shared with one other submission."""
+_DIGITS = 12
+_LIMIT = 4000
+
+
+def plain(seen: Reviewed) -> dict[str, Any]:
+    """The review for machines."""
+    decision = seen.decision
+    return {
+        **asdict(seen.review),
+        "compared_with": seen.compared_with,
+        "likenesses": [asdict(each) for each in seen.likenesses],
+        "identity_clash": seen.clash or None,
+        "organisers_own": seen.is_organisers,
+        "decision": decision and {**asdict(decision), "verdict": decision.verdict.value},
+    }
+
+
+def show_review(seen: Reviewed, console: Console) -> None:
+    """What is declared, where to read first, the scripts, the files, what it is like; the decision comes last."""
+    from rich.markup import escape
+
+    found = seen.review
+    for name, value in _facts(seen).items():
+        console.show(f"[bold]{name:<15}[/bold] {escape(spelled_out(value, limit=_LIMIT))}")
+    for note in found.notes:
+        console.warn(note)
+    if seen.clash:
+        console.warn(seen.clash)
+    if seen.is_organisers:
+        console.warn(
+            f"{found.manifest.user_name} is listed in fairness.toml as the organiser's own: no limit holds for it"
+        )
+    for name, text in found.scripts:
+        console.show(f"\n[bold]{name}[/bold]\n{escape(text)}")
+    console.show(
+        "\n[bold]where to read first[/bold] (no verdict: honest entries do such things, and code can hide)"
+    )
+    for line in _finding_lines(found.findings):
+        console.show(line)
+    console.show("\n[bold]largest files[/bold]")
+    for file in found.largest:
+        console.show(f"{file.size_bytes:>15,}  {'x' if file.executable else '-'}  {escape(file.name)}")
+    if len(found.files) > len(found.largest):
+        console.show(f"... and {len(found.files) - len(found.largest)} more; --json lists all")
+    console.show("\n[bold]like earlier submissions of others[/bold]")
+    for line in _likeness_lines(seen):
+        console.show(line)
+    console.show(f"\n{_decision_line(seen)}")
+
+
+def _facts(seen: Reviewed) -> dict[str, str]:
+    found, manifest = seen.review, seen.review.manifest
+    facts = {
+        "sha256": found.sha256,
+        "size": f"{found.size_bytes:,} bytes, {found.unpacked_bytes:,} unpacked, {len(found.files)} files",
+        **_declared(manifest),
+    }
+    if manifest.forbidden_reference:
+        facts["forbidden"] = "breaks rule 5 on purpose, to show what the check sees; it never ranks"
+    return facts
+
+
+def _declared(manifest: EntryManifest) -> dict[str, str]:
+    claimed = manifest.claimed_val_loss
+    return {
+        "user": f"{manifest.user_name} <{manifest.email}>",
+        "entry": manifest.entry_name,
+        "description": manifest.description,
+        "training FLOPs": f"{manifest.training_flops:.3g}",
+        "external data": "; ".join(manifest.external_data) or "none",
+        "claimed loss": "not claimed" if claimed is None else f"{claimed:g}",
+        "causal": "yes" if manifest.causal else "no",
+        "parameters": "not declared" if manifest.parameters is None else f"{manifest.parameters:,.10g}",
+    }
+
+
+def _finding_lines(every: tuple[Finding, ...]) -> Iterator[str]:
+    from rich.markup import escape
+
+    if not every:
+        yield "nothing of the kind was found"
+    for kind in Kind:
+        found = [each for each in every if each.kind is kind]
+        if found:
+            yield f"[yellow]{kind.in_words}[/yellow]"
+        for each in found[:_MOST_LINES]:
+            place = each.file if each.line is None else f"{each.file}:{each.line}"
+            often = f" ({each.times} times)" if each.times > 1 else ""
+            yield f"  {escape(place)}  {escape(spelled_out(each.what, limit=_LIMIT))}{often}"
+        if len(found) > _MOST_LINES:
+            files = len({each.file for each in found[_MOST_LINES:]})
+            yield f"  [bold]... and {len(found) - _MOST_LINES} more in {files} files: --json lists all[/bold]"
+
+
+def _likeness_lines(seen: Reviewed) -> Iterator[str]:
+    from rich.markup import escape
+
+    if seen.compared_with is None:
+        yield "not looked for: there is no such --store"
+        return
+    if not seen.likenesses:
+        yield f"no file of it is in one of {seen.compared_with}, but for what wmc hands out and everybody has"
+    for each in seen.likenesses[:_MOST_LINES]:
+        whose = escape(f"{each.user_name}/{each.entry_name}")
+        yield (
+            f"[yellow]{each.share:.0%} of its bytes[/yellow], {len(each.files)} files, are in {whose}, "
+            f"sha256 {each.sha256[:_DIGITS]}, first seen {each.seen_at[:10]}"
+        )
+        for file in each.files[:_MOST_FILES]:
+            as_called = "" if file.name == file.other_name else f", there {file.other_name}"
+            yield f"  {file.size_bytes:>13,}  {escape(file.name + as_called)}"
+        if len(each.files) > _MOST_FILES:
+            yield f"  ... and {len(each.files) - _MOST_FILES} more; --json lists all"
+    if len(seen.likenesses) > _MOST_LINES:
+        yield f"[bold]... and {len(seen.likenesses) - _MOST_LINES} more submissions: --json lists all[/bold]"
+
+
+def _decision_line(seen: Reviewed) -> str:
+    from rich.markup import escape
+
+    decision = seen.decision
+    if decision is None:
+        return (
+            "[bold]not decided[/bold]: --approve --by NAME lets `wmc grade` take these bytes on private data"
+        )
+    note = f": {decision.note}" if decision.note else ""
+    words = f"{decision.verdict.value} by {decision.by}, {decision.at}{note}"
+    return f"[bold]{escape(spelled_out(words, limit=_LIMIT))}[/bold]"
