@@ -7,19 +7,53 @@ the held-out data by submitting often.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE
 
-DECIMALS = 4
-"""Of losses in nats per token and of accuracies."""
-FRAME_DECIMALS = 2
-"""Of losses frame by frame: each is a figure that an entry can choose."""
-METRIC_DECIMALS = {Metric.LPIPS: 4, Metric.PSNR: 2, Metric.SSIM: 4}
-"""Of what pictures are worth; PSNR in decibels."""
-DELTA_DECIMALS = 3
-"""Of what an entry gives to a source's mistakes, in spreads of its answers."""
-SHARE_DECIMALS = 4
+
+@dataclass(frozen=True, kw_only=True)
+class Precision:
+    """How many decimals are published.
+
+    Attributes:
+        loss: of losses in nats per token.
+        accuracy: of the share of tokens that are right.
+        frame: of losses frame by frame: each is a figure that an entry can choose.
+        metric: of what pictures are worth; PSNR in decibels.
+        delta: of what an entry gives to a source's mistakes, in spreads of its answers.
+        share: of shares of frames and predictions.
+    """
+
+    loss: int
+    accuracy: int
+    frame: int
+    metric: Mapping[Metric, int]
+    delta: int
+    share: int
+
+    @property
+    def step(self) -> float:
+        """The smallest difference between two losses that can be seen."""
+        return float(10.0**-self.loss)
+
+    @property
+    def lpips_step(self) -> float:
+        """The same of LPIPS."""
+        return float(10.0 ** -self.metric[Metric.LPIPS])
+
+
+FULL = Precision(
+    loss=4, accuracy=4, frame=2, metric={Metric.LPIPS: 4, Metric.PSNR: 2, Metric.SSIM: 4}, delta=3, share=4
+)
+"""Of data that everybody has."""
+COARSE = Precision(
+    loss=2, accuracy=3, frame=1, metric={Metric.LPIPS: 3, Metric.PSNR: 1, Metric.SSIM: 3}, delta=2, share=3
+)
+"""Of private data."""
 LARGEST = float(math.ceil(2 * CHALLENGE.uniform_loss))
 """Nats per token; beyond it a loss is only called larger, or one absurd entry would flatten every chart."""
 _BEYOND = 2 * LARGEST
@@ -28,14 +62,39 @@ NOTHING = "\N{EN DASH}"
 """Stands where there is no figure."""
 
 
-def rounded(value: float) -> float:
-    """A loss or an accuracy as it is published; what is absurd is cut off, for its digits would be anything at all."""
-    return round(min(value, _BEYOND), DECIMALS)
+class Figure(float):
+    """A published figure, which knows how many of its decimals say something, and so is written with no more."""
+
+    decimals: int
+
+    def __new__(cls, value: float, decimals: int) -> Figure:
+        """`value` rounded to these decimals."""
+        made = super().__new__(cls, round(value, decimals))
+        made.decimals = decimals
+        return made
+
+    def __deepcopy__(self, _memo: Any) -> Figure:
+        return self
 
 
-def rounded_frame(value: float) -> float:
+def rounded(value: float, precision: Precision = FULL) -> Figure:
+    """A loss as it is published; what is absurd is cut off, for its digits would be anything at all."""
+    return Figure(min(value, _BEYOND), precision.loss)
+
+
+def rounded_frame(value: float, precision: Precision = FULL) -> Figure:
     """The loss of one frame as it is published."""
-    return round(min(value, LARGEST), FRAME_DECIMALS)
+    return Figure(min(value, LARGEST), precision.frame)
+
+
+def decimals_of(value: float, otherwise: int) -> int:
+    """How many decimals a figure is written with."""
+    return value.decimals if isinstance(value, Figure) else otherwise
+
+
+def figure(value: float, otherwise: int) -> str:
+    """The figure with its own decimals."""
+    return f"{value:.{decimals_of(value, otherwise)}f}"
 
 
 def two_figures(seconds: float) -> float:
@@ -44,35 +103,39 @@ def two_figures(seconds: float) -> float:
 
 
 def loss(value: float | None) -> str:
-    """`9.4312`, or `>25` far beyond guessing."""
+    """`9.4312`, of private data `9.43`, or `>25` far beyond guessing."""
     if value is not None and value > LARGEST:
         return f">{LARGEST:.0f}"
-    return NOTHING if value is None else f"{value:.{DECIMALS}f}"
+    return NOTHING if value is None else figure(value, FULL.loss)
 
 
 def signed(value: float) -> str:
     """`+0.8100`: a difference of losses, with its sign; beyond guessing only the sign is certain."""
-    return f"{_sign(value)}{loss(abs(value))}"
+    return f"{_sign(value)}{loss(Figure(abs(value), decimals_of(value, FULL.loss)))}"
 
 
 def signed_frame(value: float) -> str:
     """`+0.81`: the same of one frame."""
-    return f"{_sign(value)}{short_loss(abs(value))}"
+    return f"{_sign(value)}{short_loss(Figure(abs(value), decimals_of(value, FULL.frame)))}"
 
 
 def of_metric(value: float | None, metric: Metric) -> str:
     """`0.2071` for LPIPS and SSIM, `21.35` for PSNR."""
-    return NOTHING if value is None else f"{value:.{METRIC_DECIMALS[metric]}f}"
+    return NOTHING if value is None else figure(value, FULL.metric[metric])
 
 
 def delta(value: float | None) -> str:
     """`+0.123`: extra nats given to a source's mistakes."""
-    return NOTHING if value is None else f"{_sign(value)}{abs(value):.{DELTA_DECIMALS}f}"
+    if value is None:
+        return NOTHING
+    return f"{_sign(value)}{abs(value):.{decimals_of(value, FULL.delta)}f}"
 
 
 def share(value: float | None) -> str:
     """`0.12%`."""
-    return NOTHING if value is None else f"{100 * value:.{SHARE_DECIMALS - 2}f}%"
+    if value is None:
+        return NOTHING
+    return f"{100 * value:.{decimals_of(value, FULL.share) - 2}f}%"
 
 
 def probability(value: float) -> str:
@@ -81,8 +144,8 @@ def probability(value: float) -> str:
 
 
 def short_loss(value: float | None) -> str:
-    """`8.79`, for figures that are published with two decimals."""
-    return NOTHING if value is None else f"{value:.2f}"
+    """`8.79`, for figures that are published with two decimals, or fewer."""
+    return NOTHING if value is None else figure(value, FULL.frame)
 
 
 def seconds(value: float | None) -> str:

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
-from leaderboard.figures import rounded, rounded_frame
+from leaderboard.figures import FULL, Figure, Precision, decimals_of, rounded, rounded_frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Gap:
     @property
     def difference(self) -> float:
         """Positive where `regime` costs more."""
-        return self.loss - self.base_loss
+        return Figure(self.loss - self.base_loss, decimals_of(self.loss, FULL.loss))
 
 
 _MEANINGS = {
@@ -41,14 +41,14 @@ _MEANINGS = {
 }
 
 
-def gaps(report: GradeReport) -> tuple[Gap, ...]:
+def gaps(report: GradeReport, precision: Precision = FULL) -> tuple[Gap, ...]:
     """Each other regime against the temporally teacher-forced one, as far as they were graded; `report` as recorded."""
     base = report.regimes.get(Regime.TEMPORALLY_TEACHER_FORCED)
     others = ((regime, report.regimes.get(regime)) for regime in _MEANINGS)
-    return tuple(_gap(regime, result, base) for regime, result in others if result and base)
+    return tuple(_gap(regime, result, base, precision) for regime, result in others if result and base)
 
 
-def _gap(regime: Regime, result: RegimeReport, base: RegimeReport) -> Gap:
+def _gap(regime: Regime, result: RegimeReport, base: RegimeReport, precision: Precision) -> Gap:
     first = max(result.first_frame, base.first_frame)
     losses = result.loss_by_frame[first - result.first_frame :]
     base_losses = base.loss_by_frame[first - base.first_frame :]
@@ -58,10 +58,10 @@ def _gap(regime: Regime, result: RegimeReport, base: RegimeReport) -> Gap:
         meaning=_MEANINGS[regime],
         first=first,
         last=first + len(losses) - 1,
-        loss=rounded(fmean(losses)),
-        base_loss=rounded(fmean(base_losses)),
+        loss=rounded(fmean(losses), precision),
+        base_loss=rounded(fmean(base_losses), precision),
         by_frame=tuple(
-            rounded_frame(loss) - rounded_frame(base_loss)
+            Figure(rounded_frame(loss, precision) - rounded_frame(base_loss, precision), precision.frame)
             for loss, base_loss in zip(losses, base_losses, strict=True)
         ),
     )

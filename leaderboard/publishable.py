@@ -12,7 +12,7 @@ from harness.outcomes import outcome_of
 from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, SamplesReport
 from harness.scoring.perceptual import Metric
 from harness.scoring.perceptual_scores import SampledScore
-from leaderboard.figures import METRIC_DECIMALS, rounded, rounded_frame, two_figures
+from leaderboard.figures import FULL, Figure, Precision, rounded, rounded_frame, two_figures
 from leaderboard.plain_text import REASON_LIMIT, one_line, paragraphs, without_folders
 from leaderboard.publishable_retrieval import summary
 
@@ -38,21 +38,26 @@ POLICY = {
 """What is said of a sandbox; whatever else a record knows of its host stays in the store."""
 
 
-def publishable(report: GradeReport) -> GradeReport:
+def publishable(report: GradeReport, precision: Precision = FULL) -> GradeReport:
     """The same grade as a page may show it: text cleaned, figures rounded, the sender's address gone.
 
-    Its pictures are gone too, and what the retrieval check says of single windows: who may see those is decided
-    elsewhere.
+    Its pictures are gone too, and what losses and the retrieval check say of single windows: who may see those is
+    decided elsewhere, as is the precision.
     """
     return replace(
         report,
         finished_at=day_of(report.finished_at),
         entry=_cleaned(report.entry),
-        regimes={regime: result and _rounded(result) for regime, result in report.regimes.items()},
+        regimes={regime: result and _rounded(result, precision) for regime, result in report.regimes.items()},
         failure=report.failure and in_fixed_words(report.failure),
         provenance=_public(report.provenance),
-        retrieval=report.retrieval and summary(report.retrieval),
+        retrieval=report.retrieval and summary(report.retrieval, precision),
     )
+
+
+def without_figures(report: GradeReport) -> GradeReport:
+    """The same grade where nothing that was measured may be shown: who sent what, when, and how it was run."""
+    return publishable(replace(report, regimes=dict.fromkeys(report.regimes), retrieval=None))
 
 
 def shown_name(name: str | None) -> str:
@@ -97,53 +102,55 @@ def _public(provenance: Provenance) -> Provenance:
         build_s=None if provenance.build_s is None else two_figures(provenance.build_s),
         limits={},
         durations_s={},
+        admission=None,
     )
 
 
-def _rounded(result: RegimeReport) -> RegimeReport:
+def _rounded(result: RegimeReport, precision: Precision) -> RegimeReport:
     low, high = result.loss_ci
     probe = result.state_probe
     metrics: dict[str, Any] = {}
     for metric in Metric:
-        metrics |= _rounded_metric(result, metric)
+        metrics |= _rounded_metric(result, metric, precision)
     return replace(
         result,
-        loss=rounded(result.loss),
-        loss_ci=(rounded(low), rounded(high)),
-        token_accuracy=rounded(result.token_accuracy),
-        loss_by_frame=tuple(rounded_frame(value) for value in result.loss_by_frame),
+        loss=rounded(result.loss, precision),
+        loss_ci=(rounded(low, precision), rounded(high, precision)),
+        token_accuracy=Figure(result.token_accuracy, precision.accuracy),
+        loss_by_frame=tuple(rounded_frame(value, precision) for value in result.loss_by_frame),
+        loss_by_window=(),
         seconds_per_frame=two_figures(result.seconds_per_frame),
         reply_s_median=two_figures(result.reply_s_median),
         reply_s_p95=two_figures(result.reply_s_p95),
         state_probe=replace(
             probe,
-            mean_gain=rounded(probe.mean_gain),
-            largest_change=rounded(probe.largest_change),
+            mean_gain=rounded(probe.mean_gain, precision),
+            largest_change=rounded(probe.largest_change, precision),
             failure=probe.failure and outcome_of(probe.failure, Blame.ENTRY).code,
         ),
         missing_metrics=_reasons(result.missing_metrics),
-        samples=result.samples and _rounded_samples(result.samples),
+        samples=result.samples and _rounded_samples(result.samples, precision),
         strips=(),
         **metrics,
     )
 
 
-def _rounded_metric(result: RegimeReport, metric: Metric) -> dict[str, Any]:
+def _rounded_metric(result: RegimeReport, metric: Metric, precision: Precision) -> dict[str, Any]:
     fields = (metric.value, f"{metric.value}_ci", f"{metric.value}_by_frame")
-    return {name: _to(METRIC_DECIMALS[metric], getattr(result, name)) for name in fields}
+    return {name: _to(precision.metric[metric], getattr(result, name)) for name in fields}
 
 
-def _rounded_samples(samples: SamplesReport) -> SamplesReport:
+def _rounded_samples(samples: SamplesReport, precision: Precision) -> SamplesReport:
     scores: dict[str, SampledScore | None] = {}
     for metric in Metric:
         score: SampledScore | None = getattr(samples, metric.value)
         values = {} if score is None else vars(score)
-        figures = {name: _to(METRIC_DECIMALS[metric], value) for name, value in values.items()}
+        figures = {name: _to(precision.metric[metric], value) for name, value in values.items()}
         scores[metric.value] = score and replace(score, **figures)
     return replace(
         samples,
-        loss_mean=rounded(samples.loss_mean),
-        token_accuracy_mean=rounded(samples.token_accuracy_mean),
+        loss_mean=rounded(samples.loss_mean, precision),
+        token_accuracy_mean=Figure(samples.token_accuracy_mean, precision.accuracy),
         lpips=scores["lpips"],
         psnr=scores["psnr"],
         ssim=scores["ssim"],
@@ -152,8 +159,8 @@ def _rounded_samples(samples: SamplesReport) -> SamplesReport:
 
 def _to(decimals: int, value: float | tuple[float, ...] | None) -> Any:
     if isinstance(value, tuple):
-        return tuple(round(each, decimals) for each in value)
-    return None if value is None else round(value, decimals)
+        return tuple(Figure(each, decimals) for each in value)
+    return None if value is None else Figure(value, decimals)
 
 
 def _reasons(missing: Mapping[str, str]) -> dict[str, str]:

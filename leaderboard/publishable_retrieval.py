@@ -20,7 +20,7 @@ from harness.retrieval.report import (
     TrainGap,
     TrainingRun,
 )
-from leaderboard.figures import DELTA_DECIMALS, SHARE_DECIMALS, rounded, two_figures
+from leaderboard.figures import FULL, Figure, Precision, rounded, two_figures
 from leaderboard.plain_text import one_line, without_folders
 
 MOST_SOURCES = 50
@@ -33,34 +33,36 @@ _SENTENCES_LIMIT = 1000
 
 _CODE = re.compile(r"\((?P<code>[a-z0-9_.]+)\)\Z")
 
+_NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?:e[+-]?\d+)?(?![\w.]*\w)")
+
 NamedT = TypeVar("NamedT", EntryFile, TrainingRun)
 
 
-def summary(found: RetrievalReport) -> RetrievalReport:
+def summary(found: RetrievalReport, precision: Precision = FULL) -> RetrievalReport:
     """What may be published of any data: nothing of single windows, no picture, text cleaned, figures rounded."""
-    return replace(with_windows(found), delta_by_window=(), sources=())
+    return replace(with_windows(found, precision), delta_by_window=(), sources=())
 
 
-def with_windows(found: RetrievalReport) -> RetrievalReport:
+def with_windows(found: RetrievalReport, precision: Precision = FULL) -> RetrievalReport:
     """What may be published of data that is shown; its pictures are not in it, for they are published as files."""
     return replace(
         found,
-        reasons=tuple(_reason(reason, found.gap_failure) for reason in found.reasons),
-        delta=_delta(found.delta),
-        delta_ci=_ends(found.delta_ci),
-        delta_by_window=tuple(round(value, DELTA_DECIMALS) for value in found.delta_by_window),
+        reasons=tuple(_reason(reason, found.gap_failure, precision) for reason in found.reasons),
+        delta=_delta(found.delta, precision),
+        delta_ci=_ends(found.delta_ci, precision),
+        delta_by_window=tuple(Figure(value, precision.delta) for value in found.delta_by_window),
         windows_p=None if found.windows_p is None else two_figures(found.windows_p),
-        train_gap=found.train_gap and _gap(found.train_gap),
+        train_gap=found.train_gap and _gap(found.train_gap, precision),
         gap_failure=found.gap_failure and failure_code(found.gap_failure),
-        near_duplicates=found.near_duplicates and _near(found.near_duplicates),
-        path_share=_share(found.path_share),
+        near_duplicates=found.near_duplicates and _near(found.near_duplicates, precision),
+        path_share=_share(found.path_share, precision),
         sources=tuple(
-            replace(source, support=round(source.support, DELTA_DECIMALS))
+            replace(source, support=Figure(source.support, precision.delta))
             for source in found.sources[:MOST_SOURCES]
         ),
         pictures=(),
         entry_scan=found.entry_scan and _scan(found.entry_scan),
-        thresholds=found.thresholds and _thresholds(found.thresholds),
+        thresholds=found.thresholds and _thresholds(found.thresholds, precision),
         references=tuple(one_line(name, limit=_FILE_LIMIT) or "unnamed" for name in found.references),
         train_name=found.train_name and (one_line(found.train_name, limit=_FILE_LIMIT) or "unnamed"),
         missing=found.missing and without_folders(found.missing),
@@ -73,48 +75,58 @@ def failure_code(failure: str) -> str:
     return found["code"] if found and found["code"] in outcomes() else "failed"
 
 
-def _reason(reason: str, gap_failure: str | None) -> str:
+def _reason(reason: str, gap_failure: str | None, precision: Precision) -> str:
+    """In our own words, with no more digits than figures have."""
     if gap_failure:
         reason = reason.replace(gap_failure, failure_code(gap_failure))
+    if precision is not FULL:
+        reason = _NUMBER.sub(lambda found: _shortened(found[0], precision), reason)
     return without_folders(reason, limit=_SENTENCES_LIMIT)
 
 
-def _delta(value: float | None) -> float | None:
-    return None if value is None else round(value, DELTA_DECIMALS)
+def _shortened(number: str, precision: Precision) -> str:
+    """A number of a sentence; small ones are chances, which have two figures anyway."""
+    short = f"{float(number):.{precision.delta}f}"
+    return short if float(short) else f"{two_figures(float(number)):g}"
 
 
-def _ends(interval: tuple[float, float] | None) -> tuple[float, float] | None:
-    return interval and (round(interval[0], DELTA_DECIMALS), round(interval[1], DELTA_DECIMALS))
+def _delta(value: float | None, precision: Precision) -> float | None:
+    return None if value is None else Figure(value, precision.delta)
 
 
-def _share(value: float | None) -> float | None:
-    return None if value is None else round(value, SHARE_DECIMALS)
+def _ends(interval: tuple[float, float] | None, precision: Precision) -> tuple[float, float] | None:
+    return interval and (Figure(interval[0], precision.delta), Figure(interval[1], precision.delta))
 
 
-def _gap(gap: TrainGap) -> TrainGap:
+def _share(value: float | None, precision: Precision) -> float | None:
+    return None if value is None else Figure(value, precision.share)
+
+
+def _gap(gap: TrainGap, precision: Precision) -> TrainGap:
     return replace(
         gap,
-        gap=rounded(gap.gap),
-        gap_ci=(rounded(gap.gap_ci[0]), rounded(gap.gap_ci[1])),
-        heldout_loss=rounded(gap.heldout_loss),
-        train_loss=rounded(gap.train_loss),
+        gap=rounded(gap.gap, precision),
+        gap_ci=(rounded(gap.gap_ci[0], precision), rounded(gap.gap_ci[1], precision)),
+        heldout_loss=rounded(gap.heldout_loss, precision),
+        train_loss=rounded(gap.train_loss, precision),
     )
 
 
-def _near(near: NearDuplicates) -> NearDuplicates:
-    return replace(near, bits_quantiles=tuple(map(round, near.bits_quantiles)), share=_share(near.share))
+def _near(near: NearDuplicates, precision: Precision) -> NearDuplicates:
+    quantiles = tuple(map(round, near.bits_quantiles))
+    return replace(near, bits_quantiles=quantiles, share=_share(near.share, precision))
 
 
-def _thresholds(those: Thresholds) -> Thresholds:
+def _thresholds(those: Thresholds, precision: Precision) -> Thresholds:
     return replace(
         those,
-        delta_max=round(those.delta_max, DELTA_DECIMALS),
-        delta_sd=round(those.delta_sd, DELTA_DECIMALS),
-        delta_copied=round(those.delta_copied, DELTA_DECIMALS),
-        window_delta=round(those.window_delta, DELTA_DECIMALS),
-        window_rate=round(those.window_rate, SHARE_DECIMALS),
-        train_gap=None if those.train_gap is None else rounded(those.train_gap),
-        near_share=round(those.near_share, SHARE_DECIMALS),
+        delta_max=Figure(those.delta_max, precision.delta),
+        delta_sd=Figure(those.delta_sd, precision.delta),
+        delta_copied=Figure(those.delta_copied, precision.delta),
+        window_delta=Figure(those.window_delta, precision.delta),
+        window_rate=Figure(those.window_rate, precision.share),
+        train_gap=None if those.train_gap is None else rounded(those.train_gap, precision),
+        near_share=Figure(those.near_share, precision.share),
     )
 
 

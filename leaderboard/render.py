@@ -74,6 +74,7 @@ def _environment() -> Environment:
         "signed": figures.signed,
         "signed_frame": figures.signed_frame,
         "short_loss": figures.short_loss,
+        "figure": figures.figure,
         "of_metric": figures.of_metric,
         "seconds": figures.seconds,
         "delta": figures.delta,
@@ -120,8 +121,8 @@ _OURS: Mapping[str, Any] = {
     "shading": shading,
     "shades": SHADES,
     "largest": figures.LARGEST,
-    "frame_decimals": figures.FRAME_DECIMALS,
-    "metric_decimals": figures.METRIC_DECIMALS,
+    "full": figures.FULL,
+    "coarse": figures.COARSE,
     "ln2": math.log(2),
 }
 

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from harness.results.report import GradeReport
 from harness.retrieval.report import RetrievalReport
 from harness.spec import CHALLENGE
-from leaderboard.figures import NOTHING, delta, loss, probability, share, signed
+from leaderboard.figures import (
+    FULL,
+    NOTHING,
+    Figure,
+    Precision,
+    decimals_of,
+    delta,
+    loss,
+    probability,
+    share,
+    signed,
+)
 from leaderboard.histogram import Histogram, histogram
 from leaderboard.publishable_retrieval import failure_code, summary, with_windows
 from leaderboard.samples import SourceSample
@@ -61,17 +72,21 @@ class RetrievalPage:
 
 
 def retrieval_page(
-    report: GradeReport, *, windows_shown: bool, pictures: tuple[SourceSample, ...] = ()
+    report: GradeReport,
+    *,
+    windows_shown: bool,
+    pictures: tuple[SourceSample, ...] = (),
+    precision: Precision = FULL,
 ) -> RetrievalPage | None:
     """The section for a grade as it was recorded; None where it was not checked."""
     exact = report.retrieval
     if exact is None:
         return None
-    found = with_windows(exact) if windows_shown else summary(exact)
+    found = with_windows(exact, precision) if windows_shown else summary(exact, precision)
     return RetrievalPage(
         badge=badge_of(report),
         found=found,
-        statistics=tuple(_statistics(exact)),
+        statistics=tuple(_statistics(exact, found)),
         windows_shown=windows_shown,
         histogram=histogram(found),
         num_sources=len(exact.sources),
@@ -79,25 +94,26 @@ def retrieval_page(
     )
 
 
-def _statistics(found: RetrievalReport) -> Iterator[Statistic]:
-    """`found` as it was recorded: what is written is rounded, what is compared is not."""
-    for each in (_delta(found), _windows(found), _train_gap(found), _near(found), _path(found)):
-        if each:
+def _statistics(exact: RetrievalReport, found: RetrievalReport) -> Iterator[Statistic]:
+    """What is written is in publishable form, `found`; what is compared is as it was recorded."""
+    for make in (_delta, _windows, _train_gap, _near, _path):
+        if each := make(exact, found):
             yield each
 
 
-def _delta(found: RetrievalReport) -> Statistic | None:
-    if found.delta is None:
+def _delta(exact: RetrievalReport, found: RetrievalReport) -> Statistic | None:
+    if exact.delta is None:
         return None
-    those, ends = found.thresholds, found.delta_ci
+    those, shown, ends = exact.thresholds, found.thresholds, found.delta_ci
     threshold, beyond = "", None
-    if those:
+    if those and shown:
+        outlying = Figure(those.delta_outlying, decimals_of(shown.delta_max, FULL.delta))
         threshold = (
-            f"copied above {delta(those.delta_copied)} with the interval above {delta(those.delta_max)}, the largest "
-            f"honest one; review above {delta(those.delta_copied)}, or with the interval above "
-            f"{delta(those.delta_outlying)}"
+            f"copied above {delta(shown.delta_copied)} with the interval above {delta(shown.delta_max)}, the largest "
+            f"honest one; review above {delta(shown.delta_copied)}, or with the interval above {delta(outlying)}"
         )
-        beyond = found.delta > those.delta_copied or (ends is not None and ends[0] > those.delta_outlying)
+        low = exact.delta_ci[0] if exact.delta_ci else None
+        beyond = exact.delta > those.delta_copied or (low is not None and low > those.delta_outlying)
     return Statistic(
         title="Shared mistakes, delta",
         value=f"{delta(found.delta)} spreads",
@@ -109,39 +125,40 @@ def _delta(found: RetrievalReport) -> Statistic | None:
     )
 
 
-def _windows(found: RetrievalReport) -> Statistic | None:
-    flagged, those = found.windows_flagged, found.thresholds
+def _windows(exact: RetrievalReport, found: RetrievalReport) -> Statistic | None:
+    flagged, those, shown = exact.windows_flagged, exact.thresholds, found.thresholds
     if flagged is None:
         return None
-    windows = f" of {len(found.delta_by_window)}" if found.delta_by_window else ""
+    windows = f" of {len(exact.delta_by_window)}" if exact.delta_by_window else ""
     chance = "" if found.windows_p is None else f", p {probability(found.windows_p)}"
     return Statistic(
         title="Flagged windows",
         value=f"{flagged}{windows}{chance}",
         interval=NOTHING,
         threshold=""
-        if those is None
-        else f"a window above {delta(those.window_delta)}; review below p {probability(those.windows_p)}",
-        beyond=None if those is None or found.windows_p is None else found.windows_p < those.windows_p,
+        if shown is None
+        else f"a window above {delta(shown.window_delta)}; review below p {probability(shown.windows_p)}",
+        beyond=None if those is None or exact.windows_p is None else exact.windows_p < those.windows_p,
         meaning="Windows with a larger delta than honest ones show, and how likely so many are by chance: who copies "
         "seldom hides from the mean, not from this.",
     )
 
 
-def _train_gap(found: RetrievalReport) -> Statistic | None:
-    gap, those = found.train_gap, found.thresholds
-    if gap is None:
-        return _failed_gap(found.gap_failure) if found.gap_failure else None
-    bound = those.train_gap if those else None
+def _train_gap(exact: RetrievalReport, found: RetrievalReport) -> Statistic | None:
+    gap, shown = exact.train_gap, found.train_gap
+    if gap is None or shown is None:
+        return _failed_gap(exact.gap_failure) if exact.gap_failure else None
+    bound = exact.thresholds.train_gap if exact.thresholds else None
+    written = found.thresholds.train_gap if found.thresholds else None
     return Statistic(
         title="Train gap",
-        value=f"{signed(gap.gap)} nats",
-        interval=f"{signed(gap.gap_ci[0])} to {signed(gap.gap_ci[1])}",
-        threshold="" if bound is None else f"review above {signed(bound)}",
+        value=f"{signed(shown.gap)} nats",
+        interval=f"{signed(shown.gap_ci[0])} to {signed(shown.gap_ci[1])}",
+        threshold="" if written is None else f"review above {signed(written)}",
         beyond=None if bound is None else gap.gap > bound,
-        meaning=f"Loss on held-out windows ({loss(gap.heldout_loss)}) minus loss on training windows "
-        f"({loss(gap.train_loss)}), {gap.windows} of each, nats per token; {share(gap.flipped_bits)} of all bits shown "
-        "were flipped, so that a stored frame is not recognised by its exact bits.",
+        meaning=f"Loss on held-out windows ({loss(shown.heldout_loss)}) minus loss on training windows "
+        f"({loss(shown.train_loss)}), {gap.windows} of each, nats per token; {share(gap.flipped_bits)} of all bits "
+        "shown were flipped, so that a stored frame is not recognised by its exact bits.",
     )
 
 
@@ -157,9 +174,9 @@ def _failed_gap(failure: str) -> Statistic:
     )
 
 
-def _near(found: RetrievalReport) -> Statistic | None:
-    near, those = found.near_duplicates, found.thresholds
-    if near is None:
+def _near(exact: RetrievalReport, found: RetrievalReport) -> Statistic | None:
+    near, measured, those = found.near_duplicates, exact.near_duplicates, exact.thresholds
+    if near is None or measured is None:
         return None
     quantiles = ", ".join(
         f"{name} {bits:.0f}" for name, bits in zip(_QUANTILES, near.bits_quantiles, strict=False)
@@ -171,15 +188,16 @@ def _near(found: RetrievalReport) -> Statistic | None:
         else f"nearest {near.bits_quantiles[0]:.0f} bits",
         interval=NOTHING,
         threshold=""
-        if those is None
-        else f"closer than {those.near_bits:g} bits; review above {share(those.near_share)} of the frames",
-        beyond=None if those is None or near.share is None else near.share > those.near_share,
+        if found.thresholds is None
+        else f"closer than {found.thresholds.near_bits:g} bits; review above {share(found.thresholds.near_share)} of "
+        "the frames",
+        beyond=None if those is None or measured.share is None else measured.share > those.near_share,
         meaning=f"Bits of {FRAME_BITS:,} in which a predicted frame differs from the nearest training frame: "
         f"{quantiles}.",
     )
 
 
-def _path(found: RetrievalReport) -> Statistic | None:
+def _path(_exact: RetrievalReport, found: RetrievalReport) -> Statistic | None:
     if found.path_share is None:
         return None
     return Statistic(

@@ -8,7 +8,7 @@ from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.report import GradeReport, RegimeReport
 from harness.scoring.perceptual import Metric
 from leaderboard.curves import Chart, Curve, Part, chart
-from leaderboard.figures import FRAME_DECIMALS, METRIC_DECIMALS
+from leaderboard.figures import FULL, decimals_of
 from leaderboard.measured import Measured, measured
 from leaderboard.sampling import IMAGINED, SamplingBoard, SamplingRow
 
@@ -60,13 +60,15 @@ def loss_chart(report: GradeReport) -> Chart | None:
         for regime in sorted(DISCLOSURE_ORDER, key=list(_PARTS).index)
         if (result := report.regimes.get(regime))
     ]
+    if not curves:
+        return None
     return chart(
         curves,
         name="loss",
         title="Loss",
         unit="nats per token",
         better="lower is better",
-        decimals=FRAME_DECIMALS,
+        decimals=decimals_of(curves[0].values[0], FULL.frame),
     )
 
 
@@ -90,7 +92,7 @@ def _metric_chart(
         title=TITLES[metric],
         unit=_UNITS[metric],
         better="higher is better" if metric.higher_is_better else "lower is better",
-        decimals=METRIC_DECIMALS[metric],
+        decimals=decimals_of(own.mean, FULL.metric[metric]),
     )
 
 

@@ -57,8 +57,13 @@ def test_what_a_guest_answered_gives_its_figures_again_however_it_was_asked(
         again = rescored(report, TTF, kept_answers(report, TTF, store.folder), seed=5, truth=exam.truth)
         assert again.token_accuracy == report.token_accuracy
         assert again.loss_ci == pytest.approx(report.loss_ci, rel=2.0**-23)
+        assert again.loss_by_window == pytest.approx(report.loss_by_window, rel=2.0**-23)
         assert again == replace(
-            report, loss=again.loss, loss_ci=again.loss_ci, loss_by_frame=again.loss_by_frame
+            report,
+            loss=again.loss,
+            loss_ci=again.loss_ci,
+            loss_by_frame=again.loss_by_frame,
+            loss_by_window=again.loss_by_window,
         )
         intervals.append(report.loss_ci)
     assert intervals[0] == pytest.approx(intervals[1], rel=1e-6)

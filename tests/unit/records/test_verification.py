@@ -57,7 +57,7 @@ def with_figures(kept: Any, **figures: Any) -> GradeReport:
 def test_an_untouched_record_is_as_recorded(kept: Any) -> None:
     checks = verified(kept, data=kept.data)
     assert wrong(checks) == []
-    figures = ("loss", "interval", "loss by frame", "accuracy")
+    figures = ("loss", "interval", "loss by frame", "loss by window", "accuracy")
     assert {f"{NAME}: {figure}" for figure in figures} <= right(checks)
     drawn = "fully autoregressive"
     assert {f"{drawn}: loss over draws", f"{drawn}: accuracy over draws", "rows", "files"} <= right(checks)
@@ -76,6 +76,7 @@ def test_what_cannot_be_repeated_is_said_with_the_reason(kept: Any) -> None:
         ("loss_ci", lambda it: (it.loss_ci[0] - 1e-4, it.loss_ci[1])),
         ("loss_by_frame", lambda it: (it.loss_by_frame[0] - 1e-4, *it.loss_by_frame[1:])),
         ("loss_by_frame", lambda it: it.loss_by_frame[1:]),
+        ("loss_by_window", lambda it: (it.loss_by_window[0] - 1e-4, *it.loss_by_window[1:])),
         ("token_accuracy", lambda it: it.token_accuracy + 1e-9),
         ("first_frame", lambda it: it.first_frame + 1),
     ],
