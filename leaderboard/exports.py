@@ -48,6 +48,7 @@ def to_json(standings: Standings) -> dict[str, Any]:
         "without_pictures": [asdict(each) for each in standings.unseen],
         "published": [asdict(reference) for reference in PUBLISHED],
         "failed": [asdict(failed) for failed in standings.failed],
+        "no_announced_improvement": [asdict(each) for each in standings.unannounced],
         "not_ranked": standings.not_ranked,
     }
 
@@ -56,14 +57,15 @@ def grade_to_json(page: GradePage) -> dict[str, Any]:
     """One grade as its page shows it; losses in nats per token."""
     record = page.report.to_json()
     del record["entry"]["email_sha256"]
-    for name in ("limits", "durations_s"):
+    for name in ("limits", "durations_s", "admission"):
         del record["provenance"][name]
     for result in filter(None, record["regimes"].values()):
-        del result["strips"]
+        del result["strips"], result["loss_by_window"]
     shown = page.retrieval
     return {
         "format": FORMAT,
         **record,
+        "announced": page.announced,
         "retrieval": page.badge and in_full(page.badge, shown.found if shown else None),
         "retrieval_pictures": [
             {"window": each.window, "frame": each.frame, "train_frame": each.train_frame, "file": each.path}

@@ -14,9 +14,9 @@ from harness.results.report import GradeReport
 from leaderboard.counting import by_run
 from leaderboard.curves import Chart
 from leaderboard.gaps import Gap, gaps
+from leaderboard.ladder import EVERYTHING, Announcements
 from leaderboard.marks import Mark, is_forbidden, marks_of
 from leaderboard.positions import PositionMap, position_maps
-from leaderboard.publishable import publishable
 from leaderboard.retrieval_pages import RetrievalPage, retrieval_page
 from leaderboard.rivals import loss_chart, metric_charts, rivals_of
 from leaderboard.samples import Gallery, Sample
@@ -45,8 +45,10 @@ class GradePage:
 
     Attributes:
         report: in publishable form.
+        announced: whether its figures are published; without, there are none anywhere on the page.
         places: on the boards; none where a later grade of the entry stands there, or nothing ranks it.
         history: the latest `HISTORY` published grades of the entry, the latest first.
+        untold: the ids of those in `history` that are not announced.
         latest: the id of the entry's latest published grade on the same data and schedule, which may be this one.
         loss: by frame, in every regime.
         metrics: of the frames it imagines, by frame beside the other entries of the same contest.
@@ -60,9 +62,11 @@ class GradePage:
     """
 
     report: GradeReport
+    announced: bool
     marks: tuple[Mark, ...]
     places: tuple[Place, ...]
     history: tuple[GradeReport, ...]
+    untold: frozenset[str]
     latest: str
     loss: Chart | None
     metrics: tuple[Chart, ...]
@@ -86,6 +90,7 @@ def grade_pages(
     *,
     gallery: Gallery | None = None,
     store: Path | None = None,
+    announced: Announcements = EVERYTHING,
 ) -> Iterator[GradePage]:
     """A page for every published grade of `reports` (oldest first), one after the other.
 
@@ -95,9 +100,10 @@ def grade_pages(
     senders = Senders(report for report in reports if not report.failure)
     histories: dict[object, list[GradeReport]] = defaultdict(list)
     latest = {_attempt(report, senders): report.grade_id for report in by_run(shown)}
-    public = {report.grade_id: publishable(report) for report in shown}
+    public = {report.grade_id: announced.publishable(report) for report in shown}
     for report in reversed(shown):
         histories[_entry(report, senders)].append(public[report.grade_id])
+    untold = frozenset(each.grade_id for each in standings.unannounced)
     places = _places(standings)
     measured = _val_losses(public.values())
     rivals = rivals_of(standings.sampling)
@@ -105,16 +111,19 @@ def grade_pages(
     for exact in shown:
         report = public[exact.grade_id]
         standing = tuple(places[report.grade_id])
-        shows = gallery.disclosure.covers(exact)
+        shows, is_told = gallery.disclosure.covers(exact), announced.is_announced(exact)
+        precision = announced.precision(exact)
         yield GradePage(
             report=report,
+            announced=is_told,
             marks=marks_of(exact, other_sender=not exact.failure and senders.is_other(exact)),
             places=standing,
             history=tuple(histories[_entry(exact, senders)][:HISTORY]),
+            untold=untold,
             latest=latest[_attempt(exact, senders)],
             loss=loss_chart(report),
             metrics=metric_charts(report, rivals),
-            gaps=gaps(exact),
+            gaps=gaps(exact, precision) if is_told else (),
             maps=position_maps(exact, store) if store and shows else {},
             samples=gallery.samples.get(report.grade_id, ()) if standing else (),
             badge=None if exact.failure else badge_of(exact),
@@ -122,7 +131,10 @@ def grade_pages(
                 exact,
                 windows_shown=shows,
                 pictures=gallery.sources.get(report.grade_id, ()) if standing else (),
-            ),
+                precision=precision,
+            )
+            if is_told
+            else None,
             forbidden=is_forbidden(exact),
             measured_val_loss=measured.get(exact.provenance.submission_sha256),
         )

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import OutputFailed, StoreFailed
+from harness.results.fairness import read_fairness
 from harness.results.report import GradeReport
 from leaderboard.changelog import changelog, to_atom
 from leaderboard.exports import grade_to_json, to_csv, to_json
 from leaderboard.grade_pages import GradePage, grade_pages
+from leaderboard.ladder import announce
 from leaderboard.render import GRADES, render, render_changelog, render_grade, render_rules
 from leaderboard.samples import Gallery, Sample, SourceSample, copy_samples, remove_other_samples
 from leaderboard.site_files import put
@@ -32,17 +34,21 @@ def publish(
     """Write the rankings, their exports, a page and a JSON object for every grade, the changes and the rules.
 
     The pictures that are in `gallery` are copied beside them, any others in the site are removed; maps of losses come
-    from `store`, the folder of the records, for data that the gallery shows. Nothing depends on the clock: the same
+    from `store`, the folder of the records, for data that the gallery shows. Of other data figures are rounded, and
+    announced only where they beat what their entrant has announced there. Nothing depends on the clock: the same
     reports (oldest first) and store give the same bytes. Returns what the rankings show.
 
     Raises: OutputFailed when `site` cannot be written; StoreFailed when a record or picture cannot be published.
     """
-    every = with_latest_check(reports)
-    shown = standings(every)
+    recorded = list(reports)
+    gallery = gallery or Gallery()
+    announced = announce(recorded, gallery.disclosure, read_fairness(store) if store else None)
+    every = with_latest_check(recorded, or_later=announced.stays)
+    shown = standings(every, announced)
     samples: list[Sample | SourceSample] = []
     try:
         (site / GRADES).mkdir(parents=True, exist_ok=True)
-        for page in grade_pages(every, shown, gallery=gallery, store=store):
+        for page in grade_pages(every, shown, gallery=gallery, store=store, announced=announced):
             suspects = page.retrieval.pictures if page.retrieval else ()
             pictures: list[Sample | SourceSample] = [*page.samples, *suspects]
             copy_samples(pictures, site)

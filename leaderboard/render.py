@@ -21,6 +21,7 @@ from leaderboard.changelog import Change
 from leaderboard.columns import COLUMNS, REGIME_COLUMNS, SAMPLING_COLUMNS
 from leaderboard.field import field_charts
 from leaderboard.grade_pages import GradePage
+from leaderboard.ladder import ERROR
 from leaderboard.marks import Mark
 from leaderboard.measured import measured
 from leaderboard.positions import SHADES, shading
@@ -123,6 +124,7 @@ _OURS: Mapping[str, Any] = {
     "largest": figures.LARGEST,
     "full": figures.FULL,
     "coarse": figures.COARSE,
+    "error": ERROR,
     "ln2": math.log(2),
 }
 

@@ -14,9 +14,10 @@ from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
 from harness.scoring.perceptual import Metric
 from leaderboard.counting import counting, ranks
+from leaderboard.figures import FULL
+from leaderboard.ladder import EVERYTHING, Announcements
 from leaderboard.marks import Mark, is_forbidden, marks_of
 from leaderboard.measured import Measured, has_pictures, measured
-from leaderboard.publishable import publishable
 from leaderboard.senders import EntryKey, Senders
 from leaderboard.verdicts import Badge, badge_of
 
@@ -129,13 +130,15 @@ class Unseen:
 
 
 def sampling_boards(
-    finished: Iterable[GradeReport], senders: Senders
+    finished: Iterable[GradeReport], senders: Senders, announced: Announcements = EVERYTHING
 ) -> tuple[tuple[SamplingBoard, ...], tuple[Unseen, ...]]:
     """The boards of grades whose pictures were measured, ranked ones first; and what keeps the others off them.
 
     An entry that is ranked does not stand without a rank beside it, for a grade that had no LPIPS.
     """
-    imagined = [report for report in finished if report.regimes.get(IMAGINED)]
+    imagined = [
+        report for report in finished if report.regimes.get(IMAGINED) and announced.ranks_by_pictures(report)
+    ]
     contests = counting(imagined, senders, sampling_contest)
     ranked: dict[object, set[EntryKey]] = defaultdict(set)
     for contest, reports in contests.items():
@@ -149,13 +152,13 @@ def sampling_boards(
             shown = [report for report in shown if senders.key(report) not in ranked[_place(contest)]]
         seen[_place(contest)] |= {senders.key(report) for report in shown}
         if shown:
-            boards.append(_board(contest, shown, senders))
+            boards.append(_board(contest, shown, senders, announced))
     unseen = Counter(
         reason
         for contest, reports in contests.items()
         for report in reports
         if senders.key(report) not in seen[_place(contest)]
-        for reason in _why(publishable(report))
+        for reason in _why(announced.publishable(report))
     )
     boards.sort(key=lambda board: (board.is_ranked, len(board.contenders), board.latest), reverse=True)
     return tuple(boards), tuple(Unseen(reason=reason, entries=unseen[reason]) for reason in sorted(unseen))
@@ -180,10 +183,15 @@ def _place(contest: SamplingContest) -> tuple[object, ...]:
     return contest.data_sha256, contest.schedule, contest.windows, contest.spec_version
 
 
-def _board(contest: SamplingContest, reports: list[GradeReport], senders: Senders) -> SamplingBoard:
-    newest = publishable(max(reports, key=lambda report: report.finished_at)).provenance
-    public = {report.grade_id: publishable(report) for report in reports}
-    in_order = sorted(reports, key=_order)
+def _board(
+    contest: SamplingContest, reports: list[GradeReport], senders: Senders, announced: Announcements
+) -> SamplingBoard:
+    public = {report.grade_id: announced.publishable(report) for report in reports}
+    newest = public[max(reports, key=lambda report: report.finished_at).grade_id].provenance
+    in_order = sorted(
+        reports,
+        key=lambda report: _order(report if announced.precision(report) is FULL else public[report.grade_id]),
+    )
     figures = {
         report.grade_id: figure
         for report in in_order
@@ -210,7 +218,7 @@ def _board(contest: SamplingContest, reports: list[GradeReport], senders: Sender
 
 
 def _order(report: GradeReport) -> tuple[float, str, str, str]:
-    """By the exact LPIPS; without it by name, which says nothing of the pictures."""
+    """By LPIPS, as exact as it may be told; without it by name, which says nothing of the pictures."""
     exact = _lpips(report)
     if exact is not None:
         return exact, report.finished_at, report.grade_id, ""

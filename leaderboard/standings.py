@@ -9,8 +9,11 @@ from harness.errors import Blame
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
 from leaderboard.counting import counting, ranks
+from leaderboard.figures import FULL
+from leaderboard.ladder import EVERYTHING, Announcements
 from leaderboard.marks import Mark, is_forbidden, marks_of
-from leaderboard.publishable import day_of, in_fixed_words, publishable, shown_name
+from leaderboard.plain_text import one_line
+from leaderboard.publishable import NAME_LIMIT, day_of, in_fixed_words, shown_name
 from leaderboard.references import LINES, Line
 from leaderboard.sampling import SamplingBoard, Unseen, sampling_boards
 from leaderboard.senders import Senders
@@ -93,13 +96,24 @@ class Failed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unannounced:
+    """A grade on private data that did not beat what its entrant has announced there; its figures are nobody's."""
+
+    grade_id: str
+    finished_at: str
+    user: str
+    entry: str
+    data_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Standings:
     """Everything the page shows.
 
     Attributes:
         boards: of the compression track, the one with the most entries first.
         sampling: the boards of the sampling track; `unseen` says what keeps entries off them.
-        failed: the latest first.
+        failed, unannounced: the latest first.
         not_ranked: grades that finished without the regime that ranks.
         not_charged: grades that stopped through no fault of their entry; nobody's business but the organiser's.
         latest: when the last grade of the other kinds ended, None where there is none.
@@ -109,29 +123,35 @@ class Standings:
     sampling: tuple[SamplingBoard, ...]
     unseen: tuple[Unseen, ...]
     failed: tuple[Failed, ...]
+    unannounced: tuple[Unannounced, ...]
     not_ranked: int
     not_charged: int
     latest: str | None
 
 
-def standings(reports: Iterable[GradeReport]) -> Standings:
-    """The standings after `reports`, which come oldest first."""
+def standings(reports: Iterable[GradeReport], announced: Announcements = EVERYTHING) -> Standings:
+    """The standings after `reports`, which come oldest first, as far as they are announced."""
     every = list(reports)
     charged = [report for report in every if not report.failure or report.failure.blame is Blame.ENTRY]
     finished = [report for report in every if not report.failure]
-    ranked = [report for report in finished if report.regimes.get(RANKED_BY)]
+    with_loss = [report for report in finished if report.regimes.get(RANKED_BY)]
+    ranked = [report for report in with_loss if announced.ranks_by_loss(report)]
     senders = Senders(finished)
     boards = [
-        _board(contest, those, senders) for contest, those in counting(ranked, senders, _contest).items()
+        _board(contest, those, senders, announced)
+        for contest, those in counting(ranked, senders, _contest).items()
     ]
     boards.sort(key=lambda board: (len(board.contenders), board.contest.windows, board.latest), reverse=True)
-    sampling, unseen = sampling_boards(finished, senders)
+    sampling, unseen = sampling_boards(finished, senders, announced)
     return Standings(
         boards=tuple(boards),
         sampling=sampling,
         unseen=unseen,
         failed=tuple(_failed(report) for report in reversed(charged) if report.failure),
-        not_ranked=len(finished) - len(ranked),
+        unannounced=tuple(
+            _unannounced(report) for report in reversed(finished) if not announced.is_announced(report)
+        ),
+        not_ranked=len(finished) - len(with_loss),
         not_charged=len(every) - len(charged),
         latest=max((day_of(report.finished_at) for report in charged), default=None),
     )
@@ -153,25 +173,28 @@ def _contest(report: GradeReport) -> Contest:
     )
 
 
-def _board(contest: Contest, reports: list[GradeReport], senders: Senders) -> Board:
-    """Ranked by the exact losses; whose rounded losses are equal, are equal."""
+def _board(contest: Contest, reports: list[GradeReport], senders: Senders, announced: Announcements) -> Board:
+    """Ranked by loss; whose published losses are equal, are equal. Of private data the order tells no more either."""
+
+    def place(report: GradeReport) -> float:
+        is_exact = announced.precision(report) is FULL
+        return _ranking_result(report if is_exact else announced.publishable(report)).loss
+
     newest = max(reports, key=lambda report: report.finished_at)
     placed: list[tuple[float, str, Row | Line]] = [(line.loss, "", line) for line in LINES]
-    in_order = sorted(
-        reports, key=lambda report: (_ranking_result(report).loss, report.finished_at, report.grade_id)
-    )
-    public = [publishable(report) for report in in_order]
+    in_order = sorted(reports, key=lambda report: (place(report), report.finished_at, report.grade_id))
+    public = [announced.publishable(report) for report in in_order]
     contenders = [report for report in public if not is_forbidden(report)]
     losses = [_ranking_result(report).loss for report in contenders]
     rank_of = dict(zip((report.grade_id for report in contenders), ranks(losses), strict=True))
-    for place, (exact, report) in enumerate(zip(in_order, public, strict=True)):
+    for number, (exact, report) in enumerate(zip(in_order, public, strict=True)):
         marks = marks_of(report, other_sender=senders.is_other(exact))
         row = Row(rank=rank_of.get(report.grade_id), report=report, marks=marks)
-        placed.append((_ranking_result(exact).loss, f"{place:09}", row))
+        placed.append((place(exact), f"{number:09}", row))
     placed.sort(key=lambda item: item[:2])  # a line before the rows that only reach it
     return Board(
         contest=contest,
-        data_name=publishable(newest).provenance.data_name or "",
+        data_name=announced.publishable(newest).provenance.data_name or "",
         listing=tuple(item for _, _, item in placed),
     )
 
@@ -187,4 +210,14 @@ def _failed(report: GradeReport) -> Failed:
         entry=entry.entry_name and shown_name(entry.entry_name),
         submission_sha256=report.provenance.submission_sha256,
         code=in_fixed_words(failure).code,
+    )
+
+
+def _unannounced(report: GradeReport) -> Unannounced:
+    return Unannounced(
+        grade_id=report.grade_id,
+        finished_at=day_of(report.finished_at),
+        user=shown_name(report.entry.user_name),
+        entry=shown_name(report.entry.entry_name),
+        data_name=one_line(report.provenance.data_name, limit=NAME_LIMIT) or "unnamed",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum
 
@@ -48,18 +48,31 @@ def badge_of(report: GradeReport) -> Badge:
     return Badge(found.verdict.value)
 
 
-def with_latest_check(reports: Iterable[GradeReport]) -> list[GradeReport]:
+def with_latest_check(
+    reports: Iterable[GradeReport], *, or_later: Callable[[GradeReport], bool] = lambda _report: False
+) -> list[GradeReport]:
     """The reports, oldest first, each one that was not judged with the last judgement of the same zip on the same data.
 
     Grading again without the training clip or without the panel, or an interrupted check, takes no verdict away.
+    Those that `or_later` names have the last judgement of all, whenever it was made.
     """
     found: dict[tuple[str | None, str | None], RetrievalReport] = {}
     kept = []
     for report in reports:
-        graded = report.provenance.submission_sha256, report.provenance.data_sha256
+        graded = _graded(report)
         if report.retrieval and badge_of(report) not in {Badge.UNCHECKED, Badge.UNCALIBRATED}:
             found[graded] = report.retrieval
         elif report.status is Status.GRADED and graded in found:
             report = replace(report, retrieval=found[graded])  # noqa: PLW2901
         kept.append(report)
-    return kept
+    return [
+        replace(report, retrieval=found[_graded(report)])
+        if report.status is Status.GRADED and _graded(report) in found and or_later(report)
+        else report
+        for report in kept
+    ]
+
+
+def _graded(report: GradeReport) -> tuple[str | None, str | None]:
+    """The zip and the data."""
+    return report.provenance.submission_sha256, report.provenance.data_sha256

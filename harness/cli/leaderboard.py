@@ -100,6 +100,11 @@ def _tell_organiser(standings: Standings, console: Console) -> None:
         console.note(
             f"{len(standings.failed)} grade(s) stopped by their entry: listed on the page, not ranked"
         )
+    if standings.unannounced:
+        console.note(
+            f"{len(standings.unannounced)} grade(s) on private data without an announced improvement: listed without "
+            "figures"
+        )
     if standings.not_charged:
         console.note(
             f"{standings.not_charged} grade(s) stopped for another reason: not on the page; grade again"

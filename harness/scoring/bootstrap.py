@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +29,24 @@ def difference_interval(
     Efron & Tibshirani (1993), section 8.3.
     """
     return _interval(_resampled_means(left_B, rng) - _resampled_means(right_B, rng))
+
+
+def paired_low(
+    left_B: NDArray[np.float64], right_B: NDArray[np.float64], rng: np.random.Generator, *, chance: float
+) -> float:
+    """The lower end of the one-sided interval of mean(left - right), one value of each per window, that the true
+    difference lies below with this chance.
+
+    Resampled means give no quantile far out: there, as for small samples, their spread and the normal quantile
+    decide where they are the more careful. Fewer than two windows say nothing: minus infinity.
+    """
+    if len(left_B) < 2:
+        return -np.inf
+    differences_B = left_B - right_B
+    means_R = _resampled_means(differences_B, rng)
+    spread = float(means_R.std()) * math.sqrt(len(left_B) / (len(left_B) - 1))
+    normal = float(differences_B.mean()) + NormalDist().inv_cdf(chance) * spread
+    return min(normal, float(np.quantile(means_R, chance)))
 
 
 def _resampled_means(values_B: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

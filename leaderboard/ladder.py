@@ -1,0 +1,192 @@
+"""What is announced of grades on private data: an entrant's best, until one beats it by more than noise.
+
+Every published figure of private data is an answer about it, and whoever sends often enough could read the data from
+the answers. So the figures of a grade stay in the store unless it is better than the announced best of its entrant,
+under whatever entry names, by more than chance makes the best of as many tries better. Blum and Hardt, The Ladder: A
+Reliable Leaderboard for Machine Learning Competitions (2015).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.protocol.regimes import Regime
+from harness.results.fairness import Fairness
+from harness.results.report import GradeReport, RegimeReport
+from harness.scoring.bootstrap import paired_low
+from harness.scoring.perceptual import Metric
+from leaderboard.counting import by_run
+from leaderboard.disclosure import Disclosure
+from leaderboard.figures import COARSE, FULL, Precision
+from leaderboard.marks import is_forbidden, is_self_run
+from leaderboard.measured import measured
+from leaderboard.publishable import publishable, without_figures
+from leaderboard.senders import Senders
+
+ERROR = 0.05
+"""The chance that any of an entrant's tries on one data set is announced for nothing, however many there are."""
+
+_LOSS = Regime.TEMPORALLY_TEACHER_FORCED
+_IMAGINED = Regime.FULLY_AUTOREGRESSIVE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcements:
+    """Of which grades figures are published, and how exactly; as it is made here, of all of them with all digits.
+
+    Attributes:
+        disclosure: the data that everybody has, of which everything is told; None for all data.
+        by_loss, by_lpips: ids of the grades on other data that are announced for one or the other.
+    """
+
+    disclosure: Disclosure | None = None
+    by_loss: frozenset[str] = frozenset()
+    by_lpips: frozenset[str] = frozenset()
+
+    def precision(self, report: GradeReport) -> Precision:
+        """How exactly its figures are published."""
+        return FULL if self._is_open(report) else COARSE
+
+    def ranks_by_loss(self, report: GradeReport) -> bool:
+        """Whether it may stand on a board of losses."""
+        return self._is_open(report) or report.grade_id in self.by_loss
+
+    def ranks_by_pictures(self, report: GradeReport) -> bool:
+        """Whether it may stand on a board of pictures; without LPIPS there is nothing to beat there but the loss."""
+        if self._is_open(report) or report.grade_id in self.by_lpips:
+            return True
+        return _lpips(report) is None and report.grade_id in self.by_loss
+
+    def is_announced(self, report: GradeReport) -> bool:
+        """Whether any figure of it is published."""
+        return self.ranks_by_loss(report) or self.ranks_by_pictures(report)
+
+    def stays(self, report: GradeReport) -> bool:
+        """Whether it may be what stands for its entry although the same zip was graded again: its verdict is the
+        latest, then."""
+        return not self._is_open(report)
+
+    def publishable(self, report: GradeReport) -> GradeReport:
+        """The grade as strangers may see it."""
+        if report.failure or self.is_announced(report):
+            return publishable(report, self.precision(report))
+        return without_figures(report)
+
+    def _is_open(self, report: GradeReport) -> bool:
+        return self.disclosure is None or self.disclosure.covers(report)
+
+
+EVERYTHING = Announcements()
+"""For data that everybody has."""
+
+
+def announce(
+    reports: Iterable[GradeReport], disclosure: Disclosure, fairness: Fairness | None = None
+) -> Announcements:
+    """What is announced of `reports` (oldest first); entries of the organiser's own always are.
+
+    Later records change nothing of what was announced before, but for one that scores the same answers again.
+    """
+    rules = fairness or Fairness()
+    finished = [report for report in reports if not report.failure]
+    private = [report for report in finished if not disclosure.covers(report)]
+    senders = Senders(finished)
+
+    def owner(report: GradeReport) -> Hashable | None:
+        """Whose it is; None for the organiser's own."""
+        if rules.is_organisers(report.entry.user_name) and not senders.is_other(report):
+            return None
+        key = senders.key(report)
+        return key.email_sha256 or (key.user_name or "").casefold()
+
+    return Announcements(
+        disclosure=disclosure,
+        by_loss=_climb(private, owner, lambda report: bool(report.regimes.get(_LOSS)), improves_loss),
+        by_lpips=_climb(private, owner, lambda report: _lpips(report) is not None, improves_lpips),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rung:
+    """The announced best, and how many grades were compared with one since the first."""
+
+    best: GradeReport
+    compared: int = 0
+
+
+def _climb(
+    reports: Iterable[GradeReport],
+    owner: Callable[[GradeReport], Hashable | None],
+    is_measured: Callable[[GradeReport], bool],
+    improves: Callable[[GradeReport, GradeReport, int], bool],
+) -> frozenset[str]:
+    """The ids of the announced grades of one track."""
+    rungs: dict[Hashable, _Rung] = {}
+    announced: set[str] = set()
+    for report in by_run(filter(is_measured, reports)):
+        whose = owner(report)
+        if whose is None:
+            announced.add(report.grade_id)
+            continue
+        contest = (whose, is_self_run(report), is_forbidden(report), *_contest(report))
+        rung = rungs.get(contest)
+        if report.regrade_of in announced:  # the same answers, told before
+            announced.add(report.grade_id)
+            if rung and rung.best.grade_id == report.regrade_of:
+                rungs[contest] = replace(rung, best=report)
+        elif rung is None or improves(rung.best, report, rung.compared + 1):
+            announced.add(report.grade_id)
+            rungs[contest] = _Rung(best=report, compared=rung.compared + 1 if rung else 0)
+        else:
+            rungs[contest] = replace(rung, compared=rung.compared + 1)
+    return frozenset(announced)
+
+
+def improves_loss(best: GradeReport, new: GradeReport, comparison: int) -> bool:
+    """Whether the loss of `new` beats the announced one by a visible step, and by more than noise.
+
+    Window by window where both records have them; else `new` has to beat the interval of the announced loss.
+    `comparison` counts the entrant's tries from 1 on: their chances of an improvement by luck,
+    `ERROR` / (n (n + 1)) for the n-th, add up to less than `ERROR` however many there are.
+    """
+    one, other = best.regimes[_LOSS], new.regimes[_LOSS]
+    if one is None or other is None or one.loss - other.loss < COARSE.step:
+        return False
+    old_B, new_B = np.array(one.loss_by_window), np.array(other.loss_by_window)
+    if not len(old_B) or len(old_B) != len(new_B):
+        return other.loss < one.loss_ci[0]
+    chance = ERROR / (comparison * (comparison + 1))
+    return paired_low(old_B, new_B, _rng(one, other), chance=chance) > 0
+
+
+def improves_lpips(best: GradeReport, new: GradeReport, _comparison: int) -> bool:
+    """The same of LPIPS, of which no record has single windows: `new` has to beat the announced interval."""
+    one, other = (
+        measured(best.regimes[_IMAGINED], Metric.LPIPS),
+        measured(new.regimes[_IMAGINED], Metric.LPIPS),
+    )
+    if one is None or other is None:
+        return False
+    return one.mean - other.mean >= COARSE.lpips_step and other.mean < one.ci[0]
+
+
+def _rng(*results: RegimeReport) -> np.random.Generator:
+    """The same draws for the same two grades, whoever publishes them and when."""
+    text = "".join(result.tokens_sha256 for result in results)
+    return np.random.default_rng(list(hashlib.sha256(text.encode()).digest()))
+
+
+def _contest(report: GradeReport) -> tuple[Hashable, ...]:
+    """What two grades have in common whose windows are the same."""
+    origin = report.provenance
+    windows = tuple(result.windows if result else 0 for result in report.regimes.values())
+    return origin.data_sha256, origin.schedule, max(windows), origin.spec_version
+
+
+def _lpips(report: GradeReport) -> float | None:
+    found = measured(report.regimes.get(_IMAGINED), Metric.LPIPS)
+    return found.mean if found else None
