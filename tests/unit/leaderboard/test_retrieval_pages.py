@@ -255,7 +255,7 @@ def test_what_an_entry_hides_in_its_sources_on_held_out_data_stays_in_the_store(
     site = written(tmp_path)
     assert "777" not in site
     assert "retrieval: copied" in site
-    assert "+1.235" in site
+    assert "+1.23 spreads" in site
 
 
 def test_without_the_control_it_would_be_read_from_the_site(smuggled, tmp_path, monkeypatch):
