@@ -111,7 +111,7 @@ def _approval(entry: Entry, reason: str, store: Store) -> Decision:
         )
         raise NotAdmitted(
             f"nobody has approved this zip, sha256 {entry.sha256[:_SHOWN_DIGITS]}{swapped}. {reason}",
-            code="review.missing",
+            code="admission.not_approved",
             fix=f"read it: `wmc review ZIP --store {store.folder}`; then approve these very bytes: "
             f"`wmc review ZIP --store {store.folder} --approve --by YOU`. --no-review grades it unread, and the "
             "record says so",
@@ -120,7 +120,7 @@ def _approval(entry: Entry, reason: str, store: Store) -> Decision:
         note = f': "{decision.note}"' if decision.note else ""
         raise NotAdmitted(
             f"{decision.by} rejected this zip on {decision.at[:10]}{note}. {reason}",
-            code="review.rejected",
+            code="admission.rejected",
             fix=f"ask them; `wmc review ZIP --store {store.folder} --approve --by YOU` overrules it",
         )
     return decision

@@ -135,7 +135,6 @@ class NotAdmitted(WmcError):
     """The organiser's own rules keep a submission from being graded now; nothing was run, and no record is left."""
 
     blame = Blame.OPERATOR
-    default_code = "admission.refused"
 
 
 class StoreFailed(_UsuallyOneCode):

@@ -69,8 +69,8 @@ RULES = (
         name="identity",
         title="One name, one address",
         rule="A user name is tied 1:1 to an e-mail address.",
-        enforced="The name belongs to the address it first came from; another address under the same name is "
-        "refused or marked.",
+        enforced="The name belongs to the address it first came from: what comes under it from another one, or from "
+        "that address under another name, is not graded before the organiser has decided who is meant.",
         left="That one person does not write from two addresses.",
     ),
     Rule(
@@ -79,6 +79,14 @@ RULES = (
         rule="The organiser reviews the code of a submission by hand.",
         enforced="On private data a submission is graded once its bytes were approved; the record says by whom.",
         left="What the reader sees in it.",
+    ),
+    Rule(
+        name="attempts",
+        title="The private set is not read by trying",
+        rule="The private test set stays private, however often somebody submits.",
+        enforced="An entrant has few graded attempts on it in a period; failures that are not the entry's do not "
+        "count. Figures are rounded, and an entrant's announced best changes only when it is beaten by more than noise.",
+        left="That nobody submits under several names.",
     ),
     Rule(
         name="declared",

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TextIO
 
-from harness.errors import Blame, NotAdmitted, StoreFailed
+from harness.errors import NotAdmitted, StoreFailed
+from harness.outcomes import counts_as_attempt
 from harness.results.fairness import FILE, Fairness
 from harness.results.register import Person
 from harness.results.report import GradeReport
@@ -41,7 +42,8 @@ class Attempt:
 
 def counts(report: GradeReport) -> bool:
     """Whether a grade is charged to its entrant: a failure of ours is not, nor is scoring old answers again."""
-    charged = report.failure is None or report.failure.blame is Blame.ENTRY
+    failure = report.failure
+    charged = failure is None or counts_as_attempt(failure.code, failure.blame)
     return charged and report.regrade_of is None
 
 
@@ -139,7 +141,7 @@ def _used_up(attempt: Attempt, rules: Fairness, past: Sequence[GradeReport], *, 
         free = "never"
     return NotAdmitted(
         f"{attempt.user_name} has used up {rules.attempts} attempts on this data: {used}; the next one is free {free}",
-        code="limit.reached",
+        code="admission.limit_reached",
         fix=f"grade it then. --no-limit grades it now, and the record says so; attempts and days are set in {FILE} "
         "of the store",
     )

@@ -140,7 +140,7 @@ def _as_rows(records: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, str]
 def _clash(message: str) -> NotAdmitted:
     return NotAdmitted(
         message,
-        code="identity.clash",
+        code="admission.name_taken",
         fix="ask who sent it. `wmc review ZIP --approve --by YOU --transfer` gives the name to the address in this "
         "zip, and takes both from whoever had them; a misspelt name or address is for the entrant to mend",
     )
