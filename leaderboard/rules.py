@@ -85,7 +85,7 @@ RULES = (
         title="The private set is not read by trying",
         rule="The private test set stays private, however often somebody submits.",
         enforced="An entrant has few graded attempts on it in a period; failures that are not the entry's do not "
-        "count. Figures are rounded, and an entrant's announced best changes only when it is beaten by more than noise.",
+        "count. Figures are rounded, and an announced best changes only when it is beaten by more than noise.",
         left="That nobody submits under several names.",
     ),
     Rule(

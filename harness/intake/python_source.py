@@ -26,10 +26,8 @@ _KINDS = {name: kind for kind, names in _NAMES.items() for name in names.split()
 _BUILT_IN = {"eval", "exec", "compile", "__import__", "__builtins__"}
 _FAMILIES = ("os.exec", "os.spawn", "os.posix_spawn")
 """Names of which any that begins so is meant."""
-_HARMLESS_BY = {"torch.load": ("weights_only", True)}
-"""Calls that load no pickle with this keyword."""
-_HARMLESS_UNLESS = {"numpy.load": ("allow_pickle", False)}
-"""Calls that load one only with this keyword, and another value."""
+_LOADS = {"torch.load": ("weights_only", True, False), "numpy.load": ("allow_pickle", False, True)}
+"""Calls whose keyword, with this value, keeps pickles out, and whether they do so by default; torch does since 2.6."""
 
 
 def mentions(source: bytes) -> Iterator[Mention]:
@@ -40,9 +38,14 @@ def mentions(source: bytes) -> Iterator[Mention]:
     tree = _parsed(source)
     known = _imported(tree)
     for node in ast.walk(tree):
-        for line, name in _named(node, known):
-            if kind := kind_of(name):
-                yield Mention(kind=kind, line=line, what=name)
+        if isinstance(node, ast.Call):
+            yield from _called(node, known)
+        elif isinstance(node, ast.ImportFrom) and node.names[0].name == "*" and _has_listed(node.module):
+            yield Mention(kind=Kind.CODE, line=node.lineno, what=f"from {node.module} import *")
+        else:
+            for line, name in _named(node, known):
+                if (kind := kind_of(name)) and name not in _LOADS:  # what a load is called with decides
+                    yield Mention(kind=kind, line=line, what=name)
 
 
 def kind_of(name: str) -> Kind | None:
@@ -85,44 +88,37 @@ def _imported(tree: ast.Module) -> dict[str, str]:
 
 
 def _named(node: ast.AST, known: dict[str, str]) -> Iterator[tuple[int, str]]:
-    """The dotted names that this node brings in or uses, with their lines; those under a listed import only once."""
+    """The dotted names that this node brings in or uses, with their lines; what lies below a listed one only once."""
     if isinstance(node, ast.Import):
         yield from ((node.lineno, alias.name) for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        for alias in node.names:
-            name = f"{node.module}.{alias.name}"
-            if alias.name == "*" and any(listed.startswith(f"{node.module}.") for listed in _KINDS):
-                yield node.lineno, f"importlib: everything of {node.module}"
-            elif name not in _HARMLESS_BY and name not in _HARMLESS_UNLESS:  # what it is called with decides
-                yield node.lineno, name
-    elif isinstance(node, ast.Call):
-        yield from _called(node, known)
+        yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
     elif isinstance(node, ast.Attribute):
         used = _dotted(node, known)
-        if used and not kind_of(used.rpartition(".")[0]) and used not in (*_HARMLESS_BY, *_HARMLESS_UNLESS):
+        if used and not kind_of(used.rpartition(".")[0]):
             yield node.lineno, used
     elif isinstance(node, ast.Name) and node.id in _BUILT_IN and node.id not in known:
         yield node.lineno, node.id
 
 
-def _called(call: ast.Call, known: dict[str, str]) -> Iterator[tuple[int, str]]:
+def _called(call: ast.Call, known: dict[str, str]) -> Iterator[Mention]:
     """Loads that may be of pickles, and modules' attributes that are picked by a name."""
     name = _dotted(call.func, known)
     keywords = {each.arg: each.value for each in call.keywords}
-    if name in _HARMLESS_BY:
-        keyword, harmless = _HARMLESS_BY[name]
-        if not _is_constant(keywords.get(keyword), harmless):
-            yield call.lineno, f"{name} without {keyword}={harmless}"
-    elif name in _HARMLESS_UNLESS:
-        keyword, harmless = _HARMLESS_UNLESS[name]
-        if None in keywords or (keyword in keywords and not _is_constant(keywords[keyword], harmless)):
-            yield call.lineno, f"{name} with {keyword}"
+    if name in _LOADS:
+        keyword, harmless, by_default = _LOADS[name]
+        given = keywords.get(keyword)
+        is_harmless = by_default and None not in keywords if given is None else _is_constant(given, harmless)
+        if not is_harmless:
+            what = f"{name} without {keyword}={harmless}"
+            yield Mention(kind=Kind.PICKLE, line=call.lineno, what=what)
     elif isinstance(call.func, ast.Name) and call.func.id == "getattr" and len(call.args) > 1:
         owner, picked = _dotted(call.args[0], known), call.args[1]
-        if owner and isinstance(picked, ast.Constant):
-            yield call.lineno, f"{owner}.{picked.value!s}"
-        elif owner:
-            yield call.lineno, f"importlib: an attribute of {owner} by a name that is made"
+        if owner and not isinstance(picked, ast.Constant):
+            what = f"getattr({owner}, ...) by a name that is made"
+            yield Mention(kind=Kind.CODE, line=call.lineno, what=what)
+        elif owner and isinstance(picked, ast.Constant) and (kind := kind_of(f"{owner}.{picked.value!s}")):
+            yield Mention(kind=kind, line=call.lineno, what=f"{owner}.{picked.value!s}")
 
 
 def _dotted(node: ast.AST, known: dict[str, str]) -> str | None:
@@ -134,6 +130,11 @@ def _dotted(node: ast.AST, known: dict[str, str]) -> str | None:
     if not isinstance(node, ast.Name) or node.id not in known:
         return None
     return ".".join([known[node.id], *reversed(parts)])
+
+
+def _has_listed(module: str | None) -> bool:
+    """Whether a listed name lies in this module, which is not listed itself."""
+    return any(listed.startswith(f"{module}.") for listed in _KINDS)
 
 
 def _is_constant(node: ast.expr | None, value: bool) -> bool:
