@@ -109,7 +109,7 @@ def _finding_lines(every: tuple[Finding, ...]) -> Iterator[str]:
             yield f"  {escape(place)}  {escape(spelled_out(each.what, limit=_LIMIT))}{often}"
         if len(found) > _MOST_LINES:
             files = len({each.file for each in found[_MOST_LINES:]})
-            yield f"  [bold]... and {len(found) - _MOST_LINES} more in {files} files: --json lists all[/bold]"
+            yield f"  [bold]... and {len(found) - _MOST_LINES} more in {_files(files)}: --json lists all[/bold]"
 
 
 def _likeness_lines(seen: Reviewed) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _likeness_lines(seen: Reviewed) -> Iterator[str]:
     for each in seen.likenesses[:_MOST_LINES]:
         whose = escape(f"{each.user_name}/{each.entry_name}")
         yield (
-            f"[yellow]{each.share:.0%} of its bytes[/yellow], {len(each.files)} files, are in {whose}, "
+            f"[yellow]{each.share:.0%} of its bytes[/yellow] ({_files(len(each.files))}) are in {whose}, "
             f"sha256 {each.sha256[:_DIGITS]}, first seen {each.seen_at[:10]}"
         )
         for file in each.files[:_MOST_FILES]:
@@ -133,6 +133,10 @@ def _likeness_lines(seen: Reviewed) -> Iterator[str]:
             yield f"  ... and {len(each.files) - _MOST_FILES} more; --json lists all"
     if len(seen.likenesses) > _MOST_LINES:
         yield f"[bold]... and {len(seen.likenesses) - _MOST_LINES} more submissions: --json lists all[/bold]"
+
+
+def _files(number: int) -> str:
+    return f"{number} file{'s' if number != 1 else ''}"
 
 
 def _decision_line(seen: Reviewed) -> str:

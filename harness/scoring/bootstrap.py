@@ -34,19 +34,20 @@ def difference_interval(
 def paired_low(
     left_B: NDArray[np.float64], right_B: NDArray[np.float64], rng: np.random.Generator, *, chance: float
 ) -> float:
-    """The lower end of the one-sided interval of mean(left - right), one value of each per window, that the true
-    difference lies below with this chance.
+    """A bound that mean(left - right), one value of each per window, lies below with this chance at most.
 
-    Resampled means give no quantile far out: there, as for small samples, their spread and the normal quantile
-    decide where they are the more careful. Fewer than two windows say nothing: minus infinity.
+    The lower of two: the quantile of resampled means, which cannot reach far out and is too narrow for few windows,
+    and the normal one by the spread of the differences. Where that one is not above zero it is the answer, and nothing
+    is resampled: no improvement is shown. Fewer than two windows show none.
     """
-    if len(left_B) < 2:
-        return -np.inf
     differences_B = left_B - right_B
-    means_R = _resampled_means(differences_B, rng)
-    spread = float(means_R.std()) * math.sqrt(len(left_B) / (len(left_B) - 1))
+    if len(differences_B) < 2:
+        return -math.inf
+    spread = float(differences_B.std(ddof=1)) / math.sqrt(len(differences_B))
     normal = float(differences_B.mean()) + NormalDist().inv_cdf(chance) * spread
-    return min(normal, float(np.quantile(means_R, chance)))
+    if normal <= 0:
+        return normal
+    return min(normal, float(np.quantile(_resampled_means(differences_B, rng), chance)))
 
 
 def _resampled_means(values_B: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

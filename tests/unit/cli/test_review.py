@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import review
+from harness.errors import UsageError
 from harness.intake.pack import pack
 
 TEMPLATE = Path(__file__).parents[3] / "submissions_template"
@@ -72,3 +74,79 @@ def test_an_entry_that_breaks_rule_5_on_purpose_says_so_and_no_other_does(run, t
     shown = capsys.readouterr().out
     assert "breaks rule 5 on purpose" in shown
     assert "1,800,000" in shown
+
+
+class TestDecisions:
+    """Who read a zip, and what they decided."""
+
+    @pytest.fixture
+    def zip_path(self, tmp_path) -> Path:
+        return pack(TEMPLATE, tmp_path / "entry.zip").path
+
+    @pytest.fixture
+    def store(self, tmp_path) -> Path:
+        return tmp_path / "store"
+
+    def test_a_look_decides_nothing_and_makes_no_store(self, run, zip_path, store, capsys):
+        run(str(zip_path), "--store", str(store))
+        shown = capsys.readouterr().out
+        assert "not decided: --approve --by NAME" in shown
+        assert "there is no such --store" in shown
+        assert not store.exists()
+
+    def test_an_approval_says_who_when_and_why_and_is_shown_to_the_next_reader(
+        self, run, zip_path, store, capsys
+    ):
+        run(str(zip_path), "--store", str(store), "--approve", "--by", "[b]org[/b]", "--note", "fine\x1b[2J")
+        run(str(zip_path), "--store", str(store))
+        shown = capsys.readouterr().out
+        assert shown.count("approved by [b]org[/b], 20") == 2
+        assert ": fine\\x1b[2J" in shown
+        assert "\x1b" not in shown
+
+    def test_json_holds_the_decision_and_what_was_found(self, run, zip_path, store, capsys):
+        run(str(zip_path), "--store", str(store), "--reject", "--by", "org", "--note", "no", "--json")
+        found = json.loads(capsys.readouterr().out)
+        assert (found["decision"]["verdict"], found["decision"]["by"], found["decision"]["note"]) == (
+            "rejected",
+            "org",
+            "no",
+        )
+        assert found["findings"][0]["kind"] == "shell"
+        assert (found["likenesses"], found["identity_clash"], found["organisers_own"]) == ([], None, False)
+
+    @pytest.mark.parametrize(
+        ("options", "code"),
+        [
+            (["--approve"], "usage.by"),
+            (["--reject", "--by", " "], "usage.by"),
+            (["--by", "org"], "usage.by"),
+            (["--note", "x"], "usage.by"),
+            (["--transfer"], "usage.transfer"),
+            (["--reject", "--by", "org", "--transfer"], "usage.transfer"),
+        ],
+    )
+    def test_half_a_decision_is_none(self, run, zip_path, store, options, code):
+        with pytest.raises(UsageError) as caught:
+            run(str(zip_path), "--store", str(store), *options)
+        assert caught.value.code == code
+        assert not store.exists()
+
+    def test_a_copier_and_a_name_of_the_organisers_are_told(self, run, tmp_path, store, capsys):
+        store.mkdir()
+        (store / "fairness.toml").write_text('organisers = ["ann"]\n')
+        for user in ("ann", "eve"):
+            folder = tmp_path / user
+            shutil.copytree(TEMPLATE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+            manifest = (folder / "wmc.toml").read_text()
+            (folder / "wmc.toml").write_text(manifest.replace("your-name", user).replace("you@", f"{user}@"))
+            (folder / f"{user}.bin").write_bytes(bytes(range(256)) * 8)
+            run(str(pack(folder, tmp_path / f"{user}.zip").path), "--store", str(store))
+            if user == "ann":
+                assert "the organiser's own: no limit holds" in capsys.readouterr().err
+        shown = capsys.readouterr().out
+        assert re.search(
+            r"\d+% of its bytes \(1 file\) are in ann/template, sha256 [0-9a-f]{12}, first seen 20", shown
+        )
+        assert re.search(r"2,048  eve\.bin, there ann\.bin", shown)
+        assert re.search(r"eve\.bin  unknown content, 2,048 bytes", shown)

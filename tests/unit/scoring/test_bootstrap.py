@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.scoring import bootstrap
-from harness.scoring.bootstrap import difference_interval, mean_interval
+from harness.scoring.bootstrap import difference_interval, mean_interval, paired_low
 
 
 def test_the_interval_agrees_with_the_normal_one_on_many_windows() -> None:
@@ -80,3 +80,29 @@ def test_both_samples_of_a_difference_are_drawn_on_their_own() -> None:
     low, high = difference_interval(values, values, np.random.default_rng(0))
     assert low < -0.2
     assert high > 0.2
+
+
+def test_a_paired_bound_sees_what_the_spread_of_windows_hides() -> None:
+    rng = np.random.default_rng(0)
+    windows = rng.normal(8.5, 0.6, 200)
+    better = windows - 0.05 + rng.normal(0, 0.05, 200)
+    low = paired_low(windows, better, np.random.default_rng(1), chance=0.025)
+    half = 1.96 * (windows - better).std(ddof=1) / np.sqrt(200)
+    assert low == pytest.approx((windows - better).mean() - half, abs=0.2 * half)
+    assert difference_interval(windows, better, np.random.default_rng(1))[0] < 0 < low
+
+
+def test_a_smaller_chance_needs_a_larger_difference() -> None:
+    rng = np.random.default_rng(0)
+    left = rng.normal(0.3, 1, 100)
+    bounds = [
+        paired_low(left, np.zeros(100), np.random.default_rng(1), chance=chance)
+        for chance in (0.4, 0.1, 0.01, 1e-7)
+    ]
+    assert bounds == sorted(bounds, reverse=True)
+    assert bounds[0] > 0 > bounds[-1], "1e-7 is further out than ten thousand resamples reach"
+
+
+def test_one_window_shows_no_improvement() -> None:
+    assert paired_low(np.array([9.0]), np.array([1.0]), np.random.default_rng(0), chance=0.025) == -np.inf
+    assert paired_low(np.full(9, 9.0), np.full(9, 8.0), np.random.default_rng(0), chance=0.025) == 1.0

@@ -1,0 +1,247 @@
+"""Of private data little is announced: rounded figures, and a new best only when it beats the old beyond noise."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.protocol.regimes import Regime
+from harness.results.fairness import Fairness
+from harness.results.report import GradeReport
+from leaderboard import ladder
+from leaderboard.disclosure import Disclosure, disclose
+from leaderboard.exports import to_csv
+from leaderboard.figures import COARSE
+from leaderboard.ladder import announce
+from leaderboard.publish import publish
+from leaderboard.samples import Gallery
+from leaderboard.standings import standings
+
+TTF, FAR = Regime.TEMPORALLY_TEACHER_FORCED, Regime.FULLY_AUTOREGRESSIVE
+NOTHING_SHOWN = Disclosure()
+
+
+@pytest.fixture
+def scored(grades) -> Callable[..., GradeReport]:
+    """A grade with these losses by window."""
+
+    def make(losses_B: Sequence[float] | np.ndarray, **options) -> GradeReport:
+        loss = float(np.mean(losses_B))
+        report = grades.graded(loss=loss, **options)
+        result = replace(
+            report.regimes[TTF],
+            loss_by_window=tuple(map(float, losses_B)),
+            windows=len(losses_B),
+            tokens_sha256=f"{grades.made:064x}",
+        )
+        return replace(report, regimes={**report.regimes, TTF: result})
+
+    return make
+
+
+def announced_ids(reports: Sequence[GradeReport], fairness: Fairness | None = None) -> list[str]:
+    announced = announce(reports, NOTHING_SHOWN, fairness)
+    return [report.grade_id for report in reports if announced.is_announced(report)]
+
+
+def announced_losses(reports: Sequence[GradeReport]) -> list[float]:
+    """Every loss that becomes public, in its order."""
+    ids = set(announced_ids(reports))
+    return [report.regimes[TTF].loss for report in reports if report.grade_id in ids]
+
+
+def probes(scored, number: int = 500, *, windows: int = 200, noise: float = 0.3) -> list[GradeReport]:
+    """Submissions that are all as good as one model, but for noise of their own on every window."""
+    rng = np.random.default_rng(3)
+    model_B = rng.normal(8.5, 0.6, windows)
+    return [scored(model_B + rng.normal(0, noise, windows), entry=f"e{index}") for index in range(number)]
+
+
+def test_500_random_submissions_gain_less_than_a_step(scored):
+    """Control: the Ladder, over all of an entrant's entry names."""
+    reports = probes(scored)
+    told = announced_losses(reports)
+    assert told[0] - min(told) < COARSE.step
+
+
+def test_with_the_ladder_switched_off_they_gain_more(scored, monkeypatch):
+    monkeypatch.setattr(
+        ladder, "improves_loss", lambda best, new, _n: new.regimes[TTF].loss < best.regimes[TTF].loss
+    )
+    told = announced_losses(probes(scored))
+    assert told[0] - min(told) > 3 * COARSE.step
+
+
+def test_a_step_alone_would_not_do_nor_would_the_same_interval_for_every_try(scored, monkeypatch):
+    """Control: the interval widens with every try."""
+    reports = probes(scored)
+    monkeypatch.setattr(ladder, "paired_low", lambda *_losses, chance: 1.0)
+    told = announced_losses(reports)
+    assert told[0] - min(told) > 3 * COARSE.step
+    monkeypatch.undo()
+    plain = ladder.paired_low
+    monkeypatch.setattr(ladder, "paired_low", lambda *losses, chance: plain(*losses, chance=0.025))
+    told = announced_losses(reports)
+    assert told[0] - min(told) > COARSE.step
+
+
+def test_an_entrant_that_builds_on_what_is_announced_learns_nothing(scored):
+    """The held-out set cannot be climbed by keeping the changes that were announced as better."""
+    rng = np.random.default_rng(1)
+    best_B = rng.normal(8.5, 0.6, 200)
+    reports = [scored(best_B)]
+    for _ in range(60):
+        tried_B = best_B + rng.normal(0, 0.1, 200)
+        reports.append(scored(tried_B))
+        if announced_ids(reports)[-1] == reports[-1].grade_id:
+            best_B = tried_B
+    assert len(announced_ids(reports)) == 1
+
+
+def test_a_real_improvement_is_announced_also_late(scored):
+    reports = probes(scored, 30)
+    better_B = np.array(reports[0].regimes[TTF].loss_by_window) - 0.2
+    better = scored(better_B + np.random.default_rng(2).normal(0, 0.3, 200), entry="better")
+    assert announced_ids([*reports, better]) == [reports[0].grade_id, better.grade_id]
+
+
+def test_what_cannot_be_seen_is_no_improvement(scored):
+    """Every window is better, so there is no noise; but no published digit would change."""
+    first = scored(np.linspace(8, 9, 50))
+    assert announced_ids([first, scored(np.linspace(8, 9, 50) - 0.009)]) == [first.grade_id]
+    assert len(announced_ids([first, scored(np.linspace(8, 9, 50) - 0.011)])) == 2
+    assert announced_ids([first, scored(np.linspace(8, 9, 50))]) == [first.grade_id], "the same zip once more"
+
+
+def test_other_entrants_data_and_window_counts_have_their_own_ladders(scored, grades):
+    flat = np.full(50, 8.0)
+    sent = ({"email_sha256": "1" * 64}, {"email_sha256": "2" * 64})
+    reports = [
+        scored(flat, user="ann", facts=sent[0]),
+        scored(flat + 1, user="bob", facts=sent[1]),
+        scored(flat + 2, user="ann", facts=sent[0], provenance={"data_sha256": "99" * 32}),
+        scored(flat[:20] + 3, user="ann", facts=sent[0]),
+    ]
+    assert announced_ids(reports) == [report.grade_id for report in reports]
+    other_name = scored(flat + 1, user="anna", entry="another", facts=sent[0])
+    assert other_name.grade_id not in announced_ids([*reports, other_name]), "one address is one entrant"
+
+
+def test_records_without_losses_by_window_have_to_beat_the_interval(grades):
+    first, near, far = grades.graded(loss=9.0), grades.graded(loss=8.96), grades.graded(loss=8.9)
+    assert announced_ids([first, near, far]) == [first.grade_id, far.grade_id]
+
+
+def test_pictures_have_a_ladder_of_their_own(grades):
+    first, near, far = grades.seen(0.3, loss=8.0), grades.seen(0.295, loss=9.0), grades.seen(0.28, loss=9.0)
+    reports = [first, near, far]
+    assert announced_ids(reports) == [first.grade_id, far.grade_id]
+    shown = standings(reports, announce(reports, NOTHING_SHOWN))
+    assert [row.report.grade_id for row in shown.boards[0].rows] == [first.grade_id]
+    assert [row.report.grade_id for row in shown.sampling[0].rows] == [far.grade_id]
+
+
+def test_answers_that_are_scored_again_stay_announced(scored):
+    first = scored(np.full(50, 8.0))
+    again = replace(scored(np.full(50, 7.99)), regrade_of=first.grade_id)
+    between = scored(np.full(50, 8.05))
+    assert announced_ids([first, between, again]) == [first.grade_id, again.grade_id]
+
+
+def test_the_organisers_own_are_always_announced_and_a_namesake_is_not(scored):
+    flat, rules = np.full(50, 8.0), Fairness(organisers=("Baseline",))
+    own = [scored(flat + step, user="baseline", facts={"email_sha256": "1" * 64}) for step in range(3)]
+    namesake = [scored(flat + step, user="baseline", facts={"email_sha256": "2" * 64}) for step in range(2)]
+    assert announced_ids([*own, *namesake], rules) == [*(each.grade_id for each in own), namesake[0].grade_id]
+
+
+def test_of_disclosed_data_everything_is_announced_with_all_digits(scored):
+    reports = [scored(np.full(50, loss), provenance={"data_name": "val"}) for loss in (8.12345, 9.12345)]
+    shown = standings(reports, announce(reports, disclose(reports)))
+    assert shown.unannounced == ()
+    assert shown.boards[0].rows[0].result.loss == 9.1234
+    withheld = standings(reports, announce(reports, disclose(reports, [])))
+    assert withheld.boards[0].rows[0].result.loss == 8.12
+
+
+class TestTheSite:
+    """What is written, in every format."""
+
+    @pytest.fixture
+    def reports(self, scored, grades, found) -> list[GradeReport]:
+        first = scored(np.full(50, 8.123456), entry="first")
+        better = scored(np.full(50, 7.654321), entry="second", retrieval=found())
+        no_better = scored(np.full(50, 7.987654), entry="third", retrieval=found())
+        seen = grades.seen(0.123456789, psnr=20.123456, loss=9.0, user="bob")
+        return [first, better, no_better, seen]
+
+    def written(self, reports, folder, gallery: Gallery | None = None) -> dict[str, str]:
+        publish(reports, folder, gallery)
+        return {
+            str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.*") if path.is_file()
+        }
+
+    def test_no_digit_of_a_held_out_figure_beyond_the_rounding_leaves_the_store(self, reports, tmp_path):
+        """Control: figures of private data are rounded where records become publishable."""
+        every = self.written(reports, tmp_path)
+        for name, text in every.items():
+            for digits in (
+                "8.123",
+                "7.654",
+                "7.987",
+                "1.2345",
+                "1.235",
+                "0.03204",
+                "9.8765",
+                "0.1234",
+                "20.12",
+            ):
+                assert digits not in text, f"{digits} in {name}"
+        assert "8.12" in every["index.html"]
+        assert "+1.23 spreads" in every[f"grades/{reports[1].grade_id}.html"]
+
+    def test_without_that_control_they_would(self, reports, tmp_path):
+        shown = Gallery(disclosure=disclose(reports, ["heldout"]))
+        every = self.written(reports, tmp_path, shown)
+        assert "7.6543" in every["index.html"]
+
+    def test_a_grade_without_announced_improvement_is_listed_without_figures(self, reports, tmp_path):
+        every = self.written(reports, tmp_path)
+        grade_id = reports[2].grade_id
+        page = every[f"grades/{grade_id}.html"]
+        assert "No announced improvement" in page
+        assert "retrieval: copied" in page, "a person has to look at it all the same"
+        assert f"{grade_id}.html" in every["index.html"]
+        kept = json.loads(every[f"grades/{grade_id}.json"])
+        assert kept["announced"] is False
+        assert set(kept["regimes"].values()) == {None}
+        assert kept["retrieval"]["delta"] is None
+        listed = json.loads(every["leaderboard.json"])
+        assert [each["entry"] for each in listed["no_announced_improvement"]] == ["third"]
+        assert grade_id not in every["leaderboard.csv"]
+
+    def test_losses_by_window_are_published_of_no_data(self, reports, tmp_path):
+        for name, gallery in (("a", None), ("b", Gallery(disclosure=disclose(reports, ["heldout"])))):
+            every = self.written(reports, tmp_path / name, gallery)
+            assert not any("loss_by_window" in text for text in every.values())
+
+    def test_the_order_tells_no_more_than_the_figures(self, scored):
+        """Two losses that look the same stand in the order they came in."""
+        reports = [scored(np.full(50, loss), user=user) for user, loss in (("ann", 8.1249), ("bob", 8.1151))]
+        announced = announce(reports, NOTHING_SHOWN)
+        (board,) = standings(reports, announced).boards
+        assert [(row.rank, row.report.entry.user_name) for row in board.rows] == [(1, "ann"), (1, "bob")]
+        assert re.search(r"8\.12,8\.\d\d,8\.\d\d,0\.032,", to_csv(standings(reports, announced)))
+
+    def test_the_row_that_stays_has_the_verdict_of_its_zips_last_check(self, scored, found, tmp_path):
+        first = scored(np.full(50, 8.0))
+        checked = scored(np.full(50, 8.0), retrieval=found())
+        shown = publish([first, checked], tmp_path)
+        assert [(row.report.grade_id, row.badge.value) for row in shown.boards[0].rows] == [
+            (first.grade_id, "copied")
+        ]
