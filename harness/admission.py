@@ -76,6 +76,16 @@ def admitted(
         )
 
 
+def in_words(admission: Admission) -> str:
+    """What an organiser reads before a grade on private data begins."""
+    read = f"approved by {admission.approved_by}" if admission.approved_by else "nobody has approved it"
+    limit = f"{admission.attempts} in {admission.days:g} days" if admission.attempts is not None else ""
+    return (
+        f"private data: {read}; attempt {admission.attempt} "
+        f"{f'of {limit}' if limit else f'without a limit ({admission.why_unlimited})'}"
+    )
+
+
 def why_private(data: Data, reports: Sequence[GradeReport]) -> str | None:
     """Why this data is not what everybody has; None where it is the public val.
 

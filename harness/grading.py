@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
-from harness.admission import Data, Rules, admitted
+from harness.admission import Data, Rules, admitted, in_words
 from harness.asking import Asker
 from harness.copying import CopyCheck, open_copy_check
 from harness.data.clips import clip_sha256
@@ -193,6 +193,8 @@ class _Stages:
         data = Data(name=str(origin.data_name), sha256=str(origin.data_sha256))
         with admitted(entry, data, rules, store=self.store, grade_id=self.record.grade_id) as admission:
             self.record.learn(admission=admission)
+            if admission:
+                self.progress.note(in_words(admission))
             yield
 
     def regimes(self, manifest: EntryManifest) -> list[Regime]:

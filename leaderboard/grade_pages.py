@@ -97,7 +97,7 @@ def grade_pages(
     `store` is the folder that holds the losses of every token; maps are made of them where the gallery shows the data.
     """
     shown = [report for report in reports if is_published(report)]
-    senders = Senders(report for report in reports if not report.failure)
+    senders = announced.senders(report for report in reports if not report.failure)
     histories: dict[object, list[GradeReport]] = defaultdict(list)
     latest = {_attempt(report, senders): report.grade_id for report in by_run(shown)}
     public = {report.grade_id: announced.publishable(report) for report in shown}

@@ -9,8 +9,8 @@ Reliable Leaderboard for Machine Learning Competitions (2015).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -41,11 +41,17 @@ class Announcements:
     Attributes:
         disclosure: the data that everybody has, of which everything is told; None for all data.
         by_loss, by_lpips: ids of the grades on other data that are announced for one or the other.
+        given: user names that the organiser gave to another address, see `Senders`.
     """
 
     disclosure: Disclosure | None = None
     by_loss: frozenset[str] = frozenset()
     by_lpips: frozenset[str] = frozenset()
+    given: Mapping[str, str] = field(default_factory=dict)
+
+    def senders(self, reports: Iterable[GradeReport]) -> Senders:
+        """Whose user name is whose."""
+        return Senders(reports, self.given)
 
     def precision(self, report: GradeReport) -> Precision:
         """How exactly its figures are published."""
@@ -85,7 +91,11 @@ EVERYTHING = Announcements()
 
 
 def announce(
-    reports: Iterable[GradeReport], disclosure: Disclosure, fairness: Fairness | None = None
+    reports: Iterable[GradeReport],
+    disclosure: Disclosure,
+    fairness: Fairness | None = None,
+    *,
+    given: Mapping[str, str] | None = None,
 ) -> Announcements:
     """What is announced of `reports` (oldest first); entries of the organiser's own always are.
 
@@ -94,7 +104,7 @@ def announce(
     rules = fairness or Fairness()
     finished = [report for report in reports if not report.failure]
     private = [report for report in finished if not disclosure.covers(report)]
-    senders = Senders(finished)
+    senders = Senders(finished, given)
 
     def owner(report: GradeReport) -> Hashable | None:
         """Whose it is; None for the organiser's own."""
@@ -105,6 +115,7 @@ def announce(
 
     return Announcements(
         disclosure=disclosure,
+        given=given or {},
         by_loss=_climb(private, owner, lambda report: bool(report.regimes.get(_LOSS)), improves_loss),
         by_lpips=_climb(private, owner, lambda report: _lpips(report) is not None, improves_lpips),
     )

@@ -10,7 +10,9 @@ from typing import Any
 
 from harness.errors import OutputFailed, StoreFailed
 from harness.results.fairness import read_fairness
+from harness.results.register import names
 from harness.results.report import GradeReport
+from harness.results.store import Store
 from leaderboard.changelog import changelog, to_atom
 from leaderboard.exports import grade_to_json, to_csv, to_json
 from leaderboard.grade_pages import GradePage, grade_pages
@@ -42,7 +44,12 @@ def publish(
     """
     recorded = list(reports)
     gallery = gallery or Gallery()
-    announced = announce(recorded, gallery.disclosure, read_fairness(store) if store else None)
+    announced = announce(
+        recorded,
+        gallery.disclosure,
+        read_fairness(store) if store else None,
+        given=names(Store(store)).given if store else None,
+    )
     every = with_latest_check(recorded, or_later=announced.stays)
     shown = standings(every, announced)
     samples: list[Sample | SourceSample] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.results.report import GradeReport
@@ -18,13 +18,15 @@ class EntryKey:
 
 
 class Senders:
-    """Whose user name is whose: it belongs to the address that the first of `reports` (oldest first) came from.
+    """Whose user name is whose: it belongs to the address that the first of `reports` (oldest first) came from, or to
+    the one that the organiser gave it to.
 
-    A record from before addresses were kept counts as the owner's.
+    A record from before addresses were kept counts as the owner's. `given` has the digests of addresses by user names
+    without the case of their letters.
     """
 
-    def __init__(self, reports: Iterable[GradeReport]) -> None:
-        self._owners: dict[str, str] = {}
+    def __init__(self, reports: Iterable[GradeReport], given: Mapping[str, str] | None = None) -> None:
+        self._owners: dict[str, str] = dict(given or {})
         for report in reports:
             if report.entry.email_sha256:
                 self._owners.setdefault(_spelling(report), report.entry.email_sha256)
@@ -39,7 +41,7 @@ class Senders:
         )
 
     def is_other(self, report: GradeReport) -> bool:
-        """Whether `report` came from another address than its user name's first one."""
+        """Whether `report` came from another address than the one its user name belongs to."""
         return self.key(report).email_sha256 != self._owners.get(_spelling(report))
 
 

@@ -136,7 +136,7 @@ def standings(reports: Iterable[GradeReport], announced: Announcements = EVERYTH
     finished = [report for report in every if not report.failure]
     with_loss = [report for report in finished if report.regimes.get(RANKED_BY)]
     ranked = [report for report in with_loss if announced.ranks_by_loss(report)]
-    senders = Senders(finished)
+    senders = announced.senders(finished)
     boards = [
         _board(contest, those, senders, announced)
         for contest, those in counting(ranked, senders, _contest).items()

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 
 from harness.errors import NotAdmitted
-from harness.results.ledger import Entries, Ledger
+from harness.results.ledger import Ledger
 from harness.results.store import Store
 
 _LEDGER = Ledger(name="names", columns=("kind", "user_name", "email_sha256", "by_whom"))
@@ -48,6 +48,15 @@ class Names:
     by_name: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     by_email: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
+    @property
+    def given(self) -> dict[str, str]:
+        """The digests of the addresses that the organiser gave a name to, by that name without its case."""
+        return {
+            name: row["email_sha256"]
+            for name, row in self.by_name.items()
+            if row["kind"] == Why.TRANSFER.value
+        }
+
     def knows(self, person: Person) -> bool:
         """Whether name and address are this person's already."""
         row = self.by_name.get(person.spelling)
@@ -75,8 +84,8 @@ def names(store: Store) -> Names:
 
     Raises: StoreFailed.
     """
-    records = [report.to_json() for report in store.reports()] if store.database.exists() else []
-    return _read(records, _LEDGER.rows(store))
+    records = [row.report for row in store.rows()] if store.database.exists() else []
+    return _read(_parsed(records), _LEDGER.rows(store))
 
 
 def claim(store: Store, person: Person, *, by: str) -> None:
@@ -97,7 +106,7 @@ def transfer(store: Store, person: Person, *, by: str) -> None:
 
 def _add(store: Store, why: Why, person: Person, by: str) -> None:
     with _LEDGER.open(store) as entries:
-        known = _read(_parsed(entries), entries)
+        known = _read(_parsed(entries.reports()), entries)
         if why is Why.CLAIM:
             known.check(person)
         if not known.knows(person):
@@ -106,8 +115,8 @@ def _add(store: Store, why: Why, person: Person, by: str) -> None:
             )
 
 
-def _parsed(entries: Entries) -> Iterator[Mapping[str, Any]]:
-    for text in entries.reports():
+def _parsed(records: Iterable[str | bytes]) -> Iterator[Mapping[str, Any]]:
+    for text in records:
         with suppress(ValueError):  # `wmc verify` names it
             yield json.loads(text)
 

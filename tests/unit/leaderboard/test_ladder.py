@@ -18,6 +18,7 @@ from leaderboard.disclosure import Disclosure, disclose
 from leaderboard.exports import to_csv
 from leaderboard.figures import COARSE
 from leaderboard.ladder import announce
+from leaderboard.marks import Mark
 from leaderboard.publish import publish
 from leaderboard.samples import Gallery
 from leaderboard.standings import standings
@@ -167,6 +168,16 @@ def test_of_disclosed_data_everything_is_announced_with_all_digits(scored):
     assert shown.boards[0].rows[0].result.loss == 9.1234
     withheld = standings(reports, announce(reports, disclose(reports, [])))
     assert withheld.boards[0].rows[0].result.loss == 8.12
+
+
+def test_a_name_that_the_organiser_gave_away_is_its_new_owners(scored):
+    old = scored(np.full(50, 8.0), facts={"email_sha256": "1" * 64})
+    new = scored(np.full(50, 9.0), facts={"email_sha256": "2" * 64})
+    for given, other in ((None, new), ({"ada": "2" * 64}, old)):
+        announced = announce([old, new], NOTHING_SHOWN, given=given)
+        rows = standings([old, new], announced).boards[0].rows
+        marked = [row.report.grade_id for row in rows if Mark.OTHER_SENDER in row.marks]
+        assert marked == [other.grade_id]
 
 
 class TestTheSite:
