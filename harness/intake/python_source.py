@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
 
 from harness.intake.finding import Kind, Mention, UnreadableError
 
@@ -28,6 +29,8 @@ _FAMILIES = ("os.exec", "os.spawn", "os.posix_spawn")
 """Names of which any that begins so is meant."""
 _LOADS = {"torch.load": ("weights_only", True, False), "numpy.load": ("allow_pickle", False, True)}
 """Calls whose keyword, with this value, keeps pickles out, and whether they do so by default; torch does since 2.6."""
+
+_Known = Mapping[str, Collection[str]]
 
 
 def mentions(source: bytes) -> Iterator[Mention]:
@@ -74,62 +77,66 @@ def _parsed(source: bytes) -> ast.Module:
         raise UnreadableError(f"this Python does not read it: {error}") from error
 
 
-def _imported(tree: ast.Module) -> dict[str, str]:
-    """The dotted name that each imported name stands for, anywhere in the file."""
-    known = {}
+def _imported(tree: ast.Module) -> _Known:
+    """All dotted names that each imported name stands for anywhere in the file: a later import hides no earlier one."""
+    known: dict[str, set[str]] = defaultdict(set)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 first = alias.name.split(".")[0]
-                known[alias.asname or first] = alias.name if alias.asname else first
+                known[alias.asname or first].add(alias.name if alias.asname else first)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            known |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            for alias in node.names:
+                known[alias.asname or alias.name].add(f"{node.module}.{alias.name}")
     return known
 
 
-def _named(node: ast.AST, known: dict[str, str]) -> Iterator[tuple[int, str]]:
+def _named(node: ast.AST, known: _Known) -> Iterator[tuple[int, str]]:
     """The dotted names that this node brings in or uses, with their lines; what lies below a listed one only once."""
     if isinstance(node, ast.Import):
         yield from ((node.lineno, alias.name) for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
         yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
     elif isinstance(node, ast.Attribute):
-        used = _dotted(node, known)
-        if used and not kind_of(used.rpartition(".")[0]):
-            yield node.lineno, used
-    elif isinstance(node, ast.Name) and node.id in _BUILT_IN and node.id not in known:
+        for used in _dotted(node, known):
+            if not kind_of(used.rpartition(".")[0]):
+                yield node.lineno, used
+    elif isinstance(node, ast.Name) and node.id in _BUILT_IN:
         yield node.lineno, node.id
 
 
-def _called(call: ast.Call, known: dict[str, str]) -> Iterator[Mention]:
+def _called(call: ast.Call, known: _Known) -> Iterator[Mention]:
     """Loads that may be of pickles, and modules' attributes that are picked by a name."""
-    name = _dotted(call.func, known)
     keywords = {each.arg: each.value for each in call.keywords}
-    if name in _LOADS:
+    for name in _LOADS.keys() & _dotted(call.func, known):
         keyword, harmless, by_default = _LOADS[name]
         given = keywords.get(keyword)
         is_harmless = by_default and None not in keywords if given is None else _is_constant(given, harmless)
         if not is_harmless:
             what = f"{name} without {keyword}={harmless}"
             yield Mention(kind=Kind.PICKLE, line=call.lineno, what=what)
-    elif isinstance(call.func, ast.Name) and call.func.id == "getattr" and len(call.args) > 1:
-        owner, picked = _dotted(call.args[0], known), call.args[1]
-        if owner and not isinstance(picked, ast.Constant):
-            what = f"getattr({owner}, ...) by a name that is made"
-            yield Mention(kind=Kind.CODE, line=call.lineno, what=what)
-        elif owner and isinstance(picked, ast.Constant) and (kind := kind_of(f"{owner}.{picked.value!s}")):
-            yield Mention(kind=kind, line=call.lineno, what=f"{owner}.{picked.value!s}")
+    if isinstance(call.func, ast.Name) and call.func.id == "getattr" and len(call.args) > 1:
+        for owner in _dotted(call.args[0], known):
+            yield from _picked(owner, call.args[1], call.lineno)
 
 
-def _dotted(node: ast.AST, known: dict[str, str]) -> str | None:
-    """`np.load` as numpy.load where np was imported so; None for what begins with no import."""
+def _picked(owner: str, name: ast.expr, line: int) -> Iterator[Mention]:
+    """What `getattr` takes from an imported module."""
+    if not isinstance(name, ast.Constant):
+        yield Mention(kind=Kind.CODE, line=line, what=f"getattr({owner}, ...) by a name that is made")
+    elif kind := kind_of(f"{owner}.{name.value!s}"):
+        yield Mention(kind=kind, line=line, what=f"{owner}.{name.value!s}")
+
+
+def _dotted(node: ast.AST, known: _Known) -> set[str]:
+    """`np.load` as numpy.load where np was imported so; nothing for what begins with no import."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
         node = node.value
-    if not isinstance(node, ast.Name) or node.id not in known:
-        return None
-    return ".".join([known[node.id], *reversed(parts)])
+    if not isinstance(node, ast.Name):
+        return set()
+    return {".".join([name, *reversed(parts)]) for name in known.get(node.id, ())}
 
 
 def _has_listed(module: str | None) -> bool:

@@ -25,6 +25,7 @@ SUSPICIOUS = [
     ("import subprocess", Kind.PROCESS, "subprocess"),
     ("import os\nos.system('ls')", Kind.PROCESS, "os.system"),
     ("import os as o\no.execvpe('a', [], {})", Kind.PROCESS, "os.execvpe"),
+    ("import os as o\no.system('ls')\nif 0:\n    import json as o", Kind.PROCESS, "os.system"),
     ("from os import popen as quiet", Kind.PROCESS, "os.popen"),
     ("import multiprocessing.pool", Kind.PROCESS, "multiprocessing.pool"),
     ("from ctypes import cdll", Kind.PROCESS, "ctypes.cdll"),
