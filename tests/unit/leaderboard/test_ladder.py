@@ -236,6 +236,16 @@ class TestTheSite:
         assert [each["entry"] for each in listed["no_announced_improvement"]] == ["third"]
         assert grade_id not in every["leaderboard.csv"]
 
+    def test_its_pages_are_whole_and_their_links_lead_somewhere(self, reports, tmp_path, read_page):
+        every = self.written(reports, tmp_path)
+        for name in ("index.html", f"grades/{reports[2].grade_id}.html"):
+            page = read_page(every[name])
+            assert page.open == []
+            ids = set(page.values("id"))
+            within = {link.removeprefix("#") for link in page.values("href") if link.startswith("#")}
+            assert within <= ids
+        assert 'id="announced"' in every["index.html"], "where the page of the grade leads to"
+
     def test_losses_by_window_are_published_of_no_data(self, reports, tmp_path):
         for name, gallery in (("a", None), ("b", Gallery(disclosure=disclose(reports, ["heldout"])))):
             every = self.written(reports, tmp_path / name, gallery)
