@@ -5,7 +5,8 @@ Whatever goes back to an entrant is a way out for the held-out data that the ent
 - Of a failure the code, and the cause and next step that the table has for it. The record's message and fix may hold
   what a guest chose, a size or a token, and stay with the organiser. After it saw data an entry can choose among some
   dozen codes: less than four bits of a grade that counts as an attempt.
-- Of a success the means over all windows, rounded; nothing of a window, a frame or a position.
+- Of a success the means over all windows, rounded; nothing of a window, a frame or a position. Of private data only
+  where the grade is announced (`leaderboard.ladder`): else that it is no announced improvement, and no figure.
 - Times to two figures. When the grade ended is told to the day, for its id says to the second when it began.
 - Logs from a grade on public val alone, and of what ran in a container: outside of one an entry reads what its user
   reads. build.log too: a build has no held-out data on its side, whether it is made now or found again with the log of
@@ -73,7 +74,8 @@ class Notice:
     Attributes:
         day: when it ended, as 2026-11-30.
         outcome: how it failed, None where it was scored.
-        figures: of each graded regime.
+        is_announced: whether its figures are told; of private data only those that beat what was announced before.
+        figures: of each graded regime; none where they are not told.
         retrieval: the verdict on copying the training set, None where nobody looked.
         is_private: whether the data is held out.
         has_logs: whether the entry's logs may go along.
@@ -88,18 +90,25 @@ class Notice:
     status: Status
     counts_as_attempt: bool
     outcome: Outcome | None
+    is_announced: bool
     figures: dict[Regime, Figures]
     retrieval: str | None
     is_private: bool
     has_logs: bool
 
 
-def notice_of(report: GradeReport) -> Notice:
-    """What the entrant of this grade may know of it."""
+def is_private(report: GradeReport) -> bool:
+    """Whether it is of data that not everybody has, by its name or by how it was admitted."""
+    return report.provenance.data_name not in PUBLIC_VAL or report.provenance.admission is not None
+
+
+def notice_of(report: GradeReport, *, is_announced: bool = True) -> Notice:
+    """What the entrant of this grade may know of it; `is_announced` says whether figures of private data are told."""
     failure, provenance = report.failure, report.provenance
-    is_private = provenance.data_name not in PUBLIC_VAL
+    held_out = is_private(report)
+    is_told = failure is None and (is_announced or not held_out)
     outcome = told(failure) if failure else None
-    rounding = PRIVATE if is_private else PUBLIC
+    rounding = PRIVATE if held_out else PUBLIC
     return Notice(
         grade_id=report.grade_id,
         day=report.finished_at[:10],
@@ -110,10 +119,13 @@ def notice_of(report: GradeReport) -> Notice:
         status=report.status,
         counts_as_attempt=report.regrade_of is None and (outcome is None or outcome.counts_as_attempt),
         outcome=outcome,
-        figures={regime: _rounded(found, rounding) for regime, found in report.regimes.items() if found},
+        is_announced=is_told,
+        figures={
+            regime: _rounded(found, rounding) for regime, found in report.regimes.items() if found and is_told
+        },
         retrieval=report.retrieval.verdict.value if report.retrieval else None,
-        is_private=is_private,
-        has_logs=not is_private and provenance.sandbox == _ISOLATED,
+        is_private=held_out,
+        has_logs=not held_out and provenance.sandbox == _ISOLATED,
     )
 
 

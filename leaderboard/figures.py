@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.notice import PRIVATE, PUBLIC
 from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE
 
@@ -46,12 +47,10 @@ class Precision:
         return float(10.0 ** -self.metric[Metric.LPIPS])
 
 
-FULL = Precision(
-    loss=4, accuracy=4, frame=2, metric={Metric.LPIPS: 4, Metric.PSNR: 2, Metric.SSIM: 4}, delta=3, share=4
-)
+FULL = Precision(loss=PUBLIC.loss, accuracy=PUBLIC.accuracy, metric=PUBLIC.metrics, frame=2, delta=3, share=4)
 """Of data that everybody has."""
 COARSE = Precision(
-    loss=2, accuracy=3, frame=1, metric={Metric.LPIPS: 3, Metric.PSNR: 1, Metric.SSIM: 3}, delta=2, share=3
+    loss=PRIVATE.loss, accuracy=PRIVATE.accuracy, metric=PRIVATE.metrics, frame=1, delta=2, share=3
 )
 """Of private data."""
 LARGEST = float(math.ceil(2 * CHALLENGE.uniform_loss))

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from harness.protocol.regimes import Regime
-from harness.results.fairness import Fairness
+from harness.results.fairness import Fairness, read_fairness
+from harness.results.register import names
 from harness.results.report import GradeReport, RegimeReport
+from harness.results.store import Store
 from harness.scoring.bootstrap import paired_low
 from harness.scoring.perceptual import Metric
 from leaderboard.counting import by_run
-from leaderboard.disclosure import Disclosure
+from leaderboard.disclosure import Disclosure, disclose
 from leaderboard.figures import COARSE, FULL, Precision
 from leaderboard.marks import is_forbidden, is_self_run
 from leaderboard.measured import measured
@@ -118,6 +120,18 @@ def announce(
         given=given or {},
         by_loss=_climb(private, owner, lambda report: bool(report.regimes.get(_LOSS)), improves_loss),
         by_lpips=_climb(private, owner, lambda report: _lpips(report) is not None, improves_lpips),
+    )
+
+
+def announced_in(store: Store, disclosure: Disclosure | None = None) -> Announcements:
+    """What is announced of the grades in a store, by the organiser's rules there; of the public val everything unless
+    `disclosure` says otherwise.
+
+    Raises: StoreFailed.
+    """
+    reports = store.reports()
+    return announce(
+        reports, disclosure or disclose(reports), read_fairness(store.folder), given=names(store).given
     )
 
 

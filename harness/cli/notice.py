@@ -23,8 +23,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "notice",
         help="make what the entrant of a grade is told",
         description="Show what may be sent back to the entrant: how the grade ended, in the fixed words of "
-        "`wmc explain`, or its figures, rounded. With -o the entry's logs go along where the grade was on public val "
-        "(a folder named val or val_v1.1) and in a container; those of held-out data never do.",
+        "`wmc explain`, or its figures, rounded, and of private data only where they are announced. With -o the entry's "
+        "logs go along where the grade was on public val (a folder named val or val_v1.1) and in a container; those of "
+        "held-out data never do.",
     )
     parser.add_argument("grade", metavar="GRADE", help="a grade by its id")
     parser.add_argument(
@@ -49,9 +50,11 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from harness.notice import notice_of
     from harness.plain import to_plain
     from harness.results.store import Store
+    from leaderboard.ladder import announced_in
 
     store = Store(args.store)
-    notice = notice_of(store.report(args.grade))
+    report = store.report(args.grade)
+    notice = notice_of(report, is_announced=announced_in(store).is_announced(report))
     folder = store.grade_folder(notice.grade_id)
     if args.output:
         _write(notice, args.output, logs=folder)

@@ -13,6 +13,10 @@ from harness.text import spelled_out
 
 _WIDTH = 80
 _LABEL = 12
+_UNANNOUNCED = (
+    "No announced improvement: it did not beat your best announced grade on this data by more than noise. Figures of "
+    "private data are told only then, so that nobody can read it by trying."
+)
 
 
 def notice_text(notice: Notice) -> str:
@@ -35,8 +39,14 @@ def _lines(notice: Notice) -> Iterator[str]:
         yield from _fact(
             "attempt", "counts as one" if notice.counts_as_attempt else "none: its answers were scored again"
         )
-        yield ""
-        yield from _figures(notice)
+        if notice.is_announced:
+            yield ""
+            yield from _figures(notice)
+        else:
+            yield from _fact("figures", _UNANNOUNCED)
+            yield from _fact(
+                "copies", f"of the training set: {notice.retrieval}" if notice.retrieval else "-"
+            )
 
 
 def _failure(outcome: Outcome, *, is_private: bool) -> Iterator[str]:

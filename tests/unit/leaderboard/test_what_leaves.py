@@ -17,7 +17,7 @@ from harness.notice import LOG_BYTES, notice_of
 from harness.outcomes import Outcome, outcomes
 from harness.plain import to_plain
 from harness.protocol.regimes import Regime
-from harness.results.report import Failure, GradeReport
+from harness.results.report import Admission, Failure, GradeReport
 from harness.results.store import Store
 from leaderboard import publishable as publishing
 
@@ -184,3 +184,28 @@ def test_the_organiser_is_told_how_to_get_logs_that_may_be_sent(
     assert "wmc grade ZIP --data DATA/val_v1.1 --windows 8 --sandbox docker" in shown.err
     assert str(store.folder) not in shown.out
     assert all(len(line) <= 80 for line in shown.out.splitlines())
+
+
+def test_figures_of_private_data_are_told_only_where_they_are_announced(
+    grades: Any, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Control: the Ladder, in what an entrant is sent; twin: the same grade on public val."""
+    told = {}
+    for data in ({}, {"data_name": "val", "data_sha256": "99" * 32}):
+        for loss in (8.0, 8.654321):
+            report = grades.graded(loss=loss, provenance=data)
+            store.append(report)
+            assert main(["notice", report.grade_id, "--store", str(store.folder)]) == 0
+            told[report.provenance.data_name, loss] = capsys.readouterr().out
+    assert "8.00" in told["heldout", 8.0]
+    assert "No announced improvement" in told["heldout", 8.654321]
+    assert not any(digits in told["heldout", 8.654321] for digits in ("8.65", "0.032", "8.95"))
+    assert "8.6543" in told["val", 8.654321]
+
+
+def test_data_that_was_admitted_as_private_is_private_in_any_folder(grades: Any) -> None:
+    private = grades.graded(
+        loss=8.654321, provenance={"data_name": "val", "admission": Admission(attempt=1, approved_by="org")}
+    )
+    assert notice_of(private).is_private
+    assert notice_of(private).figures[TTF].loss == 8.65
