@@ -23,7 +23,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "notice",
         help="make what the entrant of a grade is told",
         description="Show what may be sent back to the entrant: how the grade ended, in the fixed words of "
-        "`wmc explain`, or its figures, rounded, and of private data only where they are announced. With -o the entry's "
+        "`wmc explain`, or its figures, rounded; of private data only announced ones. With -o the entry's "
         "logs go along where the grade was on public val (a folder named val or val_v1.1) and in a container; those of "
         "held-out data never do.",
     )

@@ -44,9 +44,8 @@ def _lines(notice: Notice) -> Iterator[str]:
             yield from _figures(notice)
         else:
             yield from _fact("figures", _UNANNOUNCED)
-            yield from _fact(
-                "copies", f"of the training set: {notice.retrieval}" if notice.retrieval else "-"
-            )
+            if notice.retrieval:
+                yield f"copies of the training set: {notice.retrieval}"
 
 
 def _failure(outcome: Outcome, *, is_private: bool) -> Iterator[str]:
