@@ -79,11 +79,13 @@ class Arena:
             "regimes": DISCLOSURE_ORDER[:2] if case.both_regimes else (TTF,),
             **request,
         }
+        self.client.close()  # our own idle connections to the engine; it opens new ones when it needs them
         before = aftermath.look(self.store.folder, canaries)
         report = grade(GradeRequest(**asked), sandbox=sandbox, store=self.store, progress=Silent())
         aftermath.check_nothing_is_left(
             self.client, grade_id=report.grade_id, container_ids=self.ids, temporary=self.temporary
         )
+        self.client.close()
         aftermath.check(before, aftermath.look(self.store.folder, canaries, without=report.grade_id))
         assert aftermath.size_of(self.store.grade_folder(report.grade_id)) < aftermath.GRADE_FOLDER_BYTES
         return report
