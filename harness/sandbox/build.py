@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import BuildFailed
 from harness.progress import Progress
 from harness.sandbox import built as builds
-from harness.sandbox import failures, flags, lifecycle, logs, network, volume
+from harness.sandbox import failures, flags, lifecycle, logs, network, runtime, volume
 from harness.sandbox.contract import BuiltEntry
 from harness.sandbox.network import BuildNetwork
 from harness.sandbox.volume import Watch, Workshop
@@ -106,7 +106,7 @@ def _build(job: _Job) -> BuiltEntry:
     try:
         with job.progress.step("copying the entry into its volume"):
             volume.fill(job.shop, job.volume, job.files)
-        connection = network.build_network(job.shop.client, job.shop.policy)
+        connection = _connection(job.shop)
         if connection.warning:
             job.progress.note(connection.warning)
         with job.progress.step("running ./build.sh"):
@@ -124,6 +124,12 @@ def _build(job: _Job) -> BuiltEntry:
         build_seconds=build_seconds,
         network=connection.description,
     )
+
+
+def _connection(shop: Workshop) -> BuildNetwork:
+    if runtime.has_network(shop.engine, shop.policy):
+        return network.build_network(shop.client, shop.policy)
+    return network.NONE_BY_RUNTIME
 
 
 def _run_build_script(job: _Job, connection: BuildNetwork) -> float:

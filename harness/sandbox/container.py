@@ -23,6 +23,7 @@ from harness.sandbox import (
     guest_module,
     lifecycle,
     page_cache,
+    runtime,
     volume,
 )
 from harness.sandbox.build import build_entry
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _KILLED_STATUS = 128
 _NOTHING_BUILT = "nothing was built"
+_NOT_FILTERED = "not applied: the runtime's own kernel answers, and was not told of our filter"
 _NOT_CHECKED = "not checked: the engine's control groups are not visible here"
 
 
@@ -87,6 +89,7 @@ class DockerSandbox:
         with engine.connected() as client:
             self.facts = engine.describe(client, base_image=self.policy.base_image)
             lifecycle.remove_leftovers(client)
+            self.runtime = runtime.chosen(client, self.facts, self.policy)
 
     @property
     def details(self) -> dict[str, str]:
@@ -94,10 +97,11 @@ class DockerSandbox:
         limits, facts = self.policy.run, self.facts
         return {
             "engine": f"docker {facts.version}",
-            "runtime": self.policy.runtime or facts.default_runtime,
+            "runtime": self.runtime.name,
+            "runtime_arguments": " ".join(self.runtime.arguments),
             "base_image": facts.base_name,
             "base_image_digest": facts.base_id,
-            "seccomp": seccomp_sha256(),
+            "seccomp": seccomp_sha256() if self.runtime.filters_calls else _NOT_FILTERED,
             "memory": f"{flags.effective_memory_bytes(limits, facts) / GIB:.1f} GiB",
             "cpus": f"{flags.effective_cpus(limits, facts):g}",
             "pids": str(limits.pids),

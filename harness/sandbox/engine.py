@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.errors import DependencyMissing, SandboxFailed, SandboxUnavailable
@@ -32,6 +32,7 @@ class Engine:
 
     Attributes:
         base_id: digest of the base image; containers are made from it, not from a name that may move.
+        runtimes: the OCI runtimes that it was told of, by name, with the arguments it gives them.
     """
 
     version: str
@@ -40,6 +41,7 @@ class Engine:
     memory_bytes: int
     base_name: str
     base_id: str
+    runtimes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def switch_on(code: str, *, base_image: str) -> tuple[str, ...]:
@@ -103,6 +105,9 @@ def describe(client: DockerClient, *, base_image: str) -> Engine:
         memory_bytes=info["MemTotal"],
         base_name=base_image,
         base_id=image.id,
+        runtimes={
+            name: tuple(facts.get("runtimeArgs") or ()) for name, facts in (info["Runtimes"] or {}).items()
+        },
     )
 
 

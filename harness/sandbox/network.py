@@ -53,6 +53,13 @@ class BuildNetwork:
     warning: str = ""
 
 
+NONE_BY_RUNTIME = BuildNetwork(
+    settings={"network_mode": "none"},
+    description="none: the runtime gives it none",
+    warning="build.sh has no network: the engine starts its runtime with --network=none",
+)
+
+
 def build_network(client: DockerClient, policy: SandboxPolicy) -> BuildNetwork:
     """The network of the next build.sh, blocked as the policy asks if this process can do that.
 

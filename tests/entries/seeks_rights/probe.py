@@ -8,7 +8,7 @@ import kit
 
 def status(key):
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(line.split()[1] for line in lines if line.startswith(f"{key}:"))
+    return next((line.split()[1] for line in lines if line.startswith(f"{key}:")), "unknown")
 
 
 def write(path):
