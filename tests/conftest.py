@@ -1,4 +1,4 @@
-"""Tests that need Docker, a browser or torch: skipped with a clear line without it, failures where required."""
+"""Tests that need Docker, gVisor, a browser or torch: skipped with a clear line without it, failures where required."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from harness.errors import WmcError
 from harness.sandbox import engine
 
+GVISOR = "runsc"
 TEST_BASE_IMAGE = os.environ.get("WMC_BASE_IMAGE") or "wmc-test-base"
 
 
@@ -33,6 +34,19 @@ def docker_obstacle() -> str | None:
     except WmcError as error:
         return error.message
     return None
+
+
+@cache
+def gvisor_obstacle() -> str | None:
+    """What keeps the gVisor tests from running here; None if nothing does."""
+    from harness.sandbox.container import DockerSandbox
+    from harness.sandbox.policy import SandboxPolicy
+
+    try:
+        sandbox = DockerSandbox(policy=SandboxPolicy(base_image=TEST_BASE_IMAGE, runtime=GVISOR))
+    except WmcError as error:
+        return error.message
+    return None if sandbox.runtime.filters_calls else f"the engine starts {GVISOR} without --oci-seccomp"
 
 
 @cache
@@ -64,6 +78,13 @@ class Need:
 
 
 NEEDS = (
+    Need(
+        marker="gvisor",
+        title="gVisor",
+        variable="WMC_REQUIRE_GVISOR",
+        obstacle=gvisor_obstacle,
+        remedy="bash .ci/run (it installs runsc and tells its engine of it)",
+    ),
     Need(
         marker="docker",
         title="Docker",

@@ -92,7 +92,9 @@ class Cage(DockerSandbox):
             try:
                 yield guest
             finally:
-                folder = Path("/var/lib/docker/containers", guest.container.id)
+                folder = Path(
+                    guest.container.client.info()["DockerRootDir"], "containers", guest.container.id
+                )
                 self.log_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
     def _settings(self, built: BuiltEntry, **named: Any) -> dict[str, Any]:
