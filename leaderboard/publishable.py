@@ -32,6 +32,7 @@ POLICY = {
     "build_network": "Network of build.sh",
     "build_volume": "Built entry",
     "page_cache": "Page cache between runs",
+    "container": "Container",
     "survivors": "Surviving processes",
     "python": "Python",
 }

@@ -21,6 +21,7 @@ from harness.sandbox import (
     engine,
     flags,
     guest_module,
+    inspection,
     lifecycle,
     page_cache,
     runtime,
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 _KILLED_STATUS = 128
+_ENVIRONMENT = {
+    "HOME": flags.HOME_FOLDER,
+    "LANG": "C.UTF-8",
+    "PYTHONPATH": flags.GUEST_FOLDER,
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 _NOTHING_BUILT = "nothing was built"
 _NOT_FILTERED = "not applied: the runtime's own kernel answers, and was not told of our filter"
 _NOT_CHECKED = "not checked: the engine's control groups are not visible here"
@@ -109,6 +116,7 @@ class DockerSandbox:
             "build_volume": f"{self.policy.entry_bytes:,} bytes, a soft cap: looked at while build.sh runs",
             "gpus": ",".join(self.policy.gpu_device_ids) or "none",
             "page_cache": "dropped" if self._page_cache_is_dropped else "not dropped",
+            "container": "inspected: mounts, rights, network and environment are those of the allow-list",
             "survivors": "checked" if self._cgroups_are_visible else _NOT_CHECKED,
         }
 
@@ -146,6 +154,7 @@ class DockerSandbox:
                 with lifecycle.container(
                     client, settings, purpose="run", log=log, log_bytes=self.policy.log_bytes
                 ) as container:
+                    inspection.check(container, self._allowed(built, gate=gate, guest_folder=Path(folder)))
                     container.start()
                     self._note_visibility(container)
                     yield DockerGuest(container=container)
@@ -190,17 +199,30 @@ class DockerSandbox:
             "working_dir": flags.ENTRY_FOLDER,
             "entrypoint": ["./evaluate.py"],
             "command": ["--val_data_dir", flags.GATE_FOLDER],
-            "environment": {
-                "HOME": flags.HOME_FOLDER,
-                "LANG": "C.UTF-8",
-                "PYTHONPATH": flags.GUEST_FOLDER,
-                "PYTHONDONTWRITEBYTECODE": "1",
-            },
+            "environment": _ENVIRONMENT,
         }
         if policy.gpu_device_ids:
             request = DeviceRequest(device_ids=list(policy.gpu_device_ids), capabilities=[["gpu"]])
             settings["device_requests"] = [request]
         return settings
+
+    def _allowed(self, built: BuiltEntry, *, gate: Path, guest_folder: Path) -> inspection.Allowed:
+        policy = self.policy
+        return inspection.Allowed(
+            user=f"{policy.uid}:{policy.uid}",
+            image=self.facts.base_id,
+            mounts={
+                flags.ENTRY_FOLDER: built.handle,
+                flags.GATE_FOLDER: str(gate.resolve()),
+                flags.GUEST_FOLDER: str(guest_folder),
+            },
+            tmpfs=frozenset({flags.HOME_FOLDER}),
+            environment=_ENVIRONMENT,
+            memory_bytes=flags.effective_memory_bytes(policy.run, self.facts),
+            pids=policy.run.pids,
+            gpus=policy.gpu_device_ids,
+            runtime=self.runtime.name,
+        )
 
     def _note_visibility(self, container: Container) -> None:
         if not cgroup.folders(container.id):

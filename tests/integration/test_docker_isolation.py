@@ -6,7 +6,8 @@ import socket
 
 import pytest
 
-from harness.sandbox import flags, lifecycle
+from harness.errors import SandboxFailed
+from harness.sandbox import flags, inspection, lifecycle
 
 pytestmark = [pytest.mark.docker]
 
@@ -61,6 +62,7 @@ def with_flags(monkeypatch):
             return honest(client, {**settings, **other}, **named)
 
         monkeypatch.setattr(lifecycle, "container", container)
+        monkeypatch.setattr(inspection, "check", lambda *_: None)
 
     return replace
 
@@ -159,6 +161,7 @@ def test_every_mount_and_the_root_are_read_only(bench, puppet):
 def test_a_mount_that_is_not_read_only_is_noticed(bench, monkeypatch):
     honest = flags.entry_mount
     built = bench.build(bench.entry())
+    monkeypatch.setattr(inspection, "check", lambda *_: None)
     monkeypatch.setattr(flags, "entry_mount", lambda volume, *, read_only: honest(volume, read_only=False))
     _, said = bench.play(built, WRITE)
     assert said.splitlines()[:2] == ["/entry/new written", "/entry/build.sh written"]
@@ -212,6 +215,30 @@ def test_a_container_has_no_mount_device_or_right_beyond_the_allow_list(bench, p
     assert host["LogConfig"]["Type"] == "local"
     assert sorted(option.split("=")[0] for option in host["SecurityOpt"]) == ["no-new-privileges", "seccomp"]
     assert set(host["Tmpfs"]) == {"/tmp"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"network_mode": "bridge"}, "NetworkMode"),
+        ({"volumes": {"/var/run/docker.sock": {"bind": "/run/docker.sock", "mode": "ro"}}}, "docker.sock"),
+        ({"privileged": True}, "Privileged"),
+        ({"environment": {"PYTHONPATH": "/opt/wmc_guest", "SECRET": "1"}}, "SECRET"),
+    ],
+)
+def test_a_container_beyond_the_allow_list_is_never_started(bench, puppet, monkeypatch, wrong, named):
+    """Guards the inspection: whatever led to it, an engine that was asked for less made this."""
+    honest = lifecycle.container
+    monkeypatch.setattr(
+        lifecycle,
+        "container",
+        lambda client, settings, **named: honest(client, {**settings, **wrong}, **named),
+    )
+    with pytest.raises(SandboxFailed) as caught:
+        bench.play(puppet, "print('it ran')")
+    assert caught.value.code == "sandbox.not_as_asked"
+    assert named in caught.value.message
+    assert bench.run_log.read_text() == ""
 
 
 def test_nothing_is_inherited_by_two_runs_of_one_entry(bench, puppet):
