@@ -58,7 +58,9 @@ def marks_of(report: GradeReport, *, other_sender: bool) -> tuple[Mark, ...]:
         Mark.SELF_RUN: is_self_run(report),
         Mark.ORDER_LEAKS: bool(report.provenance.order_leaks),
         Mark.CARRIED_STATE: any(probe.carried_state for probe in probes),
-        Mark.BATCH_DEPENDENT: any(probe.depends_on_neighbours for probe in probes),
+        Mark.BATCH_DEPENDENT: any(
+            probe.depends_on_neighbours and not probe.carried_state for probe in probes
+        ),  # what was remembered changes an answer too, whoever stands beside it
         Mark.PROBE_UNFINISHED: any(probe.failure for probe in probes),
         Mark.OTHER_SENDER: other_sender,
     }

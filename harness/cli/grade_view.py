@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from harness.results.report import GradeReport
+    from harness.scoring.state_probe import StateProbe
 
 _LOG_LINES = 20
 
@@ -69,7 +70,7 @@ def _regime_table(report: GradeReport) -> Table:
         printable(f"{report.entry.user_name}/{report.entry.entry_name} on {report.provenance.data_name}"),
         first="regime",
         numbers=("loss", "95% interval", "accuracy", "s/frame"),
-        caption=f"grade {report.grade_id}: {windows} windows, loss in nats per token",
+        caption=f"grade {report.grade_id}: {windows} windows, loss in nats per token{_clean_probes(report)}",
     )
     for regime, result in report.regimes.items():
         if result:
@@ -84,18 +85,29 @@ def _regime_table(report: GradeReport) -> Table:
     return table
 
 
+def _clean_probes(report: GradeReport) -> str:
+    """A line of its own where every probe finished and found nothing; what one found is a warning."""
+    probes = [result.state_probe for result in report.regimes.values() if result]
+    if any(probe.failure or probe.carried_state or probe.depends_on_neighbours for probe in probes):
+        return ""
+    largest = max(probe.largest_change for probe in probes)
+    return f"\nserved a second time, no window shows carried state: largest change {largest:.4f}"
+
+
 def _show_warnings(report: GradeReport, console: Console) -> None:
     if report.provenance.order_leaks:
         console.warn("order leaks: these windows interleave, so the numbers are for comparison only")
     for regime, result in report.regimes.items():
         if result is None:
             continue
-        name, probe = regime.in_words, result.state_probe
-        if probe.carried_state:
-            console.warn(f"{name}: windows served twice got better; the entry carries state between batches")
-        if probe.depends_on_neighbours:
-            console.warn(f"{name}: a window's loss changes with its batch neighbours")
-        if probe.failure:
-            console.warn(
-                f"{name}: the entry failed ({probe.failure}) while windows were served a second time"
-            )
+        _show_probe(regime.in_words, result.state_probe, console)
+
+
+def _show_probe(name: str, probe: StateProbe, console: Console) -> None:
+    """What the second serving showed. Where state was carried, a change says nothing of batch neighbours."""
+    if probe.failure:
+        console.warn(f"{name}: the entry failed ({probe.failure}) while windows were served a second time")
+    elif probe.carried_state:
+        console.warn(f"{name}: windows served twice got better; the entry carries state between batches")
+    elif probe.depends_on_neighbours:
+        console.warn(f"{name}: a window's loss changes with its batch neighbours")

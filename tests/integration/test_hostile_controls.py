@@ -121,6 +121,12 @@ def test_without_a_limit_it_forks_as_it_likes(arena: Arena) -> None:
         assert arena.told(arena.grade("fork_bomb", MACHINE["fork_bomb"]))["children"] == 400
 
 
+def test_without_limits_it_has_all_threads_and_files_it_wants(arena: Arena) -> None:
+    with arena.without(pids_limit=-1, ulimits=[{"Name": "nofile", "Soft": 8192, "Hard": 8192}]):
+        told = arena.told(arena.grade("thread_bomb", MACHINE["thread_bomb"]))
+    assert told == {"threads": 400, "files": 6000}
+
+
 def test_with_more_memory_the_bomb_does_not_go_off(arena: Arena) -> None:
     with arena.without(mem_limit=1 << 30, memswap_limit=1 << 30):
         arena.expect("memory_bomb", Case(control=""))

@@ -93,6 +93,9 @@ def test_each_that_tells_says_that_it_was_stopped(arena: Arena, policy: SandboxP
         return arena.told(arena.known(name))
 
     assert 0.8 * policy.run.pids < told("fork_bomb")["children"] < policy.run.pids
+    bombed = told("thread_bomb")
+    assert 0.8 * policy.run.pids < bombed["threads"] < policy.run.pids
+    assert 4000 < bombed["files"] < 4096
     fitted = told("fills_memory_disks")
     assert fitted["MiB in /tmp"] <= policy.run.tmp_bytes / MIB
     assert 0.8 * policy.run.tmp_inodes < fitted["files in /tmp"] <= policy.run.tmp_inodes

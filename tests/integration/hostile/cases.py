@@ -90,6 +90,7 @@ MACHINE = {
     "patched_clock": Case(control="the clock is the host's"),
     "replaces_the_socket": Case(control="/held_out is read only and not the entry's"),
     "fork_bomb": Case(control="pids_limit"),
+    "thread_bomb": Case(control="pids_limit, and a limit of open files"),
     "memory_bomb": _broken("mem_limit, and no swap", "guest.closed"),
     "fills_memory_disks": Case(control="sizes and inodes of every tmpfs"),
     "fills_netlink_buffers": Case(control="seccomp: netlink for the list of interfaces only"),

@@ -150,6 +150,7 @@ def test_the_lines_stand_at_their_places(grades):
         ({"probe_failure": "guest.closed"}, (Mark.PROBE_UNFINISHED,)),
         ({"depends_on_neighbours": True}, (Mark.BATCH_DEPENDENT,)),
         ({"depends_on_neighbours": None}, ()),
+        ({"carried_state": True, "depends_on_neighbours": True}, (Mark.CARRIED_STATE,)),
     ],
 )
 def test_a_grade_with_a_reservation_is_marked(grades, made, marks):
