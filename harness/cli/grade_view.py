@@ -91,7 +91,7 @@ def _clean_probes(report: GradeReport) -> str:
     if any(probe.failure or probe.carried_state or probe.depends_on_neighbours for probe in probes):
         return ""
     largest = max(probe.largest_change for probe in probes)
-    return f"\nserved a second time, no window shows carried state: largest change {largest:.4f}"
+    return f"\nserved again, no window shows carried state; largest change {largest:.4f}"
 
 
 def _show_warnings(report: GradeReport, console: Console) -> None:

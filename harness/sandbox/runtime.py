@@ -37,15 +37,20 @@ _FILTERED = "2"
 _QUOTED = 400
 _OLD_RUNSC = "root network namespace"
 _CONFIGURE = (
-    'put {"runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--host-uds=open", "--oci-seccomp"]}}} '
+    'put {"runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--host-uds=open"]}}} '
     "into /etc/docker/daemon.json, then `sudo kill -HUP $(pidof dockerd)`"
 )
 _PROGRAM = """
-import json, socket
+import json, socket, threading
+try:
+    threading.Thread(target=int).start()
+    has_threads = True
+except RuntimeError:
+    has_threads = False
 fields = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
 with socket.socket(socket.AF_UNIX) as stream:
     stream.connect("%s/socket")
-    stream.sendall(json.dumps({"seccomp": fields.get("Seccomp", "").strip()}).encode())
+    stream.sendall(json.dumps({"seccomp": fields.get("Seccomp", "").strip(), "threads": has_threads}).encode())
 """
 
 
@@ -57,7 +62,7 @@ class Runtime:
         name: as the engine knows it.
         arguments: with which the engine starts it, as far as it says; empty for its default.
         filters_calls: whether our system call filter holds inside. gVisor has a kernel of its own in front of the
-            host's, which answers most of what the filter forbids, and takes the filter too if it is told to.
+            host's, and what the filter forbids reaches only that. It takes the filter too where it is told to.
     """
 
     name: str
@@ -74,6 +79,8 @@ def chosen(client: DockerClient, engine: Engine, policy: SandboxPolicy) -> Runti
     if name == PLAIN:
         return Runtime(name=name)
     answer = _try_out(client, engine, policy, name)
+    if not answer["threads"]:
+        raise _no_threads(name)
     return Runtime(
         name=name, arguments=engine.runtimes.get(name, ()), filters_calls=answer["seccomp"] == _FILTERED
     )
@@ -172,5 +179,14 @@ def _no_gate(name: str, words: str) -> SandboxUnavailable:
         f"a program in the runtime {name} cannot reach a socket of this machine's, so no entry could answer: "
         f"{said}",
         fix=f'runsc connects to one only with "--host-uds=open" in its runtimeArgs: {_CONFIGURE}',
+        code="sandbox.runtime",
+    )
+
+
+def _no_threads(name: str) -> SandboxUnavailable:
+    return SandboxUnavailable(
+        f"a program in the runtime {name} cannot start a thread",
+        fix="take --oci-seccomp out of its runtimeArgs if it is there: runsc of 2022, as Debian 12 has it, starts no thread "
+        "under our filter; or install a newer runsc from gvisor.dev",
         code="sandbox.runtime",
     )

@@ -89,7 +89,7 @@ def test_the_engine_s_own_runc_is_taken_as_it_is(engine_with):
 
 
 def test_a_runtime_in_which_a_program_reaches_us_is_taken(engine_with):
-    engine_with(trial := Trial(answer=b'{"seccomp": "2"}'))
+    engine_with(trial := Trial(answer=b'{"seccomp": "2", "threads": true}'))
     found = chosen()
     assert found == runtime.Runtime(name="runsc", arguments=("--host-uds=open", "--oci-seccomp"))
     assert (trial.settings["runtime"], trial.settings["network_mode"]) == ("runsc", "none")
@@ -97,7 +97,7 @@ def test_a_runtime_in_which_a_program_reaches_us_is_taken(engine_with):
 
 
 def test_a_filter_that_does_not_hold_inside_is_known(engine_with):
-    engine_with(Trial(answer=b'{"seccomp": "0"}'))
+    engine_with(Trial(answer=b'{"seccomp": "0", "threads": true}'))
     assert not chosen().filters_calls
 
 
@@ -126,7 +126,7 @@ def test_an_old_runsc_on_a_new_kernel_is_told_what_to_add(engine_with):
 
 def test_a_survivor_of_a_trial_that_ran_is_no_small_matter(engine_with):
     engine_with(
-        Trial(answer=b'{"seccomp": "2"}'),
+        Trial(answer=b'{"seccomp": "2", "threads": true}'),
         at_the_end=SandboxFailed("it outlived", fix="look", code="sandbox.survivor"),
     )
     with pytest.raises(SandboxFailed):
@@ -143,6 +143,13 @@ def test_who_cannot_reach_the_gate_is_not_charged_for_it(engine_with, trial):
     assert error.code == "sandbox.runtime"
     assert "--host-uds=open" in error.fix
     assert "\x1b" not in error.message
+
+
+def test_a_runtime_without_threads_is_not_charged_to_an_entry_either(engine_with):
+    engine_with(Trial(answer=b'{"seccomp": "2", "threads": false}'))
+    error = refused()
+    assert error.code == "sandbox.runtime"
+    assert "--oci-seccomp" in error.fix
 
 
 @pytest.mark.parametrize(
