@@ -106,7 +106,8 @@ def describe(client: DockerClient, *, base_image: str) -> Engine:
         base_name=base_image,
         base_id=image.id,
         runtimes={
-            name: tuple(facts.get("runtimeArgs") or ()) for name, facts in (info["Runtimes"] or {}).items()
+            name: tuple(facts.get("runtimeArgs") or ())
+            for name, facts in (info.get("Runtimes") or {}).items()
         },
     )
 

@@ -17,22 +17,17 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 _EXACTLY = {
-    "Privileged": False,
     "ReadonlyRootfs": True,
     "NetworkMode": "none",
     "IpcMode": "private",
-    "PidMode": "",
-    "UTSMode": "",
-    "UsernsMode": "",
-    "CgroupParent": "",
     "CapDrop": ["ALL"],
-    "PublishAllPorts": False,
-    "OomKillDisable": False,
     "Init": True,
 }
+# Null, empty, false or left out: engines differ in which.
 _NOTHING = (
-    *("Binds", "CapAdd", "Devices", "DeviceCgroupRules", "VolumesFrom", "GroupAdd", "ExtraHosts", "Links"),
-    *("PortBindings", "Sysctls", "VolumeDriver"),
+    *("Privileged", "CapAdd", "Devices", "DeviceCgroupRules", "GroupAdd", "Sysctls", "OomKillDisable"),
+    *("Binds", "VolumesFrom", "VolumeDriver", "ExtraHosts", "Links", "PortBindings", "PublishAllPorts"),
+    *("PidMode", "UTSMode", "UsernsMode", "CgroupParent"),
 )
 _SHOWN = 120
 
@@ -69,7 +64,7 @@ def check(container: Container, allowed: Allowed) -> None:
     Raises: SandboxFailed.
     """
     container.reload()
-    image_environment = container.image.attrs["Config"].get("Env") or []
+    image_environment = (container.image.attrs.get("Config") or {}).get("Env") or []
     found = list(differences(container.attrs, allowed, image_environment))
     if found:
         raise SandboxFailed(
@@ -95,7 +90,7 @@ def differences(
         yield from _difference(key, host.get(key), value)
     for key in _NOTHING:
         if host.get(key):
-            yield from _difference(key, host[key], None)
+            yield from _difference(key, host[key], "nothing")
     security = sorted(host.get("SecurityOpt") or [])
     yield from _difference("SecurityOpt", security, ["no-new-privileges", f"seccomp={seccomp_profile()}"])
     gpus = tuple(

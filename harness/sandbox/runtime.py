@@ -186,7 +186,7 @@ def _no_gate(name: str, words: str) -> SandboxUnavailable:
 def _no_threads(name: str) -> SandboxUnavailable:
     return SandboxUnavailable(
         f"a program in the runtime {name} cannot start a thread",
-        fix="take --oci-seccomp out of its runtimeArgs if it is there: runsc of 2022, as Debian 12 has it, starts no thread "
-        "under our filter; or install a newer runsc from gvisor.dev",
+        fix="take --oci-seccomp out of its runtimeArgs if it is there: runsc of 2022, as Debian 12 has it, starts no "
+        "thread under our filter; or install a newer runsc from gvisor.dev",
         code="sandbox.runtime",
     )

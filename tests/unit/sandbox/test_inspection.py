@@ -74,6 +74,12 @@ def test_what_was_asked_for_is_in_order():
     assert found(MADE) == []
 
 
+def test_engines_that_leave_out_what_is_empty_are_in_order_too():
+    """On control groups of version 2 OomKillDisable is null; API 1.52 leaves empty fields out."""
+    host = {key: value for key, value in MADE["HostConfig"].items() if value}
+    assert found({**MADE, "HostConfig": host | {"OomKillDisable": None}}) == []
+
+
 @pytest.mark.parametrize(("key", "value"), HOST)
 def test_every_right_beyond_the_list_is_named(key, value):
     made = copy.deepcopy(MADE)
