@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from harness.data.clips import Clip, clip_sha256, open_clip
 from harness.errors import GuestFailed, UsageError
-from harness.exam import Exam, Result
+from harness.exam import Exam, Predicted
 from harness.panels import choose_panel
 from harness.progress import Progress
 from harness.protocol.host import Sink
 from harness.protocol.regimes import Regime
+from harness.results.artifacts import Artifact
 from harness.results.record import Record
 from harness.results.store import Store
 from harness.retrieval.copycoef import SharedErrors
@@ -69,8 +70,26 @@ class CopyCheck:
         """Who listens in on this regime's predictions."""
         return self.sheet.record if regime is COPIES_IN else None
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """What an earlier process's answers must have been answers to."""
+        return {
+            "train_sha256": str(self.unfinished.train_sha256),
+            "probes_sha256": self.questions.probes_sha256,
+        }
+
+    def keep_answers(self, regime: Regime, record: Record) -> Artifact | None:
+        """What the entry thinks of the probes, beside the record, for a process that must go on without the entry.
+
+        Raises: StoreFailed.
+        """
+        if regime is not COPIES_IN:
+            return None
+        file, sha256 = self.store.save_artifact(record.grade_id, "probes.f2", self.sheet.to_bytes())
+        return Artifact(file=file, sha256=sha256)
+
     def report(
-        self, results: Sequence[Result], gap: TrainGap | GuestFailed, scan: EntryScan, record: Record
+        self, results: Sequence[Predicted], gap: TrainGap | GuestFailed, scan: EntryScan, record: Record
     ) -> RetrievalReport:
         """Everything that was found, and the verdict; the evidence it comes from is kept beside the record.
 
@@ -83,7 +102,7 @@ class CopyCheck:
         else:
             found = replace(found, train_gap=gap)
         with self.progress.step("retrieval check: comparing with the training split"):
-            return self.judged(found, result.sheets[0].tokens_BTHW, record)
+            return self.judged(found, result.draws[0], record)
 
     def judged(
         self, found: RetrievalReport, tokens_BTHW: NDArray[np.uint32], record: Record

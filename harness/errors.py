@@ -144,6 +144,12 @@ class StoreFailed(_UsuallyOneCode):
     default_code = "store.failed"
 
 
+class ResumeRefused(WmcError):
+    """A grade cannot go on where its harness stopped: something is not as it was then, or somebody works on it."""
+
+    blame = Blame.OPERATOR
+
+
 class OutputFailed(_UsuallyOneCode):
     """What a command made could not be written: a page, or its own standard output."""
 

@@ -85,6 +85,18 @@ class Exam:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """The tokens that an entry predicted in one regime: all that is looked at once it has its scores.
+
+    Attributes:
+        draws: uint32 `[B, T, H, W]` of each draw; the figures of a record are those of the first.
+    """
+
+    regime: Regime
+    draws: tuple[NDArray[np.uint32], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """The outcome of one regime; `sheets` has one for each draw, and `scores` are the first one's."""
 
@@ -95,6 +107,11 @@ class Result:
     terms: Terms
     batch: int
     state_probe: StateProbe
+
+    @property
+    def predicted(self) -> Predicted:
+        """What the stages after the scores need of it."""
+        return Predicted(regime=self.regime, draws=tuple(sheet.tokens_BTHW for sheet in self.sheets))
 
 
 def set_exam(

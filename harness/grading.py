@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,16 +18,20 @@ from harness.copying import CopyCheck, open_copy_check
 from harness.data.clips import clip_sha256
 from harness.data.published import lpips_folder
 from harness.data.windows import Schedule
+from harness.earlier import BUILT, Earlier
 from harness.errors import GuestFailed, UsageError
-from harness.exam import SCORING_VERSION, Exam, Result, examine, set_exam
+from harness.exam import SCORING_VERSION, Exam, Predicted, Result, examine, set_exam
 from harness.intake.archive import Entry, open_archive
 from harness.intake.manifest import EntryManifest
 from harness.looking import PictureStage
 from harness.pictures import NOT_LOOKED_AT, open_viewer
+from harness.plain import to_plain
 from harness.progress import Progress
 from harness.protocol.conversation import GATE_VERSION, Limits
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.reporting import entry_facts, regime_report, with_pictures
+from harness.results.journal import Journal, begin, now
+from harness.results.journal_lines import Asked, Finished, Learned
 from harness.results.record import Record
 from harness.results.report import GradeReport, Provenance
 from harness.results.store import Store
@@ -74,40 +78,43 @@ class GradeRequest:
     panel: Path | None = None
     rules: Rules | None = None
 
+    @property
+    def anywhere(self) -> GradeRequest:
+        """The same, with absolute paths."""
+        return replace(
+            self,
+            submission=self.submission.absolute(),
+            data=self.data.absolute(),
+            codec=self.codec and str(Path(self.codec).absolute()),
+            lpips_weights=self.lpips_weights.absolute(),
+            train=self.train and self.train.absolute(),
+            panel=self.panel and self.panel.absolute(),
+        )
+
 
 def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Progress) -> GradeReport:
     """Grade one submission; its record, scored or failed, is in the store when this returns or raises.
 
     Raises: an interruption, a bug of ours (both recorded first), NotAdmitted, which leaves no record, for nothing was
     graded, and StoreFailed when the record cannot be kept. Once there are scores, an interruption costs only what
-    comes after them.
+    comes after them. A process that is killed leaves a journal, from which `harness.resuming` goes on.
     """
-    record = Record(provenance=_provenance(request, sandbox))
-    stages = _Stages(request=request, sandbox=sandbox, store=store, progress=progress, record=record)
-    with (
-        ExitStack() as admission,  # until its record is kept
-        record.kept_in(store),
-        tempfile.TemporaryDirectory(prefix="wmc-") as scratch,
-    ):
-        exam = stages.open_data()
-        entry = stages.open_submission(Path(scratch) / "entry")
-        admission.enter_context(stages.admitted(entry))
-        check = stages.prepare_copy_check(exam)
-        built = stages.build(entry)
-        results = []
-        for regime in stages.regimes(entry.manifest):
-            results.append(result := stages.run(regime, exam, built, check))
-            stages.keep(result, exam)
-        with record.scored(progress):
-            if check:
-                gap = stages.measure_train_gap(check, exam, built)
-                scan = stages.scan_files(check, entry, built)
-                stages.judge(check, results, gap, scan)
-            stages.look_at_pictures(check, results, exam)
+    record = Record(provenance=provenance_of(request, sandbox))
+    with begin(store, asked_for(request, sandbox, record)) as journal:
+        stages = Stages(
+            request=request, sandbox=sandbox, store=store, progress=progress, record=record, journal=journal
+        )
+        with (
+            ExitStack() as admission,  # until its record is kept
+            record.kept_in(store, journal),
+            tempfile.TemporaryDirectory(prefix="wmc-") as scratch,
+        ):
+            stages.answer(stages.prepare(Path(scratch), admission))
     return record.report
 
 
-def _provenance(request: GradeRequest, sandbox: Sandbox) -> Provenance:
+def provenance_of(request: GradeRequest, sandbox: Sandbox) -> Provenance:
+    """What is known before anything is looked at."""
     return Provenance(
         harness_version=harness_version(),
         git_commit=git_commit(),
@@ -124,17 +131,83 @@ def _provenance(request: GradeRequest, sandbox: Sandbox) -> Provenance:
     )
 
 
+def asked_for(request: GradeRequest, sandbox: Sandbox, record: Record) -> Asked:
+    """The first line of this grade's journal."""
+    return Asked(
+        grade_id=record.grade_id,
+        begun_at=now(),
+        request=to_plain(request.anywhere),
+        policy=to_plain(sandbox.policy),
+        provenance=record.provenance,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
-class _Stages:
-    """The stages of one grade. Each returns its value and tells the record what it learned."""
+class Ready:
+    """All that is there before the entry is asked anything."""
+
+    exam: Exam
+    check: CopyCheck | None
+    entry: Entry
+    built: BuiltEntry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """The stages of one grade. Each returns its value and tells the record, and the journal, what it learned.
+
+    Attributes:
+        earlier: what the journal of a process that was killed says; its regimes are not run again.
+    """
 
     request: GradeRequest
     sandbox: Sandbox
     store: Store
     progress: Progress
     record: Record
+    journal: Journal
+    earlier: Earlier | None = None
+
+    def prepare(self, scratch: Path, admission: ExitStack) -> Ready:
+        """Everything before the entry's first answer; it is opened below `scratch`, and admitted until that ends.
+
+        Raises: NotAdmitted; ResumeRefused where something is not as it was for an earlier process.
+        """
+        exam = self.open_data()
+        self._learned("the data was checked")
+        entry = self.open_submission(scratch / "entry")
+        admission.enter_context(self.admitted(entry))
+        self._learned("the submission was opened")
+        check = self.prepare_copy_check(exam)
+        self._learned("the retrieval check was prepared", check)
+        built = self.build(entry)
+        self._learned(BUILT, check)
+        return Ready(exam=exam, check=check, entry=entry, built=built)
+
+    def answer(self, ready: Ready) -> None:
+        """Every regime, and what its answers are worth."""
+        exam, check, built = ready.exam, ready.check, ready.built
+        predicted = [
+            self.predicted(regime, exam, built, check) for regime in self.regimes(ready.entry.manifest)
+        ]
+        with self.record.scored(self.progress):
+            if check:
+                gap = self.measure_train_gap(check, exam, built)
+                scan = self.scan_files(check, ready.entry, built)
+                self.judge(check, predicted, gap, scan)
+            self.look_at_pictures(check, predicted, exam)
+
+    def predicted(self, regime: Regime, exam: Exam, built: BuiltEntry, check: CopyCheck | None) -> Predicted:
+        """What the entry predicts in this regime, or predicted before the harness was killed; scored and kept."""
+        if self.earlier and regime in self.earlier.finished:
+            self.record.regimes[regime] = self.earlier.finished[regime].report
+            return self.earlier.predicted(regime, check, self.store)
+        result = self.run(regime, exam, built, check)
+        self.keep(result, exam, check)
+        return result.predicted
 
     def open_data(self) -> Exam:
+        """The questions; and a note of what will not be measured."""
         request = self.request
         with self.progress.step(f"checking {request.data}"), self.record.timed("data"):
             exam = set_exam(
@@ -176,6 +249,7 @@ class _Stages:
         return check
 
     def open_submission(self, folder: Path) -> Entry:
+        """The zip's files in `folder`, strictly."""
         submission = self.request.submission
         with self.progress.step(f"opening {submission}"), self.record.timed("intake"):
             entry = open_archive(submission, folder)
@@ -214,6 +288,7 @@ class _Stages:
         return [regime for regime in possible if not asked or regime in asked]
 
     def build(self, entry: Entry) -> BuiltEntry:
+        """The entry after its build.sh."""
         with self.record.timed("build"):
             built = self.sandbox.build(
                 entry.folder,
@@ -238,8 +313,8 @@ class _Stages:
         )
         return self._asker().ask(regime, exam, built, conduct)
 
-    def keep(self, result: Result, exam: Exam) -> None:
-        """The regime's numbers in the record, the tokens and nats of every draw beside it."""
+    def keep(self, result: Result, exam: Exam, check: CopyCheck | None) -> None:
+        """The regime's numbers in the record, the tokens and nats of every draw beside it; then it is finished."""
         kept = [
             self.store.save_tokens(
                 self.record.grade_id,
@@ -250,7 +325,17 @@ class _Stages:
             )
             for draw, sheet in enumerate(result.sheets, start=1)
         ]
-        self.record.regimes[result.regime] = with_pictures(regime_report(result, kept), NOT_LOOKED_AT)
+        report = with_pictures(regime_report(result, kept), NOT_LOOKED_AT)
+        answers = check.keep_answers(result.regime, self.record) if check else None
+        self.journal.write(
+            Finished(
+                regime=result.regime,
+                report=report,
+                durations_s=dict(self.record.durations_s),
+                answers=answers,
+            )
+        )
+        self.record.regimes[result.regime] = report
         if result.terms.causal and not self.record.entry.causal:
             self.progress.note("the predictor is causal, wmc.toml does not say so: not graded token by token")
 
@@ -276,15 +361,29 @@ class _Stages:
             )
 
     def judge(
-        self, check: CopyCheck, results: list[Result], gap: TrainGap | GuestFailed, scan: EntryScan
+        self, check: CopyCheck, predicted: list[Predicted], gap: TrainGap | GuestFailed, scan: EntryScan
     ) -> None:
         """The verdict of the retrieval check, with all that led to it."""
         with self.record.timed("retrieval"):
-            self.record.retrieval = check.report(results, gap, scan, self.record)
+            self.record.retrieval = check.report(predicted, gap, scan, self.record)
 
-    def look_at_pictures(self, check: CopyCheck | None, results: list[Result], exam: Exam) -> None:
+    def look_at_pictures(self, check: CopyCheck | None, predicted: list[Predicted], exam: Exam) -> None:
         """What comes when the guests are gone."""
-        self._picture_stage().look(results, exam, train=check.train if check else None)
+        self._picture_stage().look(predicted, exam, train=check.train if check else None)
+
+    def _learned(self, stage: str, check: CopyCheck | None = None) -> None:
+        """Write down what is known by now, if it is what it was before."""
+        learned = Learned(
+            stage=stage,
+            provenance=self.record.provenance,
+            entry=self.record.entry,
+            durations_s=dict(self.record.durations_s),
+            probes=check.digests if check else None,
+        )
+        if self.earlier:
+            self.earlier.compare(learned)
+        if stage not in self.journal.history.stages:
+            self.journal.write(learned)
 
     def _picture_stage(self) -> PictureStage:
         request = self.request

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from harness.codec.codec import Codec
 from harness.data.clips import Clip
-from harness.exam import Exam, Result
+from harness.exam import Exam, Predicted
 from harness.pictures import SWITCHED_OFF, Blind, Pictures, Viewer
 from harness.progress import Progress
 from harness.protocol.regimes import Regime
@@ -52,7 +52,7 @@ class PictureStage:
         for reason, metrics in by_reason(missing).items():
             self.progress.note(f"will not be measured: {', '.join(metrics)}: {reason}")
 
-    def look(self, results: list[Result], exam: Exam, *, train: Clip | None) -> None:
+    def look(self, results: list[Predicted], exam: Exam, *, train: Clip | None) -> None:
         """What each regime's pictures are worth, in its record too; where there are none, the reason why.
 
         With the training clip, suspected sources of copies are shown as well.
@@ -67,21 +67,21 @@ class PictureStage:
                 if train:
                     self._keep_suspects(viewer.codec, results, exam, train)
 
-    def _keep_strips(self, codec: Codec, results: list[Result], exam: Exam) -> None:
+    def _keep_strips(self, codec: Codec, results: list[Predicted], exam: Exam) -> None:
         keeper = StripKeeper(codec=codec, store=self.store, grade_id=self.record.grade_id)
         windows_B = shown_windows(str(self.record.provenance.data_sha256), exam.num_windows)
         for regime, strips in keeper.keep(results, exam, windows_B, self.progress).items():
             report = self.record.regimes[regime]
             self.record.regimes[regime] = report and replace(report, strips=strips)
 
-    def _keep_suspects(self, codec: Codec, results: list[Result], exam: Exam, train: Clip) -> None:
+    def _keep_suspects(self, codec: Codec, results: list[Predicted], exam: Exam, train: Clip) -> None:
         check = self.record.retrieval
         if not check:
             return
         (result,) = (result for result in results if result.regime is COPIES_IN)
         pictures = keep_pictures(
             check.sources,
-            tokens_BTHW=result.sheets[0].tokens_BTHW,
+            tokens_BTHW=result.draws[0],
             truth=exam.truth,
             train=train,
             codec=codec,

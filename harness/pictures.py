@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.codec.choose import open_codec
 from harness.codec.codec import Codec
 from harness.errors import WmcError
-from harness.exam import Exam, Result
+from harness.exam import Exam, Predicted
 from harness.progress import Progress
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.decoded import decoded_frames
@@ -62,7 +62,7 @@ class Blind:
         """Every metric."""
         return dict.fromkeys(Metric, self.reason)
 
-    def look(self, result: Result, exam: Exam, progress: Progress) -> Pictures:  # noqa: ARG002 - at nothing
+    def look(self, predicted: Predicted, exam: Exam, progress: Progress) -> Pictures:  # noqa: ARG002 - at nothing
         """No figure, for this reason."""
         return Pictures(missing=self.missing)
 
@@ -89,18 +89,20 @@ class Viewer:
             "lpips_sha256": self.metrics.lpips_sha256,
         }
 
-    def look(self, result: Result, exam: Exam, progress: Progress) -> Pictures:
+    def look(self, predicted: Predicted, exam: Exam, progress: Progress) -> Pictures:
         """The regime's pictures, measured as far as this machine can; nothing here ends a grade that has scores."""
         try:
-            values = self._measured(result, exam, progress)
+            values = self._measured(predicted, exam, progress)
         except CANNOT_LOOK as error:
-            return Blind(reason=f"decoding or comparing stopped: {why(error)}").look(result, exam, progress)
+            return Blind(reason=f"decoding or comparing stopped: {why(error)}").look(
+                predicted, exam, progress
+            )
         missing = dict(self.missing)
         for metric, values_KBT in list(values.items()):
             if wrong := int(np.count_nonzero(~np.isfinite(values_KBT))):
                 missing[metric] = f"it is not a finite number for {wrong} of {values_KBT.size} frames"
                 del values[metric]
-        seed = (exam.seed, DISCLOSURE_ORDER.index(result.regime), 1)
+        seed = (exam.seed, DISCLOSURE_ORDER.index(predicted.regime), 1)
         return Pictures(
             scores={metric: score(values_KBT[0], seed) for metric, values_KBT in values.items()},
             sampled={
@@ -111,22 +113,24 @@ class Viewer:
             missing=missing,
         )
 
-    def _measured(self, result: Result, exam: Exam, progress: Progress) -> dict[Metric, NDArray[np.float64]]:
+    def _measured(
+        self, predicted: Predicted, exam: Exam, progress: Progress
+    ) -> dict[Metric, NDArray[np.float64]]:
         """Every metric of every frame of every draw, `[K,B,T]`; of windows in their own order, not as served."""
         if not self.metrics.compare:
             return {}
-        targets = result.regime.targets()
+        targets = predicted.regime.targets()
         true_BTYXC = self._decoded_truth(exam, progress)[:, -len(targets) :]
-        shape = (len(result.sheets), exam.num_windows, len(targets))
+        shape = (len(predicted.draws), exam.num_windows, len(targets))
         values = {metric: np.empty(shape) for metric in self.metrics.compare}
         with progress.step(
-            f"{result.regime.in_words}: looking, frames", total=int(np.prod(shape))
+            f"{predicted.regime.in_words}: looking, frames", total=int(np.prod(shape))
         ) as advance:
             for begin in range(0, exam.num_windows, _WINDOWS_AT_ONCE):
                 windows = slice(begin, begin + _WINDOWS_AT_ONCE)
                 true_NYXC = np.concatenate(true_BTYXC[windows])
-                for draw, sheet in enumerate(result.sheets):
-                    images_NYXC = self.codec.decode(np.concatenate(sheet.tokens_BTHW[windows]))
+                for draw, tokens_BTHW in enumerate(predicted.draws):
+                    images_NYXC = self.codec.decode(np.concatenate(tokens_BTHW[windows]))
                     for metric, compare in self.metrics.compare.items():
                         measured_N = compare(images_NYXC, true_NYXC)
                         values[metric][draw, windows] = measured_N.reshape(-1, len(targets))

@@ -8,15 +8,18 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 _Kind = TypeVar("_Kind")
 
 
 def to_plain(value: Any) -> Any:
-    """Dictionaries, lists, numbers and texts in place of dataclasses, mappings, tuples and enums."""
+    """Dictionaries, lists, numbers and texts in place of dataclasses, mappings, tuples, enums and paths."""
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, Path):
+        return str(value)
     if is_dataclass(value):
         return {each.name: to_plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
@@ -44,7 +47,7 @@ def _typed(kind: Any, value: Any) -> Any:
         return {_typed(arguments[0], key): _typed(arguments[1], item) for key, item in value.items()}
     if isinstance(kind, type) and is_dataclass(kind):
         return _rebuilt(kind, value)
-    return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value
+    return kind(value) if isinstance(kind, type) and issubclass(kind, Enum | Path) else value
 
 
 def _rebuilt(kind: Any, value: Mapping[str, Any]) -> Any:

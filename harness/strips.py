@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from harness.codec.codec import Codec
 from harness.codec.comic import ON_A_PAGE, draw_comic, small_file
 from harness.codec.scenes import Scene
-from harness.exam import Exam, Result
+from harness.exam import Exam, Predicted
 from harness.progress import Progress
 from harness.protocol.regimes import Regime
 from harness.results.report import Strip
@@ -46,7 +46,7 @@ class StripKeeper:
     grade_id: str
 
     def keep(
-        self, results: Iterable[Result], exam: Exam, windows_B: NDArray[np.int64], progress: Progress
+        self, results: Iterable[Predicted], exam: Exam, windows_B: NDArray[np.int64], progress: Progress
     ) -> Mapping[Regime, tuple[Strip, ...]]:
         """The strips of these windows in every regime, of its first draw.
 
@@ -69,14 +69,14 @@ class StripKeeper:
 
     def _strips(
         self,
-        result: Result,
+        predicted: Predicted,
         exam: Exam,
         windows_B: NDArray[np.int64],
         truth_BTYXC: list[NDArray[np.uint8]],
     ) -> Iterator[Strip]:
-        first = result.regime.first_target()
+        first = predicted.regime.first_target()
         for window, truth_TYXC in zip(windows_B.tolist(), truth_BTYXC, strict=True):
-            predicted_TYXC = self.codec.decode(result.sheets[0].tokens_BTHW[window])
+            predicted_TYXC = self.codec.decode(predicted.draws[0][window])
             scene = Scene(
                 title=f"window {window}",
                 truth_TYXC=truth_TYXC,
@@ -84,7 +84,7 @@ class StripKeeper:
                 prompt_frames=first,
             )
             small = small_file(draw_comic(scene, ON_A_PAGE), most_bytes=MOST_BYTES)
-            name = f"{result.regime.value}.window{window}.{small.suffix}"
+            name = f"{predicted.regime.value}.window{window}.{small.suffix}"
             file, sha256 = self.store.save_artifact(self.grade_id, name, small.content)
             yield Strip(
                 window=window,

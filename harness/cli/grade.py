@@ -4,38 +4,84 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from harness.cli import grade_resume
 from harness.cli.console import Console
 from harness.cli.grade_options import add_grade_options, grade_request, pick_sandbox
 from harness.cli.grade_view import show_report
 from harness.errors import UsageError
 
+if TYPE_CHECKING:
+    from harness.grading import GradeRequest
+    from harness.results.report import GradeReport
+    from harness.results.store import Store
+
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = commands.add_parser("grade", help="grade a submission on held-out data and keep the record")
-    parser.add_argument("submission", type=Path, metavar="ZIP", help="what `wmc submit` made")
+    parser = commands.add_parser(
+        "grade",
+        help="grade a submission on held-out data and keep the record",
+        usage="wmc grade ZIP --data DIR [options]\n       wmc grade --resume [GRADE] [--store STORE]\n"
+        "       wmc grade --abandon GRADE [--store STORE]",
+    )
+    parser.add_argument("submission", type=Path, nargs="?", metavar="ZIP", help="what `wmc submit` made")
     parser.add_argument(
         "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
     )
     parser.add_argument(
         "--sign", type=Path, metavar="KEY", help="sign the record with this Ed25519 key, a PEM file"
     )
+    grade_resume.add_options(parser)
     _add_admission_options(parser)
     _add_retrieval_options(parser)
-    add_grade_options(parser)
-    parser.set_defaults(run=run)
+    add_grade_options(parser, needs_data=False)
+    parser.set_defaults(run=partial(run, parser=parser))
 
 
-def run(args: argparse.Namespace, console: Console) -> int:
-    """Grade, keep, show; the exit code says whose turn it is."""
+def run(args: argparse.Namespace, console: Console, *, parser: argparse.ArgumentParser) -> int:
+    """Grade, or go on with a grade, keep, show; the exit code says whose turn it is."""
+    from harness.results.signing import read_private_key, sign_record
+    from harness.results.store import Store
+
+    key = read_private_key(args.sign) if args.sign else None
+    store = Store(args.store)
+    if args.abandon:
+        report = grade_resume.abandoned(args, store)
+    elif args.resume is not None:
+        report = grade_resume.resumed(args, store, console, request_of=_request, unsaid=parser.parse_args([]))
+    else:
+        report = _graded(args, store, console, parser)
+    if key:
+        sign_record(store, report.grade_id, key)
+    if args.abandon:
+        return grade_resume.show_abandoned(report, console, as_json=args.json)
+    code = show_report(report, console, as_json=args.json, logs=store.grade_folder(report.grade_id))
+    console.note(f"for its entrant: wmc notice {report.grade_id} --store {shlex.quote(str(args.store))}")
+    return code
+
+
+def _graded(
+    args: argparse.Namespace, store: Store, console: Console, parser: argparse.ArgumentParser
+) -> GradeReport:
+    from harness.grading import grade
+
+    if args.submission is None or args.data is None:
+        parser.error("the following arguments are required: ZIP, --data (or --resume)")
+    return grade(_request(args), sandbox=pick_sandbox(args, console), store=store, progress=console)
+
+
+def _request(args: argparse.Namespace) -> GradeRequest:
+    """What the options ask for.
+
+    Raises: UsageError for options that contradict each other.
+    """
     from dataclasses import replace
 
     from harness.admission import Rules
-    from harness.grading import grade
-    from harness.results.signing import read_private_key, sign_record
-    from harness.results.store import Store
 
     if args.panel and not args.train:
         raise UsageError(
@@ -43,20 +89,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
             code="usage.train",
             fix="add --train DIR, or leave --panel out",
         )
-    key = read_private_key(args.sign) if args.sign else None
-    store = Store(args.store)
-    request = replace(
+    return replace(
         grade_request(args, args.submission),
         train=args.train,
         panel=args.panel,
         rules=Rules(review=not args.no_review, limit=not args.no_limit),
     )
-    report = grade(request, sandbox=pick_sandbox(args, console), store=store, progress=console)
-    if key:
-        sign_record(store, report.grade_id, key)
-    code = show_report(report, console, as_json=args.json, logs=store.grade_folder(report.grade_id))
-    console.note(f"for its entrant: wmc notice {report.grade_id} --store {shlex.quote(str(args.store))}")
-    return code
 
 
 def _add_admission_options(parser: argparse.ArgumentParser) -> None:

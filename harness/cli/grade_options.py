@@ -15,12 +15,13 @@ from harness.protocol.regimes import Regime
 if TYPE_CHECKING:
     from harness.grading import GradeRequest
     from harness.sandbox.contract import Sandbox
+    from harness.sandbox.policy import SandboxPolicy
 
 
-def add_grade_options(parser: argparse.ArgumentParser) -> None:
+def add_grade_options(parser: argparse.ArgumentParser, *, needs_data: bool = True) -> None:
     """Everything about a grade but what is graded and where the record goes."""
     parser.add_argument(
-        "--data", type=Path, required=True, help="the clip to grade on, such as data/val_v1.1"
+        "--data", type=Path, required=needs_data, help="the clip to grade on, such as data/val_v1.1"
     )
     parser.add_argument(
         "--regime",
@@ -92,19 +93,29 @@ def pick_sandbox(args: argparse.Namespace, console: Console, *, cache: Path | No
     Raises: SandboxUnavailable; UsageError for an option that the named sandbox cannot keep.
     """
     from harness.sandbox.choose import NO_ISOLATION, open_sandbox
+
+    policy = sandbox_policy(args)
+    if args.sandbox == "process":
+        console.warn(NO_ISOLATION)
+    return open_sandbox(args.sandbox, policy, cache=cache)
+
+
+def sandbox_policy(args: argparse.Namespace) -> SandboxPolicy:
+    """What the options say of the sandbox.
+
+    Raises: UsageError for an option that the named sandbox cannot keep.
+    """
     from harness.sandbox.policy import SandboxPolicy, default_base_image
 
     if args.sandbox == "process":
         _refuse_docker_options(args)
-        console.warn(NO_ISOLATION)
-    policy = SandboxPolicy(
+    return SandboxPolicy(
         base_image=args.base_image or default_base_image(),
         entry_bytes=args.max_entry_bytes or SandboxPolicy.entry_bytes,
         gpu_device_ids=tuple(args.gpu),
         runtime=args.runtime,
         block_private_networks=args.build_network == "public",
     )
-    return open_sandbox(args.sandbox, policy, cache=cache)
 
 
 def _add_picture_options(parser: argparse.ArgumentParser) -> None:

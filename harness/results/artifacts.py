@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StoreFailed
-from harness.results.report import GradeReport
+from harness.results.report import GradeReport, RegimeReport
 
 _RESTORE = "restore the store from a copy, or grade the entry again"
 
@@ -24,6 +24,15 @@ class Artifact:
 def artifacts_of(report: GradeReport) -> tuple[Artifact, ...]:
     """Every file that this record names, once."""
     return tuple(dict.fromkeys(_named(report)))
+
+
+def artifacts_of_regime(result: RegimeReport) -> Iterator[Artifact]:
+    """The files that this regime's figures name, one of them perhaps twice."""
+    yield Artifact(file=result.tokens_file, sha256=result.tokens_sha256)
+    if result.samples:
+        pairs = zip(result.samples.tokens_files, result.samples.tokens_sha256, strict=True)
+        yield from (Artifact(file=file, sha256=sha256) for file, sha256 in pairs)
+    yield from (Artifact(file=strip.file, sha256=strip.sha256) for strip in result.strips)
 
 
 def read_artifact(store: Path, artifact: Artifact) -> bytes:
@@ -48,11 +57,7 @@ def read_artifact(store: Path, artifact: Artifact) -> bytes:
 
 def _named(report: GradeReport) -> Iterator[Artifact]:
     for result in filter(None, report.regimes.values()):
-        yield Artifact(file=result.tokens_file, sha256=result.tokens_sha256)
-        if result.samples:
-            pairs = zip(result.samples.tokens_files, result.samples.tokens_sha256, strict=True)
-            yield from (Artifact(file=file, sha256=sha256) for file, sha256 in pairs)
-        yield from (Artifact(file=strip.file, sha256=strip.sha256) for strip in result.strips)
+        yield from artifacts_of_regime(result)
     check = report.retrieval
     if check:
         if check.evidence_file and check.evidence_sha256:

@@ -13,12 +13,14 @@ from typing import Any
 from harness.errors import Blame, NotAdmitted, WmcError
 from harness.progress import Progress
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
+from harness.results.journal import Journal
 from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, Status
 from harness.results.store import Store
 from harness.retrieval.report import RetrievalReport
 
 
-def _new_id() -> str:
+def new_grade_id() -> str:
+    """The time, and what tells grades of one second apart."""
     return f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
 
 
@@ -27,7 +29,7 @@ class Record:
     """Everything known about a grade so far; `report` is what is kept."""
 
     provenance: Provenance
-    grade_id: str = field(default_factory=_new_id)
+    grade_id: str = field(default_factory=new_grade_id)
     entry: EntryFacts = field(default_factory=EntryFacts)
     regimes: dict[Regime, RegimeReport | None] = field(
         default_factory=lambda: dict.fromkeys(DISCLOSURE_ORDER)
@@ -44,16 +46,18 @@ class Record:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Keep how long the context lasted, also when it fails."""
-        begin = time.monotonic()
+        """Keep how long the context lasted, also when it fails; what an earlier process took comes on top."""
+        begin, before_s = time.monotonic(), self.durations_s.get(stage, 0.0)
         try:
             yield
         finally:
-            self.durations_s[stage] = round(time.monotonic() - begin, 3)
+            self.durations_s[stage] = round(before_s + time.monotonic() - begin, 3)
 
     @contextmanager
-    def kept_in(self, store: Store) -> Iterator[None]:
-        """Append the one terminal report to `store` when the context ends, however it ends.
+    def kept_in(self, store: Store, journal: Journal | None = None) -> Iterator[None]:
+        """Append the one terminal report to `store` when the context ends, however it ends, and close the journal.
+
+        Where that is interrupted once more, the report is in the store or the journal says that it is not.
 
         Where a submission is not admitted no grade began, and there is none. Any other `WmcError` ends here: it is the
         report's failure. Anything else is recorded as an interruption or as a bug
@@ -65,11 +69,11 @@ class Record:
             raise
         except BaseException as error:
             self.failure = _failure(error)
-            self._finish(store)
+            self._finish(store, journal)
             if not isinstance(error, WmcError):
                 raise
         else:
-            self._finish(store)
+            self._finish(store, journal)
             if self._unfinished:
                 raise self._unfinished
 
@@ -85,10 +89,12 @@ class Record:
             progress.note(f"cut short after the scores: grade {self.grade_id} is kept with what there is")
             self._unfinished = error
 
-    def _finish(self, store: Store) -> None:
+    def _finish(self, store: Store, journal: Journal | None) -> None:
         self.finished_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self.learn(durations_s=dict(self.durations_s))
         store.append(self.report)
+        if journal:
+            journal.close(self.report)
 
     @property
     def report(self) -> GradeReport:
@@ -113,7 +119,8 @@ def _failure(error: BaseException) -> Failure:
             code="grade.interrupted",
             blame=Blame.OPERATOR,
             message="the grade was interrupted",
-            fix="grade again; nothing is charged to the entry",
+            fix="`wmc grade --resume` with its id takes over the regimes that were finished; nothing is charged to the "
+            "entry",
         )
     return Failure(
         code="grade.bug",

@@ -182,6 +182,9 @@ class Provenance:
         durations_s: wall time per stage.
         scoring_version: see `harness.exam.SCORING_VERSION`; records from before it was kept have 1.
         admission: who had read the zip, and the limit; None for public data, and for grades from before it was kept.
+        resumes: how often the grade went on in another process, after the harness was killed or interrupted.
+        resumed_from: the grade whose finished regimes this one took over, with their files in its folder; it ended by
+            no fault of the entry. None where nothing was taken over.
     """
 
     harness_version: str
@@ -210,6 +213,8 @@ class Provenance:
     durations_s: Mapping[str, float] = field(default_factory=dict)
     scoring_version: int = 1
     admission: Admission | None = None
+    resumes: int = 0
+    resumed_from: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

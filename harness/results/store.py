@@ -29,7 +29,7 @@ from harness.results.table import (
     rows_of,
     writing,
 )
-from harness.whole_file import whole_file
+from harness.whole_file import make_folder, whole_file
 
 
 class Store:
@@ -42,7 +42,7 @@ class Store:
         """The folder of one grade's artifacts and logs, created."""
         folder = self.folder / "grades" / grade_id
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         except OSError as error:
             raise _unwritable(folder, error) from error
         return folder
@@ -102,7 +102,7 @@ class Store:
             report=json.dumps(report.to_json(), allow_nan=False).encode(),
         )
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             with closing(connected(self._path)) as database:
                 with writing(database):
                     make_tables(database)
@@ -133,6 +133,18 @@ class Store:
         if row is None:
             raise _no_such_grade(self.folder, grade_id)
         return _parsed(row[0])
+
+    def grade_ids(self) -> frozenset[str]:
+        """The grades that have a record.
+
+        Raises: StoreFailed.
+        """
+        if not self._path.exists():
+            return frozenset()
+        with self._reading() as database:
+            has_table = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'grades'").fetchone()
+            rows = database.execute("SELECT grade_id FROM grades").fetchall() if has_table else []
+        return frozenset(grade_id for (grade_id,) in rows)
 
     def row(self, grade_id: str) -> Row:
         """The row of this grade.

@@ -36,7 +36,8 @@ def connected(path: Path) -> sqlite3.Connection:
     """A connection whose transactions are ours to begin; texts are bytes."""
     database = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None)
     database.text_factory = bytes
-    database.execute("PRAGMA synchronous = FULL")
+    # EXTRA, not FULL: with FULL a power cut can bring the removed rollback journal back, and undo a committed record.
+    database.execute("PRAGMA synchronous = EXTRA")
     return database
 
 

@@ -136,3 +136,19 @@ class ProbeSheet:
             at_R = self.probes.cells_R[rows].astype(np.int64) + place * cells
             logprobs_R = prediction.log_softmax.at(at_R, self.probes.values_R[rows])
             self.logprobs_R[rows] = np.maximum(logprobs_R, FLOOR)
+
+    def to_bytes(self) -> bytes:
+        """All of it, as evidence rounds it: statistics are computed from float16."""
+        return self.logprobs_R.astype("<f2").tobytes()
+
+    def fill(self, content: bytes) -> None:
+        """Fill it in from what `to_bytes` gave for a complete sheet of the same probes.
+
+        Raises: ValueError where it is of others, or not complete.
+        """
+        logprobs_R = np.frombuffer(content, "<f2").astype(np.float32)
+        if logprobs_R.shape != self.logprobs_R.shape or not np.isfinite(logprobs_R).all():
+            raise ValueError(
+                f"{len(logprobs_R)} answers to {len(self.logprobs_R)} probes, or not all of them"
+            )
+        self.logprobs_R = logprobs_R

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.progress import Progress
+from harness.sandbox.policy import SandboxPolicy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,11 @@ class Sandbox(Protocol):
     @property
     def name(self) -> str:
         """`docker` or `process`, as the grade records it."""
+        ...
+
+    @property
+    def policy(self) -> SandboxPolicy:
+        """What an operator may change about it."""
         ...
 
     @property

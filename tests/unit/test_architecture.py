@@ -15,8 +15,9 @@ LAYERS = (
     {"harness.cli"},
     {"baselines", "submissions_template", "leaderboard"},
     {"wmc_guest"},
+    {"harness.resuming"},
     {"harness.grading", "harness.regrading", "harness.verification"},
-    {"harness.rejudging"},
+    {"harness.earlier", "harness.rejudging"},
     {
         "harness.admission",
         "harness.asking",
@@ -32,7 +33,8 @@ LAYERS = (
     {"harness.codec", "harness.protocol"},
     {"harness.data"},
     {"harness.spec"},
-    {"harness.outcomes", "harness.progress", "harness.places", "harness.plain", "harness.whole_file"},
+    {"harness.line_file", "harness.outcomes", "harness.progress", "harness.places", "harness.plain"},
+    {"harness.whole_file"},
     {"harness.errors", "harness.text"},
 )
 """Highest first; members of one set are siblings that never import each other."""

@@ -15,7 +15,7 @@ from harness.copying import SOURCES, CopyCheck, open_copy_check
 from harness.data.clips import clip_sha256, open_clip, write_clip
 from harness.data.windows import Schedule, window_frames
 from harness.errors import GuestFailed, UsageError
-from harness.exam import Exam, set_exam
+from harness.exam import Exam, Predicted, set_exam
 from harness.progress import Silent
 from harness.protocol.host import Prediction
 from harness.protocol.regimes import Regime
@@ -126,9 +126,9 @@ def reported(
     check: CopyCheck, exam: Exam, record: Record, copied: float, gap: TrainGap | GuestFailed = GAP
 ) -> RetrievalReport:
     tokens_BTHW = answers(check, exam, copied)
-    result = SimpleNamespace(regime=TTF, sheets=(SimpleNamespace(tokens_BTHW=tokens_BTHW),))
-    other = SimpleNamespace(regime=Regime.FULLY_AUTOREGRESSIVE, sheets=())
-    return check.report([other, result], gap, SCAN, record)  # type: ignore[list-item]
+    predicted = Predicted(regime=TTF, draws=(tokens_BTHW,))
+    other = Predicted(regime=Regime.FULLY_AUTOREGRESSIVE, draws=())
+    return check.report([other, predicted], gap, SCAN, record)
 
 
 def test_a_copier_stands_out_from_one_that_repeats_the_last_frame(

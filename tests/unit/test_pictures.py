@@ -79,7 +79,7 @@ def test_every_prediction_is_compared_with_the_truth_of_its_own_frame(
 ) -> None:
     questions = exam()
     result = sit(questions, last_frame, regime)
-    seen = viewer({Metric.LPIPS: mistakes}).look(result, questions, Silent())
+    seen = viewer({Metric.LPIPS: mistakes}).look(result.predicted, questions, Silent())
     wrong = (result.sheets[0].tokens_BTHW & 255) != (true_tokens(questions, regime.targets()) & 255)
     score = seen.scores[Metric.LPIPS]
     assert 0 < score.mean < 1
@@ -95,7 +95,7 @@ def test_a_perfect_prediction_looks_like_the_truth(
     questions = exam()
     result = sit(questions, last_frame)
     result.sheets[0].tokens_BTHW[:] = true_tokens(questions, TTF.targets())
-    seen = viewer({Metric.PSNR: psnr}).look(result, questions, Silent())
+    seen = viewer({Metric.PSNR: psnr}).look(result.predicted, questions, Silent())
     assert seen.scores[Metric.PSNR].mean == EXACT_PSNR_DB
     assert set(seen.scores[Metric.PSNR].by_frame) == {EXACT_PSNR_DB}
 
@@ -106,7 +106,7 @@ def test_the_figures_do_not_depend_on_an_entrys_batches(
     def seen(max_batch: int) -> Pictures:
         predictor = type("Other", (last_frame,), {"max_batch": max_batch})
         return viewer({Metric.PSNR: psnr, Metric.SSIM: mistakes}).look(
-            sit(exam(), predictor), exam(), Silent()
+            sit(exam(), predictor).predicted, exam(), Silent()
         )
 
     assert seen(1) == seen(2) == seen(64)
@@ -116,8 +116,8 @@ def test_a_metric_that_is_missing_changes_no_other_figure_and_is_named(
     exam: Any, sit: Any, viewer: Any, last_frame: type
 ) -> None:
     result = sit(exam(), last_frame)
-    both = viewer({Metric.LPIPS: mistakes, Metric.PSNR: psnr}).look(result, exam(), Silent())
-    one = viewer({Metric.PSNR: psnr}, lpips="no weights").look(result, exam(), Silent())
+    both = viewer({Metric.LPIPS: mistakes, Metric.PSNR: psnr}).look(result.predicted, exam(), Silent())
+    one = viewer({Metric.PSNR: psnr}, lpips="no weights").look(result.predicted, exam(), Silent())
     assert one.scores == {Metric.PSNR: both.scores[Metric.PSNR]}
     assert one.missing == {Metric.LPIPS: "no weights"}
 
@@ -133,7 +133,7 @@ def test_several_draws_have_a_mean_and_a_best(exam: Any, sit: Any, viewer: Any, 
 
     questions = exam(3)
     result = sit(questions, Draws, AR)
-    seen = viewer({Metric.LPIPS: mistakes, Metric.PSNR: psnr}).look(result, questions, Silent())
+    seen = viewer({Metric.LPIPS: mistakes, Metric.PSNR: psnr}).look(result.predicted, questions, Silent())
     truth = true_tokens(questions, AR.targets()) & 255
     wrong_KB = np.stack(
         [((sheet.tokens_BTHW & 255) != truth).mean(axis=(1, 2, 3)) for sheet in result.sheets]
@@ -160,7 +160,7 @@ def test_truth_is_decoded_once_for_all_regimes_and_grades(
     windows = exam().num_windows
     for _ in range(2):
         for result in results:
-            viewer({Metric.PSNR: psnr}, Counts()).look(result, exam(), Silent())
+            viewer({Metric.PSNR: psnr}, Counts()).look(result.predicted, exam(), Silent())
     assert sum(decoded) == windows * 15 + 2 * windows * (8 + 15)
 
 
@@ -168,7 +168,7 @@ def test_nothing_is_decoded_where_nothing_can_be_measured(
     exam: Any, sit: Any, viewer: Any, last_frame: type, tmp_path: Path
 ) -> None:
     missing = {"lpips": "a", "psnr": "b", "ssim": "b"}
-    seen = viewer({}, **missing).look(sit(exam(), last_frame), exam(), Silent())
+    seen = viewer({}, **missing).look(sit(exam(), last_frame).predicted, exam(), Silent())
     assert {metric.value: why for metric, why in seen.missing.items()} == missing
     assert not (tmp_path / "decoded").exists()
 
@@ -190,7 +190,7 @@ def test_decoding_that_fails_costs_the_pictures_and_not_the_grade(
         def decode(self, tokens_BHW: np.ndarray) -> np.ndarray:
             raise error
 
-    seen = viewer({Metric.PSNR: psnr}, Fails()).look(sit(exam(), last_frame), exam(), Silent())
+    seen = viewer({Metric.PSNR: psnr}, Fails()).look(sit(exam(), last_frame).predicted, exam(), Silent())
     assert seen.scores == {}
     assert set(seen.missing) == set(Metric)
     for reason in seen.missing.values():

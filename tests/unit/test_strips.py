@@ -14,12 +14,10 @@ from PIL import Image
 from harness import strips
 from harness.data.windows import Schedule
 from harness.errors import DataInvalid
-from harness.exam import Exam, Result, set_exam
+from harness.exam import Exam, Predicted, set_exam
 from harness.progress import Silent
-from harness.protocol.conversation import Limits
 from harness.protocol.regimes import Regime
 from harness.results.store import Store
-from harness.scoring.sheet import ScoreSheet
 from harness.strips import MOST_BYTES, StripKeeper, shown_windows
 
 AR, TTF, FTF = Regime.FULLY_AUTOREGRESSIVE, Regime.TEMPORALLY_TEACHER_FORCED, Regime.FULLY_TEACHER_FORCED
@@ -58,20 +56,9 @@ def keeper(tmp_path: Path) -> StripKeeper:
 
 def result(exam: Exam, regime: Regime) -> Any:
     """Random predictions, two draws."""
-    sheets = []
-    for seed in (1, 2):
-        sheet = ScoreSheet(num_windows=exam.num_windows, targets=regime.targets())
-        sheet.tokens_BTHW[:] = np.random.default_rng(seed).integers(1 << 18, size=sheet.tokens_BTHW.shape)
-        sheets.append(sheet)
-    return Result(
-        regime=regime,
-        scores=None,  # type: ignore[arg-type]
-        sheets=tuple(sheets),
-        timing=None,  # type: ignore[arg-type]
-        terms=Limits(),  # type: ignore[arg-type]
-        batch=1,
-        state_probe=None,  # type: ignore[arg-type]
-    )
+    shape = (exam.num_windows, len(regime.targets()), 16, 16)
+    draws = (np.random.default_rng(seed).integers(1 << 18, size=shape) for seed in (1, 2))
+    return Predicted(regime=regime, draws=tuple(tokens.astype(np.uint32) for tokens in draws))
 
 
 def test_the_data_decides_which_windows_are_shown() -> None:
@@ -106,7 +93,7 @@ def test_the_first_draw_is_shown_below_the_truth_of_the_same_frames(
         np.testing.assert_array_equal(scene.truth_TYXC, Flat().decode(truth_THW))
         assert scene.generated_TYXC is not None
         np.testing.assert_array_equal(scene.generated_TYXC[:first], scene.truth_TYXC[:first])
-        predicted_TYXC = Flat().decode(graded.sheets[0].tokens_BTHW[window])
+        predicted_TYXC = Flat().decode(graded.draws[0][window])
         np.testing.assert_array_equal(scene.generated_TYXC[first:], predicted_TYXC)
         assert scene.prompt_frames == first
 

@@ -126,7 +126,7 @@ def graded(store: Store, data: Path, train: Path | None) -> GradeReport:
                 gap=0.1, gap_ci=(0.0, 0.2), heldout_loss=9.0, train_loss=8.9, windows=2, flipped_bits=0.08
             )
             scan = EntryScan(size_bytes=10, num_files=1, sent_bytes=10)
-            record.retrieval = check.report([result], gap, scan, record)
+            record.retrieval = check.report([result.predicted], gap, scan, record)
     return record.report
 
 

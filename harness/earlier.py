@@ -1,0 +1,132 @@
+"""What an earlier process of the same grade left: finished regimes, and what they were answers to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.copying import CopyCheck
+from harness.errors import ResumeRefused, StoreFailed
+from harness.exam import Predicted
+from harness.protocol.regimes import Regime
+from harness.rescoring import kept_answers
+from harness.results.artifacts import artifacts_of_regime, read_artifact
+from harness.results.journal_lines import Finished, History, Learned
+from harness.results.report import Provenance
+from harness.results.store import Store
+
+BUILT = "the entry was built"
+"""The last stage before the entry is asked anything."""
+
+_OF_WMC = ("harness_version", "git_commit", "spec_version", "gate_version", "scoring_version")
+_OF_THE_GRADE = {
+    "data_name": "the graded clip has another name than when it began",
+    "data_sha256": "the graded clip is not the one that it began with",
+    "submission_sha256": "the zip is not the one that it began with",
+    "base_image": "the base image is not the one that the entry ran in",
+    "entry_tree_sha256": "the entry was built again, and its build.sh did not make the same files",
+}
+
+
+_CODES = {
+    "data_name": "resume.other_data",
+    "data_sha256": "resume.other_data",
+    "submission_sha256": "resume.other_submission",
+    "base_image": "resume.other_base_image",
+    "entry_tree_sha256": "resume.other_build",
+    "train_sha256": "resume.other_train",
+    "probes_sha256": "resume.other_train",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """The part of a grade that is done."""
+
+    history: History
+
+    @property
+    def finished(self) -> Mapping[Regime, Finished]:
+        """The regimes that are not run again."""
+        return self.history.finished
+
+    def check_version(self, provenance: Provenance) -> None:
+        """Whether this is the wmc that began the grade: another one may ask or score otherwise.
+
+        Raises: ResumeRefused.
+        """
+        before = self.history.asked.provenance
+        different = [name for name in _OF_WMC if getattr(before, name) != getattr(provenance, name)]
+        if different:
+            was = ", ".join(f"{name} {getattr(before, name)}" for name in different)
+            this = ", ".join(f"{name} {getattr(provenance, name)}" for name in different)
+            raise ResumeRefused(
+                f"another wmc began this grade: {was}; this is {this}",
+                code="resume.other_version",
+                fix="resume it with the wmc that began it, or close it (`wmc grade --abandon`) and grade again",
+            )
+
+    def changes(self, sandbox_details: Mapping[str, str]) -> list[str]:
+        """What is another one in the sandbox than when the grade began, and changes no rule: worth a note."""
+        before = self.history.asked.provenance.sandbox_details
+        return [
+            f"the sandbox is not what it was, {name}: {before.get(name)}, now {this}"
+            for name, this in sandbox_details.items()
+            if before.get(name) != this
+        ]
+
+    def check_files(self, store: Store) -> None:
+        """Whether everything that finished regimes left is there.
+
+        Raises: StoreFailed.
+        """
+        for finished in self.finished.values():
+            for artifact in artifacts_of_regime(finished.report):
+                read_artifact(store.folder, artifact)
+
+    def compare(self, learned: Learned) -> None:
+        """Whether what was learned is what was learned before, as far as both know it.
+
+        Raises: ResumeRefused.
+        """
+        before = self.history.learned
+        for name, what in _OF_THE_GRADE.items():
+            was, this = getattr(before.provenance, name), getattr(learned.provenance, name)
+            if was is not None and this is not None and was != this:
+                raise _other(name, what, was, this)
+        for name, was in (before.probes or {}).items():
+            this = (learned.probes or {}).get(name, was)
+            if was != this:
+                raise _other(name, "the retrieval check asks something else than when it began", was, this)
+
+    def predicted(self, regime: Regime, check: CopyCheck | None, store: Store) -> Predicted:
+        """What the entry predicted; what it thinks of the probes is in the check's sheet again.
+
+        Raises: StoreFailed where a file is lost or damaged.
+        """
+        finished = self.finished[regime]
+        if check and check.tap(regime):
+            _fill(check, finished, store)
+        answers = kept_answers(finished.report, regime, store.folder)
+        return Predicted(regime=regime, draws=tuple(each.tokens_BTHW for each in answers))
+
+
+def _fill(check: CopyCheck, finished: Finished, store: Store) -> None:
+    try:
+        if finished.answers is None:
+            raise ValueError("none were kept")
+        check.sheet.fill(read_artifact(store.folder, finished.answers))
+    except ValueError as error:
+        raise StoreFailed(
+            f"the answers to the retrieval check's probes cannot be used: {error}",
+            code="store.partial",
+            fix="close this grade (`wmc grade --abandon`) and grade again",
+        ) from error
+
+
+def _other(name: str, what: str, was: object, this: object) -> ResumeRefused:
+    return ResumeRefused(
+        f"{what}: {name} was {was}, now it is {this}",
+        code=_CODES[name],
+        fix="bring back what it began with, or close it (`wmc grade --abandon`) and grade again",
+    )
