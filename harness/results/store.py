@@ -27,6 +27,7 @@ from harness.results.table import (
     last_of,
     make_tables,
     rows_of,
+    undo_unfinished,
     writing,
 )
 from harness.whole_file import make_folder, whole_file
@@ -190,7 +191,7 @@ class Store:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """The database, which nothing is written to."""
+        """The database, which nothing is written to, but to undo what a killed writer did not finish."""
         if not self._path.exists():
             raise StoreFailed(
                 f"there is no store of grades at {self.folder}",
@@ -198,6 +199,7 @@ class Store:
                 fix="name the folder that `wmc grade` wrote to in --store",
             )
         try:
+            undo_unfinished(self._path)
             read_only = f"{self._path.absolute().as_uri()}?mode=ro"
             with closing(sqlite3.connect(read_only, timeout=PATIENCE_S, uri=True)) as database:
                 yield database

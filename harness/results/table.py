@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from harness.results.chain import GENESIS, Head, Row, running_hash
@@ -39,6 +39,16 @@ def connected(path: Path) -> sqlite3.Connection:
     # EXTRA, not FULL: with FULL a power cut can bring the removed rollback journal back, and undo a committed record.
     database.execute("PRAGMA synchronous = EXTRA")
     return database
+
+
+def undo_unfinished(path: Path) -> None:
+    """Take back what a writer that was killed had not committed: until then nobody can read the database.
+
+    SQLite does so by itself wherever the database is opened to be written.
+    """
+    if path.with_name(f"{path.name}-journal").exists():  # or somebody is just writing, which is waited for
+        with closing(connected(path)) as database:
+            database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
 
 
 @contextmanager
