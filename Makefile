@@ -12,7 +12,7 @@ FORBIDDEN := baselines/retrieval
 APPROVE = mkdir -p $(DEMO)/store && echo 'organisers = ["baseline", "your-name"]' > $(DEMO)/store/fairness.toml && \
 	  $(WMC) review --store $(DEMO)/store --approve --by demo
 
-.PHONY: demo genie test check bench docs clean
+.PHONY: demo genie test nightly check bench docs clean
 .DELETE_ON_ERROR:
 
 # The honest entries come first: by what they show of the training set the forbidden one is judged.
@@ -57,6 +57,9 @@ $(DEMO)/data/train/metadata.json: | $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/pytest
+
+nightly: $(VENV)/ready
+	$(BIN)/pytest -m nightly
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .

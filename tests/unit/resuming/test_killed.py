@@ -1,4 +1,4 @@
-"""A grade whose harness is killed with SIGKILL, anywhere: nothing is lost, doubled or charged, and the figures are the same."""
+"""A grade whose harness is killed, anywhere: nothing is lost, doubled or charged, and the figures are the same."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def finish(bench: Any, undisturbed: Any) -> None:
         with pytest.raises(UsageError, match="it is graded"):
             bench.resume(journals[0].parent.name)
         (report,) = bench.store.reports()
-    else:
+    else:  # killed once, or once more while it was resumed
         (stopped,) = unfinished(bench.store)
         assert not stopped.is_running
         done = dict(stopped.history.finished)
         report = bench.resume()
         assert report.grade_id == stopped.grade_id
-        assert report.provenance.resumes == 1
+        assert report.provenance.resumes == stopped.history.resumes + 1
         for regime, finished in done.items():
             assert report.regimes[regime].seconds_per_frame == finished.report.seconds_per_frame, "run again"
     assert bench.figures(report) == bench.figures(undisturbed.report)
@@ -68,4 +68,27 @@ def test_a_grade_that_is_killed_is_finished_with_the_same_figures(
 ) -> None:
     """Control: the journal."""
     assert bench.child(kill_at=drawn(undisturbed.done, place)) is None
+    finish(bench, undisturbed)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("round_", range(50))
+def test_a_grade_that_is_killed_anywhere_is_finished_with_the_same_figures(
+    bench: Any, undisturbed: Any, round_: int
+) -> None:
+    """Every other one is killed once more while it is resumed."""
+    rng = random.Random(f"{SEED} anywhere {round_}")
+    assert bench.child(kill_at=rng.randrange(len(undisturbed.done))) is None
+    if round_ % 2 and unfinished(bench.store):
+        bench.child(kill_at=rng.randrange(len(undisturbed.done) // 2), resumes=True)
+    finish(bench, undisturbed)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("round_", range(15))
+def test_a_grade_that_is_killed_at_any_time_is_finished_with_the_same_figures(
+    bench: Any, undisturbed: Any, round_: int
+) -> None:
+    rng = random.Random(f"{SEED} any time {round_}")
+    bench.child(after_s=rng.uniform(0.3, 1.0) * undisturbed.seconds)
     finish(bench, undisturbed)
