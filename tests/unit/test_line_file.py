@@ -72,9 +72,10 @@ def test_a_line_that_a_full_disk_cuts_short_swallows_no_other(
         return written
 
     with new_lines(tmp_path / "lines", b"one") as file:
-        with monkeypatch.context() as full, pytest.raises(OSError, match="No space left"):
-            full.setattr(os, "pwrite", filling)
+        monkeypatch.setattr(os, "pwrite", filling)
+        with pytest.raises(OSError, match="No space left"):
             file.append(b"a longer line")
+        monkeypatch.undo()
         file.append(b"two")
     assert (tmp_path / "lines").read_bytes() == b"one\ntwo\n"
 
@@ -86,9 +87,10 @@ def test_a_line_that_could_not_be_synced_does_not_count(
         raise OSError(errno.EIO, "Input/output error")
 
     with new_lines(tmp_path / "lines", b"one") as file:
-        with monkeypatch.context() as failing, pytest.raises(OSError, match="Input/output"):
-            failing.setattr(os, "fsync", broken)
+        monkeypatch.setattr(os, "fsync", broken)
+        with pytest.raises(OSError, match="Input/output"):
             file.append(b"lost")
+        monkeypatch.undo()
         file.append(b"two")
     assert (tmp_path / "lines").read_bytes() == b"one\ntwo\n"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.whole_file import whole_file
+from harness.whole_file import make_folder, whole_file
 
 
 @pytest.fixture
@@ -29,8 +29,31 @@ def test_a_file_is_on_disk_with_all_its_bytes_before_it_takes_its_place(
 ) -> None:
     with whole_file(tmp_path / "record") as file:
         file.write(b"all of it")
-    assert synced[0] == 9
+    assert synced == [9, tmp_path.stat().st_size]
     assert (tmp_path / "record").read_bytes() == b"all of it"
+
+
+def test_the_name_of_a_file_is_on_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: the folder is synced, once the file has its place."""
+    names: list[list[str]] = []
+
+    def noted(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        names.append(os.listdir(path) if path.is_dir() else [path.name])
+
+    monkeypatch.setattr(os, "fsync", noted)
+    with whole_file(tmp_path / "record") as file:
+        file.write(b"all of it")
+    assert names == [[".record.unfinished"], ["record"]]
+
+
+def test_new_folders_are_on_disk_with_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: what holds a new folder is synced."""
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
+    make_folder(tmp_path / "store" / "grades" / "1")
+    make_folder(tmp_path / "store" / "grades" / "1")
+    assert sorted(synced) == [str(tmp_path), str(tmp_path / "store"), str(tmp_path / "store" / "grades")]
 
 
 def test_what_can_be_made_again_does_not_wait_for_the_disk(tmp_path: Path, synced: list[int]) -> None:

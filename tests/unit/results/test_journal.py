@@ -174,9 +174,10 @@ def test_a_full_disk_is_the_operators_and_the_journal_goes_on_afterwards(
         return taken
 
     with begin(store, ASKED) as journal:
-        with monkeypatch.context() as full, pytest.raises(StoreFailed, match="No space left"):
-            full.setattr(os, "pwrite", filling)
+        monkeypatch.setattr(os, "pwrite", filling)
+        with pytest.raises(StoreFailed, match="No space left"):
             journal.write(FINISHED)
+        monkeypatch.undo()
         assert not journal.history.finished
         journal.write(LEARNED)
     history = read_history(store, "g")

@@ -50,7 +50,7 @@ class Watched:
     @contextmanager
     def step(self, title: str, *, total: int | None = None) -> Iterator[Any]:
         self.reaper.passes(f"begin {title}")
-        yield lambda _amount=1, /: self.reaper.passes(f"amid {title}")
+        yield lambda _amount=1, /, **_: self.reaper.passes(f"amid {title}")
         self.reaper.passes(f"end {title}")
 
     def note(self, text: str) -> None:

@@ -1,0 +1,360 @@
+"""`wmc grade --resume`: it goes on where a grade stopped, or says why not and changes nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import grading, resuming
+from harness.errors import Blame, ResumeRefused, SandboxFailed, StoreFailed, UsageError
+from harness.intake.pack import pack
+from harness.progress import Silent
+from harness.protocol.regimes import Regime
+from harness.results.audit import audit_store
+from harness.results.checks import Outcome
+from harness.results.journal import begin, read_history, reopen
+from harness.results.report import Status
+from harness.results.unfinished import unfinished
+from harness.resuming import abandon
+
+ROOT = Path(__file__).parents[3]
+FIRST, SECOND = Regime.FULLY_AUTOREGRESSIVE, Regime.TEMPORALLY_TEACHER_FORCED
+
+
+@dataclass(kw_only=True)
+class Stops(Silent):
+    """A Progress at whose step of this title something happens; it keeps the titles and the notes."""
+
+    at: str
+    error: BaseException | None
+    titles: list[str]
+    notes: list[str]
+
+    @contextmanager
+    def step(self, title: str, *, total: int | None = None) -> Iterator[Any]:
+        self.titles.append(title)
+        if self.error and title.startswith(self.at):
+            raise self.error
+        yield lambda _amount=1, /, **_: None
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def stops(at: str = "nowhere", error: BaseException | None = None) -> Stops:
+    return Stops(at=at, error=error, titles=[], notes=[])
+
+
+ENGINE_GONE = SandboxFailed("the engine is gone", fix="look")
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing is recorded."""
+
+
+@pytest.fixture
+def killed(bench: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """A grade that was killed as this step began; its id."""
+
+    def run(at: str, **changes: Any) -> str:
+        with monkeypatch.context() as patched:
+            patched.setattr(grading.Record, "kept_in", lambda *_: _nothing())
+            patched.setattr(grading.Record, "scored", lambda *_: _nothing())
+            with pytest.raises(Killed):
+                bench.grade(stops(at, Killed()), pictures=False, **changes)
+        (found,) = (each for each in unfinished(bench.store) if not each.is_running)
+        return str(found.grade_id)
+
+    return run
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def failed(bench: Any, at: str, error: BaseException, **changes: Any) -> str:
+    """A grade that ends so at this step; the id in its record."""
+    if isinstance(error, SandboxFailed):
+        return str(bench.grade(stops(at, error), pictures=False, **changes).grade_id)
+    with pytest.raises(type(error)):
+        bench.grade(stops(at, error), pictures=False, **changes)
+    return str(bench.store.reports()[-1].grade_id)
+
+
+def sound(bench: Any) -> None:
+    checks = audit_store(bench.store, key=None, progress=Silent())
+    assert {check.outcome for check in checks} == {Outcome.SAME}
+
+
+IN_THE_SECOND = "temporally teacher-forced, frames"
+
+
+def test_what_was_finished_is_not_asked_again(killed: Callable[..., str], bench: Any) -> None:
+    """Control: a finished regime is skipped, the others come in their order, least disclosing first."""
+    grade_id = killed(IN_THE_SECOND)
+    finished = read_history(bench.store, grade_id).finished
+    assert list(finished) == [FIRST]
+    progress = stops()
+    report = bench.resume(progress=progress)
+    assert report.grade_id == grade_id
+    assert report.status is Status.GRADED
+    asked = [title for title in progress.titles if title.endswith("frames")]
+    assert [title for title in asked if "regressive" in title or "forced" in title] == [IN_THE_SECOND]
+    assert "running ./build.sh" not in progress.titles
+    assert replace(report.regimes[FIRST], missing_metrics={}) == replace(
+        finished[FIRST].report, missing_metrics={}
+    )
+    assert (report.provenance.resumes, report.provenance.resumed_from) == (1, None)
+    assert set(report.provenance.durations_s) >= {"data", "build", FIRST.value, SECOND.value}
+    assert not (bench.store.grade_folder(grade_id) / "probes.f2").exists()
+    sound(bench)
+
+
+def test_what_only_the_retrieval_check_needs_is_kept_until_the_record_is_there(
+    killed: Callable[..., str], bench: Any
+) -> None:
+    grade_id = killed("training gap: loading")
+    answers = read_history(bench.store, grade_id).finished[SECOND].answers
+    assert answers is not None
+    assert (bench.store.folder / answers.file).exists()
+    whole = bench.grade(pictures=False)
+    report = bench.resume()
+    assert report.retrieval is not None
+    assert (report.retrieval.delta, report.retrieval.delta_ci) == (
+        whole.retrieval.delta,
+        whole.retrieval.delta_ci,
+    )
+    assert bench.figures(report) == bench.figures(whole)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyboardInterrupt(),
+        SystemExit(143),
+        ZeroDivisionError("a bug of ours"),
+        SandboxFailed("the engine is gone", fix="look"),
+    ],
+    ids=["ctrl-C", "SIGTERM", "bug", "engine"],
+)
+def test_a_failure_of_ours_keeps_its_record_and_a_new_grade_takes_over_what_was_finished(
+    bench: Any, error: BaseException
+) -> None:
+    old = failed(bench, IN_THE_SECOND, error, train=None)
+    before = bench.store.report(old)
+    assert before.failure.blame in {Blame.OPERATOR, Blame.BUG}
+    report = bench.resume(old)
+    assert bench.store.reports() == [before, report]
+    assert report.grade_id != old
+    assert report.status is Status.GRADED
+    assert (report.provenance.resumes, report.provenance.resumed_from) == (1, old)
+    assert report.regimes[FIRST].tokens_file == f"grades/{old}/{FIRST.value}.npz"
+    sound(bench)
+    with pytest.raises(UsageError, match=f"was resumed as {report.grade_id}"):
+        bench.resume(old)
+    with pytest.raises(UsageError, match="it is graded"):
+        bench.resume(report.grade_id)
+
+
+def test_a_resumption_that_is_killed_is_resumed_itself(
+    killed: Callable[..., str], bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grade_id = killed(IN_THE_SECOND, train=None)
+    monkeypatch.setattr(grading.Record, "kept_in", lambda *_: _nothing())
+    with pytest.raises(Killed):
+        bench.resume(progress=stops(IN_THE_SECOND, Killed()))
+    monkeypatch.undo()
+    report = bench.resume()
+    assert (report.grade_id, report.provenance.resumes) == (grade_id, 2)
+
+
+def test_an_interrupted_resumption_leaves_one_record_which_can_be_resumed(
+    killed: Callable[..., str], bench: Any
+) -> None:
+    grade_id = killed(IN_THE_SECOND, train=None)
+    with pytest.raises(KeyboardInterrupt):
+        bench.resume(progress=stops(IN_THE_SECOND, KeyboardInterrupt()))
+    (report,) = bench.store.reports()
+    assert (report.grade_id, report.failure.code) == (grade_id, "grade.interrupted")
+    again = bench.resume(grade_id)
+    assert (again.provenance.resumes, again.provenance.resumed_from) == (2, grade_id)
+
+
+def test_the_entrys_own_failure_is_final(bench: Any, tmp_path: Path) -> None:
+    """Control: nobody is asked again because somebody resumes."""
+    folder = shutil.copytree(ROOT / "submissions_template", tmp_path / "entry")
+    (folder / "evaluate.py").write_text("#!/usr/bin/env python3\nraise SystemExit(7)\n")
+    report = bench.grade(submission=pack(folder, tmp_path / "bad.zip").path, train=None)
+    assert report.failure.blame is Blame.ENTRY
+    with pytest.raises(UsageError, match=r"it failed \(guest.no_connection\)"):
+        bench.resume(report.grade_id)
+
+
+def test_an_entry_that_fails_after_the_crash_has_failed(
+    killed: Callable[..., str], bench: Any, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(ROOT / "submissions_template", tmp_path / "entry")
+    (folder / "build.sh").write_text("#!/bin/sh\nexit 3\n")
+    grade_id = killed("running ./build.sh", submission=pack(folder, tmp_path / "bad.zip").path, train=None)
+    report = bench.resume()
+    assert (report.grade_id, report.failure.blame) == (grade_id, Blame.ENTRY)
+    assert bench.store.reports() == [report]
+
+
+def test_nothing_finished_nothing_to_take_over(bench: Any) -> None:
+    grade_id = failed(bench, "running ./build.sh", KeyboardInterrupt(), train=None)
+    with pytest.raises(UsageError, match="stopped before a regime was finished"):
+        bench.resume(grade_id)
+
+
+def other_clip(bench: Any, tmp_path: Path, name: str) -> Path:
+    folder = shutil.copytree(getattr(bench.request, name), tmp_path / getattr(bench.request, name).name)
+    (tokens,) = (path for path in folder.rglob("*") if path.is_file() and "video" in path.name)
+    content = np.fromfile(tokens, np.uint8)
+    content[5] ^= 1
+    content.tofile(tokens)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["data", "train", "submission"])
+def test_what_is_not_what_it_was_is_refused_and_the_grade_stays_as_it_is(
+    killed: Callable[..., str], bench: Any, tmp_path: Path, name: str
+) -> None:
+    """Control: digests of the zip, of the graded and of the training clip."""
+    grade_id = killed("training gap: loading")
+    before = read_history(bench.store, grade_id)
+    found = resuming.find_resumable(bench.store, None)
+    if name == "submission":
+        folder = shutil.copytree(ROOT / "submissions_template", tmp_path / "entry")
+        (folder / "more.txt").write_text("more")
+        other = pack(folder, tmp_path / "other.zip").path
+    else:
+        other = other_clip(bench, tmp_path, name)
+    with pytest.raises(ResumeRefused) as caught:
+        resumed(bench, replace(found, request=replace(found.request, **{name: other})))
+    assert caught.value.code == f"resume.other_{name}"
+    assert bench.store.grade_ids() == frozenset()
+    assert read_history(bench.store, grade_id) == before
+    assert bench.resume().status is Status.GRADED
+
+
+def resumed(bench: Any, found: Any) -> Any:
+    return resuming.resume(
+        found,
+        store=bench.store,
+        open_sandbox=lambda _, policy: resuming_sandbox(bench, policy),
+        progress=Silent(),
+    )
+
+
+def resuming_sandbox(bench: Any, policy: Any) -> Any:
+    from harness.sandbox.process import ProcessSandbox
+
+    return ProcessSandbox(policy=policy, cache=bench.cache)
+
+
+def test_another_wmc_does_not_go_on(
+    killed: Callable[..., str], bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Control: the versions in the journal."""
+    killed(IN_THE_SECOND, train=None)
+    with monkeypatch.context() as patched:
+        patched.setattr(grading, "SCORING_VERSION", 999)
+        with pytest.raises(ResumeRefused, match="scoring_version 2; this is scoring_version 999") as caught:
+            bench.resume()
+    assert caught.value.code == "resume.other_version"
+    assert bench.resume().status is Status.GRADED
+
+
+def test_a_build_that_comes_out_otherwise_is_refused(
+    killed: Callable[..., str], bench: Any, tmp_path: Path
+) -> None:
+    """Control: the digest of the built entry."""
+    folder = shutil.copytree(ROOT / "submissions_template", tmp_path / "entry")
+    (folder / "build.sh").write_text("#!/bin/sh\nhead -c 16 /dev/urandom > weights\n")
+    killed(IN_THE_SECOND, submission=pack(folder, tmp_path / "random.zip").path, train=None)
+    shutil.rmtree(bench.cache)
+    with pytest.raises(ResumeRefused) as caught:
+        bench.resume()
+    assert caught.value.code == "resume.other_build"
+    assert bench.store.grade_ids() == frozenset()
+
+
+def test_a_finished_regime_whose_file_is_damaged_is_no_regime(killed: Callable[..., str], bench: Any) -> None:
+    grade_id = killed(IN_THE_SECOND, train=None)
+    (bench.store.grade_folder(grade_id) / f"{FIRST.value}.npz").write_bytes(b"less")
+    with pytest.raises(StoreFailed, match="is not the file that its record names"):
+        bench.resume()
+    assert bench.store.grade_ids() == frozenset()
+
+
+def test_two_at_once_cannot_finish_one_grade(killed: Callable[..., str], bench: Any) -> None:
+    """Control: the lock on the journal."""
+    grade_id = killed(IN_THE_SECOND, train=None)
+    with reopen(bench.store, grade_id), pytest.raises(ResumeRefused, match="still running"):
+        bench.resume(grade_id)
+    with reopen(bench.store, grade_id), pytest.raises(UsageError, match="still running"):
+        bench.resume()
+
+
+def test_which_of_several_must_be_said(killed: Callable[..., str], bench: Any) -> None:
+    one = killed(IN_THE_SECOND, train=None)
+    asked = replace(read_history(bench.store, one).asked, grade_id="other")
+    with begin(bench.store, asked):
+        pass
+    with pytest.raises(UsageError) as caught:
+        bench.resume()
+    assert one in caught.value.message
+    assert "other (at its beginning)" in caught.value.message
+    assert bench.resume(one).grade_id == one
+
+
+def test_without_one_to_finish_those_that_failed_by_our_fault_are_named(bench: Any) -> None:
+    with pytest.raises(UsageError, match="no grade that was begun and not finished"):
+        bench.resume()
+    grade_id = failed(bench, IN_THE_SECOND, KeyboardInterrupt(), train=None)
+    with pytest.raises(UsageError) as caught:
+        bench.resume()
+    assert grade_id in caught.value.fix
+
+
+def test_a_grade_can_be_given_up_with_one_record(killed: Callable[..., str], bench: Any) -> None:
+    grade_id = killed(IN_THE_SECOND, train=None)
+    report = abandon(bench.store, grade_id)
+    assert bench.store.reports() == [report]
+    assert (report.failure.code, report.failure.blame) == ("grade.lost", Blame.OPERATOR)
+    assert "after fully autoregressive" in report.failure.message
+    assert report.entry.entry_name
+    assert report.provenance.submission_sha256
+    assert set(report.regimes.values()) == {None}
+    assert unfinished(bench.store) == ()
+    with pytest.raises(UsageError, match="has its record"):
+        abandon(bench.store, grade_id)
+    again = bench.resume(grade_id)
+    assert (again.status, again.provenance.resumed_from) == (Status.GRADED, grade_id)
+    sound(bench)
+
+
+def test_a_running_grade_is_not_given_up(killed: Callable[..., str], bench: Any) -> None:
+    """Control: the lock on the journal."""
+    grade_id = killed(IN_THE_SECOND, train=None)
+    with reopen(bench.store, grade_id), pytest.raises(ResumeRefused, match="still running"):
+        abandon(bench.store, grade_id)
+
+
+def test_a_change_of_the_machine_is_told(
+    killed: Callable[..., str], bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(IN_THE_SECOND, train=None)
+    monkeypatch.setattr("platform.platform", lambda: "a newer kernel")
+    progress = stops()
+    bench.resume(progress=progress)
+    assert any("platform" in note and "now a newer kernel" in note for note in progress.notes)
