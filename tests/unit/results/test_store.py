@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
@@ -278,3 +281,28 @@ def test_what_is_not_a_record_is_refused(value: Any) -> None:
     with pytest.raises(StoreFailed) as caught:
         GradeReport.from_json(value)
     assert caught.value.code == "store.bad_record"
+
+
+KILLED_AMID_A_COMMIT = """
+import os, signal, sys
+from pathlib import Path
+from harness.results.table import connected
+database = connected(Path(sys.argv[1]))
+database.execute("PRAGMA cache_size = 1")  # so that it is written before it is committed
+database.execute("BEGIN IMMEDIATE")
+for number in range(50):
+    database.execute("INSERT INTO grades (grade_id, finished_at, report) VALUES (?, '', ?)", (number, "x" * 5000))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_store_whose_writer_was_killed_amid_a_commit_is_read_as_it_was_before(store: Store) -> None:
+    """Control: what was not committed is undone by whoever reads next; until then SQLite lets nobody read."""
+    report = graded(store)
+    database = store.folder / "grades.sqlite"
+    killed = subprocess.run([sys.executable, "-c", KILLED_AMID_A_COMMIT, database], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert (store.folder / "grades.sqlite-journal").stat().st_size > 0
+    assert store.reports() == [report]
+    assert store.damage() == ()
+    assert store.grade_ids() == {report.grade_id}

@@ -1,0 +1,137 @@
+"""`wmc grade --resume` and `--abandon` as an operator uses them, after a real kill and after ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.intake.pack import pack
+from harness.results.audit import check_records
+from harness.results.checks import Outcome
+from harness.results.report import Status
+from harness.results.unfinished import unfinished
+
+ROOT = Path(__file__).parents[3]
+Wmc = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def wmc(bench: Any, tmp_path: Path) -> Wmc:
+    """Runs `wmc grade` with these arguments on the store."""
+
+    def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(bench, *arguments), env=places(tmp_path), capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def command(bench: Any, *arguments: Any) -> list[str]:
+    said = map(str, arguments)
+    return [sys.executable, "-m", "harness", "grade", "--store", str(bench.store.folder), *said]
+
+
+def places(folder: Path) -> dict[str, str]:
+    return {**os.environ, "XDG_CACHE_HOME": str(folder), "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture
+def stopped(bench: Any, tmp_path: Path) -> Callable[..., str]:
+    """A grade whose process got these signals once its first regime was finished; its id."""
+    folder = shutil.copytree(ROOT / "submissions_template", tmp_path / "entry")
+    text = (folder / "evaluate.py").read_text()
+    (folder / "evaluate.py").write_text(text.replace("\nfrom", "\nimport time\ntime.sleep(1)\nfrom", 1))
+    assert "sleep" in (folder / "evaluate.py").read_text()
+    submission = pack(folder, tmp_path / "slow.zip").path
+
+    def run(*signals: signal.Signals) -> str:
+        asked = (
+            submission,
+            "--data",
+            bench.request.data,
+            "--sandbox",
+            "process",
+            "--no-pictures",
+            "--seed",
+            7,
+        )
+        process = subprocess.Popen(command(bench, *asked), env=places(tmp_path), stderr=subprocess.DEVNULL)
+        while (
+            not (journals := [*bench.store.folder.glob("grades/*/journal.jsonl")])
+            or b'"kind": "finished"' not in journals[0].read_bytes()
+        ):
+            assert process.poll() is None
+            time.sleep(0.02)
+        time.sleep(0.3)
+        for each in signals:
+            process.send_signal(each)
+            time.sleep(0.05)
+        process.wait(60)
+        return journals[0].parent.name
+
+    return run
+
+
+def test_a_killed_grade_is_resumed_as_it_was_begun(
+    stopped: Callable[..., str], wmc: Wmc, bench: Any, tmp_path: Path
+) -> None:
+    grade_id = stopped(signal.SIGKILL)
+    refused = wmc("--resume", "--seed", 9, "--windows", 1, "--gpu", 0)
+    assert refused.returncode == 2
+    assert f"grade {grade_id} was not asked for like this: --seed, --windows, --gpu" in refused.stderr
+    assert bench.store.grade_ids() == frozenset()
+
+    moved = (tmp_path / "slow.zip").rename(tmp_path / "elsewhere.zip")
+    done = wmc(moved, "--resume", "--seed", 7, "--json")
+    assert done.returncode == 0, done.stderr
+    assert f"resuming grade {grade_id}, after fully autoregressive" in done.stderr
+    report = json.loads(done.stdout)
+    assert (report["grade_id"], report["status"]) == (grade_id, "graded")
+    assert (report["provenance"]["seed"], report["provenance"]["resumes"]) == (7, 1)
+
+    again = wmc("--resume", grade_id)
+    assert again.returncode == 2
+    assert "it is graded" in again.stderr
+
+
+def test_a_killed_grade_is_closed(stopped: Callable[..., str], wmc: Wmc, bench: Any) -> None:
+    grade_id = stopped(signal.SIGKILL)
+    done = wmc("--abandon", grade_id)
+    assert done.returncode == 0, done.stderr
+    assert f"grade {grade_id} is closed" in done.stderr
+    (report,) = bench.store.reports()
+    assert (report.grade_id, report.failure.code) == (grade_id, "grade.lost")
+    assert wmc("--abandon", grade_id).returncode == 2
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_leaves_one_record_or_what_can_be_resumed(
+    stopped: Callable[..., str], wmc: Wmc, bench: Any, times: int
+) -> None:
+    grade_id = stopped(*[signal.SIGINT] * times)
+    left = [found.grade_id for found in unfinished(bench.store)]
+    assert [*bench.store.grade_ids(), *left] == [grade_id]
+    done = wmc("--resume", grade_id)
+    assert done.returncode == 0, done.stderr
+    *before, report = bench.store.reports()
+    assert report.status is Status.GRADED
+    assert [each.failure.code for each in before] == ["grade.interrupted"] * (not left)
+    assert report.provenance.resumed_from == (None if left else grade_id)
+    assert {check.outcome for check in check_records(bench.store)} == {Outcome.SAME}
+
+
+def test_without_resume_a_zip_and_data_are_needed(wmc: Wmc) -> None:
+    done = wmc()
+    assert done.returncode == 2
+    assert "required: ZIP, --data" in done.stderr
