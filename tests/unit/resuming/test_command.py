@@ -46,6 +46,12 @@ def places(folder: Path) -> dict[str, str]:
     return {**os.environ, "XDG_CACHE_HOME": str(folder), "PYTHONPATH": str(ROOT)}
 
 
+def finished_one(bench: Any) -> list[Path]:
+    """The journals of grades that finished a regime."""
+    journals = bench.store.folder.glob("grades/*/journal.jsonl")
+    return [path for path in journals if b'"kind": "finished"' in path.read_bytes()]
+
+
 @pytest.fixture
 def stopped(bench: Any, tmp_path: Path) -> Callable[..., str]:
     """A grade whose process got these signals once its first regime was finished; its id."""
@@ -67,10 +73,7 @@ def stopped(bench: Any, tmp_path: Path) -> Callable[..., str]:
             7,
         )
         process = subprocess.Popen(command(bench, *asked), env=places(tmp_path), stderr=subprocess.DEVNULL)
-        while (
-            not (journals := [*bench.store.folder.glob("grades/*/journal.jsonl")])
-            or b'"kind": "finished"' not in journals[0].read_bytes()
-        ):
+        while not (journals := finished_one(bench)):
             assert process.poll() is None
             time.sleep(0.02)
         time.sleep(0.3)
