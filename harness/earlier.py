@@ -26,8 +26,6 @@ _OF_THE_GRADE = {
     "base_image": "the base image is not the one that the entry ran in",
     "entry_tree_sha256": "the entry was built again, and its build.sh did not make the same files",
 }
-
-
 _CODES = {
     "data_name": "resume.other_data",
     "data_sha256": "resume.other_data",
@@ -81,8 +79,9 @@ class Earlier:
         Raises: StoreFailed.
         """
         for finished in self.finished.values():
-            for artifact in artifacts_of_regime(finished.report):
-                read_artifact(store.folder, artifact)
+            for artifact in (*artifacts_of_regime(finished.report), finished.answers):
+                if artifact:
+                    read_artifact(store.folder, artifact)
 
     def compare(self, learned: Learned) -> None:
         """Whether what was learned is what was learned before, as far as both know it.

@@ -382,7 +382,7 @@ class Stages:
         )
         if self.earlier:
             self.earlier.compare(learned)
-        if stage not in self.journal.history.stages:
+        if not {stage, BUILT} & {*self.journal.history.stages}:  # after the build nothing more is learned
             self.journal.write(learned)
 
     def _picture_stage(self) -> PictureStage:

@@ -22,7 +22,7 @@ from harness.results.journal_lines import History, Resumed
 from harness.results.record import Record, new_grade_id
 from harness.results.report import Failure, GradeReport
 from harness.results.store import Store
-from harness.results.unfinished import unfinished
+from harness.results.unfinished import unfinished_grades
 from harness.sandbox.contract import Sandbox
 from harness.sandbox.policy import SandboxPolicy
 
@@ -202,7 +202,7 @@ def _prepared(stages: Stages, scratch: Path, admission: ExitStack) -> Ready | Wm
 
 
 def _the_only_one(store: Store) -> str:
-    found = unfinished(store)
+    found = unfinished_grades(store)
     stopped = [each for each in found if not each.is_running]
     if len(stopped) == 1:
         return stopped[0].grade_id
@@ -214,7 +214,7 @@ def _the_only_one(store: Store) -> str:
             fix="name one of them: `wmc grade --resume GRADE`",
         )
     running = "".join(f"\n  {each.in_words}" for each in found)
-    ours = [report.grade_id for report in _records(store) if _can_be_taken_over(store, report)]
+    ours = [report.grade_id for report in _every_record(store) if _can_be_taken_over(store, report)]
     raise UsageError(
         f"{store.folder} has no grade that was begun and not finished{running and ':'}{running}",
         code="usage.resume",
@@ -258,14 +258,14 @@ def _can_be_taken_over(store: Store, report: GradeReport) -> bool:
 
 def _successor(store: Store, grade_id: str) -> str | None:
     """The grade that took over what this one finished; a grade has one at most."""
-    for report in _records(store):
+    for report in _every_record(store):
         if report.provenance.resumed_from == grade_id:
             return report.grade_id
-    for each in unfinished(store):
+    for each in unfinished_grades(store):
         if each.history and each.history.asked.provenance.resumed_from == grade_id:
             return each.grade_id
     return None
 
 
-def _records(store: Store) -> list[GradeReport]:
+def _every_record(store: Store) -> list[GradeReport]:
     return store.reports() if store.grade_ids() else []

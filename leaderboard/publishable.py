@@ -104,6 +104,7 @@ def _public(provenance: Provenance) -> Provenance:
         limits={},
         durations_s={},
         admission=None,
+        resumed_from=None,  # beside the id of the grade it would be a duration
     )
 
 

@@ -34,7 +34,7 @@ class Unfinished:
         return f"{self.grade_id} ({self.history.stage if self.history else self.trouble})"
 
 
-def unfinished(store: Store) -> tuple[Unfinished, ...]:
+def unfinished_grades(store: Store) -> tuple[Unfinished, ...]:
     """Every grade of the store that has a journal and no record, oldest first; looking changes nothing.
 
     Raises: StoreFailed where the store cannot be read.

@@ -18,7 +18,7 @@ from harness.results.journal_lines import Asked, Ended, Finished, History, Learn
 from harness.results.record import Record
 from harness.results.report import EntryFacts, Provenance, RegimeReport, Status
 from harness.results.store import Store
-from harness.results.unfinished import unfinished
+from harness.results.unfinished import unfinished_grades
 from harness.scoring.state_probe import StateProbe
 
 PROVENANCE = Provenance(
@@ -147,7 +147,7 @@ def test_a_figure_that_was_edited_is_taken_for_no_figure(store: Store) -> None:
     with pytest.raises(StoreFailed, match="line 2: its digest") as caught:
         read_history(store, "g")
     assert caught.value.code == "store.bad_journal"
-    (found,) = unfinished(store)
+    (found,) = unfinished_grades(store)
     assert "line 2" in str(found.trouble)
 
 
@@ -185,23 +185,23 @@ def test_a_full_disk_is_the_operators_and_the_journal_goes_on_afterwards(
 
 
 def test_a_grade_is_unfinished_until_it_has_its_record(store: Store) -> None:
-    assert unfinished(store) == ()
+    assert unfinished_grades(store) == ()
     record = Record(provenance=PROVENANCE, grade_id="g")
     with begin(store, ASKED) as journal:
         journal.write(LEARNED)
-        (found,) = unfinished(store)
+        (found,) = unfinished_grades(store)
         assert found.is_running
         assert "still running" in found.in_words
         with record.kept_in(store, journal):
             pass
-        assert unfinished(store) == ()
-    assert unfinished(store) == ()
+        assert unfinished_grades(store) == ()
+    assert unfinished_grades(store) == ()
     assert read_history(store, "g").has_ended
 
 
 def test_a_grade_whose_process_is_gone_says_how_far_it_came(store: Store) -> None:
     written(store, LEARNED)
-    (found,) = unfinished(store)
+    (found,) = unfinished_grades(store)
     assert (found.grade_id, found.is_running) == ("g", False)
     assert found.in_words == "g (after the entry was built)"
 
@@ -237,4 +237,4 @@ def test_a_second_interruption_while_the_record_is_written_loses_and_doubles_not
     with pytest.raises(KeyboardInterrupt), begin(store, ASKED) as journal, record.kept_in(store, journal):
         raise KeyboardInterrupt
     assert len(store.grade_ids()) == (when == "after")
-    assert [found.grade_id for found in unfinished(store)] == ([] if when == "after" else ["g"])
+    assert [found.grade_id for found in unfinished_grades(store)] == ([] if when == "after" else ["g"])

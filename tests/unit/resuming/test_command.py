@@ -19,7 +19,7 @@ from harness.intake.pack import pack
 from harness.results.audit import check_records
 from harness.results.checks import Outcome
 from harness.results.report import Status
-from harness.results.unfinished import unfinished
+from harness.results.unfinished import unfinished_grades
 
 ROOT = Path(__file__).parents[3]
 Wmc = Callable[..., subprocess.CompletedProcess[str]]
@@ -123,7 +123,7 @@ def test_ctrl_c_leaves_one_record_or_what_can_be_resumed(
     stopped: Callable[..., str], wmc: Wmc, bench: Any, times: int
 ) -> None:
     grade_id = stopped(*[signal.SIGINT] * times)
-    left = [found.grade_id for found in unfinished(bench.store)]
+    left = [found.grade_id for found in unfinished_grades(bench.store)]
     assert [*bench.store.grade_ids(), *left] == [grade_id]
     done = wmc("--resume", grade_id)
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ from harness.progress import Silent
 from harness.results.audit import audit_store
 from harness.results.checks import Outcome
 from harness.results.journal import FILE_NAME
-from harness.results.unfinished import unfinished
+from harness.results.unfinished import unfinished_grades
 
 SEED = 20_261_130
 
@@ -42,12 +42,12 @@ def finish(bench: Any, undisturbed: Any) -> None:
         assert not recorded
         report = bench.grade()
     elif recorded:  # it was killed once it had its record
-        assert unfinished(bench.store) == ()
+        assert unfinished_grades(bench.store) == ()
         with pytest.raises(UsageError, match="it is graded"):
             bench.resume(journals[0].parent.name)
         (report,) = bench.store.reports()
     else:  # killed once, or once more while it was resumed
-        (stopped,) = unfinished(bench.store)
+        (stopped,) = unfinished_grades(bench.store)
         assert not stopped.is_running
         done = dict(stopped.history.finished)
         report = bench.resume()
@@ -57,7 +57,7 @@ def finish(bench: Any, undisturbed: Any) -> None:
             assert report.regimes[regime].seconds_per_frame == finished.report.seconds_per_frame, "run again"
     assert bench.figures(report) == bench.figures(undisturbed.report)
     assert bench.store.reports() == [report]
-    assert unfinished(bench.store) == ()
+    assert unfinished_grades(bench.store) == ()
     checks = audit_store(bench.store, key=None, progress=Silent())
     assert {check.outcome for check in checks} == {Outcome.SAME}
 
@@ -79,7 +79,7 @@ def test_a_grade_that_is_killed_anywhere_is_finished_with_the_same_figures(
     """Every other one is killed once more while it is resumed."""
     rng = random.Random(f"{SEED} anywhere {round_}")
     assert bench.child(kill_at=rng.randrange(len(undisturbed.done))) is None
-    if round_ % 2 and unfinished(bench.store):
+    if round_ % 2 and unfinished_grades(bench.store):
         bench.child(kill_at=rng.randrange(len(undisturbed.done) // 2), resumes=True)
     finish(bench, undisturbed)
 

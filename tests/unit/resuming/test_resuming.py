@@ -21,7 +21,7 @@ from harness.results.audit import audit_store
 from harness.results.checks import Outcome
 from harness.results.journal import begin, read_history, reopen
 from harness.results.report import Status
-from harness.results.unfinished import unfinished
+from harness.results.unfinished import unfinished_grades
 from harness.resuming import abandon
 
 ROOT = Path(__file__).parents[3]
@@ -69,7 +69,7 @@ def killed(bench: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
             patched.setattr(grading.Record, "scored", lambda *_: _nothing())
             with pytest.raises(Killed):
                 bench.grade(stops(at, Killed()), pictures=False, **changes)
-        (found,) = (each for each in unfinished(bench.store) if not each.is_running)
+        (found,) = (each for each in unfinished_grades(bench.store) if not each.is_running)
         return str(found.grade_id)
 
     return run
@@ -186,6 +186,23 @@ def test_an_interrupted_resumption_leaves_one_record_which_can_be_resumed(
     assert (report.grade_id, report.failure.code) == (grade_id, "grade.interrupted")
     again = bench.resume(grade_id)
     assert (again.provenance.resumes, again.provenance.resumed_from) == (2, grade_id)
+
+
+def test_what_was_taken_over_is_compared_even_when_that_is_killed_again(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Control: a journal never knows less of the built entry than before."""
+    folder = shutil.copytree(ROOT / "submissions_template", tmp_path / "entry")
+    (folder / "build.sh").write_text("#!/bin/sh\nhead -c 16 /dev/urandom > weights\n")
+    submission = pack(folder, tmp_path / "random.zip").path
+    old = failed(bench, IN_THE_SECOND, KeyboardInterrupt(), submission=submission, train=None)
+    monkeypatch.setattr(resuming.Journal, "withdraw", lambda _: None)  # as after SIGKILL
+    with pytest.raises(Killed):
+        bench.resume(old, stops("opening", Killed()))
+    shutil.rmtree(bench.cache)
+    with pytest.raises(ResumeRefused) as caught:
+        bench.resume()
+    assert caught.value.code == "resume.other_build"
 
 
 def test_the_entrys_own_failure_is_final(bench: Any, tmp_path: Path) -> None:
@@ -335,7 +352,7 @@ def test_a_grade_can_be_given_up_with_one_record(killed: Callable[..., str], ben
     assert report.entry.entry_name
     assert report.provenance.submission_sha256
     assert set(report.regimes.values()) == {None}
-    assert unfinished(bench.store) == ()
+    assert unfinished_grades(bench.store) == ()
     with pytest.raises(UsageError, match="has its record"):
         abandon(bench.store, grade_id)
     again = bench.resume(grade_id)
