@@ -69,6 +69,7 @@ def stopped(bench: Any, tmp_path: Path) -> Callable[..., str]:
             "--sandbox",
             "process",
             "--no-pictures",
+            "--no-review",
             "--seed",
             7,
         )

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from harness import grading, resuming
-from harness.errors import Blame, ResumeRefused, SandboxFailed, StoreFailed, UsageError
+from harness.admission import Rules
+from harness.errors import Blame, NotAdmitted, ResumeRefused, SandboxFailed, StoreFailed, UsageError
 from harness.intake.pack import pack
 from harness.progress import Silent
 from harness.protocol.regimes import Regime
@@ -375,3 +376,25 @@ def test_a_change_of_the_machine_is_told(
     progress = stops()
     bench.resume(progress=progress)
     assert any("platform" in note and "now a newer kernel" in note for note in progress.notes)
+
+
+def test_a_submission_that_is_not_admitted_leaves_no_grade_to_finish(bench: Any) -> None:
+    """Control: the journal is withdrawn."""
+    with pytest.raises(NotAdmitted):
+        bench.grade(rules=Rules(), train=None)
+    assert unfinished_grades(bench.store) == ()
+    assert not [*(bench.store.folder / "grades").glob("*/journal.jsonl")]
+
+
+def test_whoever_is_not_admitted_any_more_can_be_resumed_later(
+    killed: Callable[..., str], bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Control: a resumed grade is admitted like any other, and a refusal changes nothing."""
+    grade_id = killed(IN_THE_SECOND, train=None, rules=Rules(review=False))
+    (bench.store.folder / "fairness.toml").write_text("attempts = 0\ndays = 7\n")
+    with pytest.raises(NotAdmitted):
+        bench.resume()
+    assert [found.grade_id for found in unfinished_grades(bench.store)] == [grade_id]
+    (bench.store.folder / "fairness.toml").unlink()
+    report = bench.resume()
+    assert (report.status, report.provenance.admission.attempt) == (Status.GRADED, 1)
