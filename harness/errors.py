@@ -73,7 +73,7 @@ class ManifestRejected(_UsuallyOneCode):
         lines = "\n".join(f"  {problem.field} {problem.message}: {problem.fix}" for problem in problems)
         super().__init__(
             f"wmc.toml has {'a mistake' if len(problems) == 1 else f'{len(problems)} mistakes'}:\n{lines}",
-            fix="mend what is named above; submissions_template/wmc.toml shows every key",
+            fix="mend what is named above; `wmc new FOLDER` makes one that shows every key",
         )
         self.problems = problems
 

@@ -19,6 +19,7 @@ from harness.cli import (
     grade,
     host,
     leaderboard,
+    new,
     notice,
     regrade,
     retrieval,
@@ -35,8 +36,9 @@ from harness.cli.grade_view import without_record
 from harness.errors import Blame, OutputFailed, WmcError
 
 _COMMANDS = (
-    submit,
+    new,
     check,
+    submit,
     review,
     grade,
     regrade,
