@@ -6,7 +6,7 @@ This is the only module that knows the order of the stages. Each hands a value t
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -26,6 +26,7 @@ from harness.looking import PictureStage
 from harness.pictures import NOT_LOOKED_AT, open_viewer
 from harness.progress import Progress
 from harness.protocol.conversation import GATE_VERSION, Limits
+from harness.protocol.host import Prediction, Sink
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.reporting import entry_facts, regime_report, with_pictures
 from harness.results.record import Record
@@ -75,15 +76,31 @@ class GradeRequest:
     rules: Rules | None = None
 
 
-def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Progress) -> GradeReport:
+def _nobody(_regime: Regime) -> None:
+    """Listens to nothing."""
+
+
+def grade(
+    request: GradeRequest,
+    *,
+    sandbox: Sandbox,
+    store: Store,
+    progress: Progress,
+    listening: Callable[[Regime], Sink | None] = _nobody,
+) -> GradeReport:
     """Grade one submission; its record, scored or failed, is in the store when this returns or raises.
+
+    `listening` says who hears each scored prediction of a regime beside us, truth and all: nobody who tells an entrant
+    of it, unless the data is the entrant's own.
 
     Raises: an interruption, a bug of ours (both recorded first), NotAdmitted, which leaves no record, for nothing was
     graded, and StoreFailed when the record cannot be kept. Once there are scores, an interruption costs only what
     comes after them.
     """
     record = Record(provenance=_provenance(request, sandbox))
-    stages = _Stages(request=request, sandbox=sandbox, store=store, progress=progress, record=record)
+    stages = _Stages(
+        request=request, sandbox=sandbox, store=store, progress=progress, record=record, listening=listening
+    )
     with (
         ExitStack() as admission,  # until its record is kept
         record.kept_in(store),
@@ -105,6 +122,17 @@ def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Pr
                 stages.judge(check, results, gap, scan)
             stages.look_at_pictures(check, results, exam)
     return record.report
+
+
+def _heard_by(*listeners: Sink | None) -> Sink:
+    """Tells every one of them that is there."""
+
+    def tell(prediction: Prediction) -> None:
+        for listener in listeners:
+            if listener:
+                listener(prediction)
+
+    return tell
 
 
 def _provenance(request: GradeRequest, sandbox: Sandbox) -> Provenance:
@@ -133,6 +161,7 @@ class _Stages:
     store: Store
     progress: Progress
     record: Record
+    listening: Callable[[Regime], Sink | None]
 
     def open_data(self) -> Exam:
         request = self.request
@@ -233,9 +262,8 @@ class _Stages:
 
     def run(self, regime: Regime, exam: Exam, built: BuiltEntry, check: CopyCheck | None) -> Result:
         """One regime, in a sandbox and with a gate of its own."""
-        conduct = partial(
-            examine, exam=exam, progress=self.progress, tap=check.tap(regime) if check else None
-        )
+        tap = _heard_by(check.tap(regime) if check else None, self.listening(regime))
+        conduct = partial(examine, exam=exam, progress=self.progress, tap=tap)
         return self._asker().ask(regime, exam, built, conduct)
 
     def keep(self, result: Result, exam: Exam) -> None:

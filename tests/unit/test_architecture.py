@@ -26,6 +26,7 @@ LAYERS = (
         "harness.reviewing",
     },
     {"harness.panels", "harness.reporting", "harness.rescoring"},
+    {"harness.forecast", "harness.hints"},
     {"harness.notice", "harness.pictures", "harness.strips", "harness.suspects", "harness.train_gap"},
     {"harness.exam", "harness.results"},
     {"harness.intake", "harness.sandbox", "harness.scoring", "harness.retrieval"},

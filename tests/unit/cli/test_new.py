@@ -89,7 +89,7 @@ def test_without_a_terminal_what_is_missing_is_named_by_its_flag(run, tmp_path):
 
 
 def test_a_value_no_manifest_may_hold_is_refused_before_anything_is_made(run, tmp_path):
-    with pytest.raises(UsageError, match="--user-name.*ada lovelace.*not a user name"):
+    with pytest.raises(UsageError, match=r"--user-name.*ada lovelace.*not a user name"):
         run("my-entry", "--user-name", "ada lovelace", "--email", "ada@example.org")
     assert list(tmp_path.iterdir()) == []
 
