@@ -127,7 +127,7 @@ class Listener:
         """What may be wrong, a sentence or two each; nothing where nothing stands out of the noise."""
         if not self.heard:
             return ()
-        found = (self._misread(), self._probabilities(), self._not_the_next(), self._tokens())
+        found = (self._misread() or self._tokens(), self._probabilities(), self._not_the_next())
         return tuple(hint for hint in found if hint)
 
     def _misread(self) -> str | None:
@@ -167,9 +167,9 @@ class Listener:
             return None
         return (
             f"your logits fit the frame that was shown last ({shown:.2f} nats per token), not the next ({loss:.2f}; a "
-            f"uniform guess has {CHALLENGE.uniform_loss:.2f}): either predict is for the frame that was, not the one that "
-            "comes, or it is too sure that nothing changes. To repeat the last frame with as much doubt as its bits do "
-            f"change would cost {doubt:.2f}"
+            f"uniform guess has {CHALLENGE.uniform_loss:.2f}): either predict is for the frame that was, not for the "
+            "one that comes, or it is too sure that nothing changes. To repeat the last frame with as much doubt as "
+            f"its bits do change would cost {doubt:.2f}"
         )
 
     def _copying_with_the_right_doubt(self) -> float:
@@ -183,7 +183,8 @@ class Listener:
         if not (compared and swapped > 0.9 * compared and equal < 0.5 * compared):
             return None
         return (
-            "your tokens have their two digits in the other order than your logits: a token is factor_0 + 512 * factor_1"
+            "your tokens have their two digits in the other order than your logits: a token is "
+            f"factor_0 + {CHALLENGE.factor_vocab} * factor_1"
         )
 
     def _cost(self, name: str, *, like: str | None = None) -> NDArray[np.float64]:

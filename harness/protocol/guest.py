@@ -173,9 +173,8 @@ class _Session:
                 f"predict() returned {type(prediction).__name__}; expected a pair (logits, tokens)"
             )
         grid = (self.hello["height"], self.hello["width"])
-        logits, tokens = (
-            _as_array(f"predict() returned {name}", x) for name, x in zip(("logits", "tokens"), prediction)
-        )
+        logits = _as_array("predict() returned logits", prediction[0])
+        tokens = _as_array("predict() returned tokens", prediction[1])
         if tokens.shape == self._logits_shape(grid):
             raise ValueError("predict() returned (tokens, logits); expected the pair (logits, tokens)")
         logits_BHWFV = self._checked_logits("predict", logits, grid)

@@ -105,7 +105,7 @@ def test_each_wrong_way_to_return_logits_gets_its_own_hint(name: str) -> None:
         answer = honest(frames)
         return Answer(np.ascontiguousarray(spoil(answer.logits_BHWFV)), answer.tokens_BHW)
 
-    (hint,) = [hint for hint in listen(mistaken, film()) if "tokens have" not in hint]
+    (hint,) = listen(mistaken, film())
     assert words in hint
     assert ", and if " not in hint
     found = re.search(r"your loss would be ([0-9.]+) instead", hint)
@@ -203,7 +203,7 @@ def test_one_window_is_too_little_to_say_anything() -> None:
                 t=t,
                 target_BHW=frames_TBHW[t],
                 logits_BHWFV=logits,
-                tokens_BHW=frames_TBHW[t - 1],
+                tokens_BHW=np.zeros_like(frames_TBHW[t]),
             )
         )
-    assert [hint for hint in listener.hints() if "your loss would be" in hint] == []
+    assert listener.hints() == ()

@@ -81,8 +81,14 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
     "the pair turned round": (lambda logits, tokens: (tokens, logits), r"\(tokens, logits\); expected"),
     "no tokens": (lambda logits, tokens: logits, "ndarray; expected a pair"),
     "nothing": (lambda logits, tokens: None, "NoneType; expected a pair"),
-    "float tokens": (lambda logits, tokens: (logits, tokens.astype(float)), r"float64; .*astype\(np.uint32\)"),
-    "tokens of one window": (lambda logits, tokens: (logits, tokens[0]), r"shape \[16, 16\].*axis is missing"),
+    "float tokens": (
+        lambda logits, tokens: (logits, tokens.astype(float)),
+        r"float64; .*astype\(np.uint32\)",
+    ),
+    "tokens of one window": (
+        lambda logits, tokens: (logits, tokens[0]),
+        r"shape \[16, 16\].*axis is missing",
+    ),
     "two factors": (
         lambda logits, tokens: (logits, np.stack([tokens % 512, tokens // 512], -1)),
         r"\[2, 16, 16, 2\].*factors of tokens.*factor_0 \+ 512 \* factor_1",
@@ -91,7 +97,10 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
         lambda logits, tokens: (logits, np.stack([tokens % 512, tokens // 512], 1)),
         "these are the factors of tokens",
     ),
-    "tokens in a row": (lambda logits, tokens: (logits, tokens.reshape(2, 256)), r"reshape\(2, 16, 16\) fits"),
+    "tokens in a row": (
+        lambda logits, tokens: (logits, tokens.reshape(2, 256)),
+        r"reshape\(2, 16, 16\) fits",
+    ),
     "token too large": (lambda logits, tokens: (logits, tokens + (1 << 18) + 1), r"outside \[0, 262144\)$"),
     "signed token": (lambda logits, tokens: (logits, tokens.astype(int) - 1), r"token -1, outside"),
     "mask token": (lambda logits, tokens: (logits, tokens + (1 << 18)), "262144, outside.*masked positions"),
@@ -114,7 +123,10 @@ def test_a_wrong_prediction_is_explained(
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda logits: logits.requires_grad_(), r"on cpu of torch.float32.*\.detach\(\)\.float\(\)\.cpu\(\)"),
+        (
+            lambda logits: logits.requires_grad_(),
+            r"on cpu of torch.float32.*\.detach\(\)\.float\(\)\.cpu\(\)",
+        ),
         (lambda logits: logits.bfloat16(), r"of torch.bfloat16, which numpy cannot read"),
         (lambda logits: logits.to("meta"), r"on meta of torch.float32"),  # stands for a GPU
     ],
@@ -156,7 +168,9 @@ def test_double_precision_is_noted_in_the_log(
 
     with guest_channel(Double) as channel:
         ask_once(channel)
-    assert re.findall(rf"{guest.NOTE}predict\(\) returns float64; it is sent as float32", capsys.readouterr().err)
+    assert re.findall(
+        rf"{guest.NOTE}predict\(\) returns float64; it is sent as float32", capsys.readouterr().err
+    )
 
 
 def test_float64_logits_are_sent_as_the_declared_type(guest_channel: Any, last_frame: type) -> None:
