@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.check_view import notes_in_logs, show_forecasts
+from harness.cli.check_view import memory_of_processes, notes_in_logs, show_forecasts
 from harness.cli.console import Console
 from harness.cli.grade_options import add_grade_options, grade_request, pick_sandbox
 from harness.cli.grade_view import show_log_tails, show_report
 from harness.errors import UsageError
 from harness.protocol.regimes import Regime
+from harness.text import printable
 
 if TYPE_CHECKING:
     from harness.forecast import Forecast
@@ -80,7 +81,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
         beside = {"hints": hints, "forecast": to_plain(forecasts)}
         code = show_report(report, console, as_json=args.json, beside=beside)
     if forecasts:
-        show_forecasts(forecasts, console, as_json=args.json)
+        show_forecasts(forecasts, console, data=printable(request.data.resolve().name), as_json=args.json)
+        if sandbox.name == "process":
+            console.note(memory_of_processes())
     for hint in hints:
         console.warn(f"hint: {hint}")
     if not args.json:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +17,15 @@ if TYPE_CHECKING:
     from harness.forecast import Forecast, Span
 
 _MOST_NOTES = 5
+_RUSAGE_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
-def show_forecasts(forecasts: Sequence[Sequence[Forecast]], console: Console, *, as_json: bool) -> None:
+def show_forecasts(
+    forecasts: Sequence[Sequence[Forecast]], console: Console, *, data: str, as_json: bool
+) -> None:
     """A table, a column for each number of windows; what would be stopped is a warning on stderr."""
     if not as_json:
-        console.show(_table(forecasts))
+        console.show(_table(forecasts, data))
     for forecast in forecasts[-1]:
         _warn(forecast, console)
 
@@ -38,6 +43,17 @@ def notes_in_logs(folder: Path) -> Iterator[str]:
     yield from list(dict.fromkeys(lines))[:_MOST_NOTES]
 
 
+def memory_of_processes() -> str:
+    """What an entry's largest process used, where it is a child of ours, in words."""
+    from harness.sandbox.policy import GIB, SandboxPolicy
+
+    peak_bytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _RUSAGE_UNIT_BYTES
+    return (
+        f"memory: at most {peak_bytes / GIB:.1f} GiB in its largest process; all of them together may have "
+        f"{SandboxPolicy.run.memory_bytes / GIB:.0f} GiB"
+    )
+
+
 def in_words(seconds: float) -> str:
     """A duration as one would say it, to two digits at most."""
     for unit, length_s in (("h", 3600.0), ("min", 60.0), ("s", 1.0)):
@@ -47,18 +63,24 @@ def in_words(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 0.1 else "under 0.1 s"
 
 
-def _table(forecasts: Sequence[Sequence[Forecast]]) -> Table:
+def _table(forecasts: Sequence[Sequence[Forecast]], data: str) -> Table:
+    from harness.forecast import PUBLIC_VAL_WINDOWS
+
+    counts = [column[0].windows for column in forecasts]
+    names = [
+        f"{count} are 1X's val" if count == PUBLIC_VAL_WINDOWS else f"{count} are {data}" for count in counts
+    ]
     table = number_table(
         "all of it would take about",
         first="regime",
         numbers=(
-            *(f"{column[0].windows} windows" for column in forecasts),
+            *(f"{count} windows" for count in counts),
             "allowed",
             "slow reply",
             "allowed",
         ),
-        caption=f"as long as these took, on this machine; replies for {forecasts[-1][0].most_at_once} windows at "
-        "once: max_batch sets how many",
+        caption=f"{', '.join(names)}; at the speed of the few above, on this machine; a reply is for "
+        f"{forecasts[-1][0].most_at_once} windows at once, or max_batch if that is less",
     )
     for row in zip(*forecasts, strict=True):
         table.add_row(
