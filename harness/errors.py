@@ -164,6 +164,12 @@ class DownloadFailed(WmcError):
     blame = Blame.OPERATOR
 
 
+class UploadFailed(WmcError):
+    """The Hub did not take what was to be given to it."""
+
+    blame = Blame.OPERATOR
+
+
 class TrainingFailed(WmcError):
     """A training run cannot go on: the numbers ran away, or the memory is too small."""
 

@@ -61,8 +61,12 @@ class EntryManifest:
     @property
     def zip_name(self) -> str:
         """`<user>-<entry>.zip`, in characters every file system takes."""
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", self.entry_name).strip("-.") or "entry"
-        return f"{self.user_name}-{slug}.zip"
+        return f"{self.user_name}-{self.slug}.zip"
+
+    @property
+    def slug(self) -> str:
+        """The entry's name in characters every file system takes; two names may have the same."""
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.entry_name).strip("-.") or "entry"
 
 
 def parse_manifest(text: bytes) -> EntryManifest:
