@@ -183,7 +183,13 @@ class Taking:
             )
             self.hub.files[value["path"]] = content
         self.hub.commits.append(header["value"]["summary"])
-        return _json({"commitUrl": f"{self.hub.url}/commit", "commitOid": "2" * 40, "pullRequestUrl": None})
+        return _json(
+            {
+                "commitUrl": f"{self.hub.url}/datasets/{self.hub.repository}/commit/{'2' * 40}",
+                "commitOid": "2" * 40,
+                "pullRequestUrl": None,
+            }
+        )
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -220,26 +226,30 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(chunks)
 
+    def _taken(self, path: str, body: bytes) -> Reply | None:
+        """The answer to whoever brings something; None to others."""
+        taking = Taking(self.hub)
+        if part := _PART.fullmatch(path):
+            return taking.part(part["oid"], int(part["part"]), body)
+        if whole := _COMPLETE.fullmatch(path):
+            return taking.complete(whole["oid"])
+        answers = {
+            _INFO: taking.info,
+            _PATHS: taking.paths,
+            _PREUPLOAD: taking.preupload,
+            _BATCH: taking.batch,
+            _COMMIT: taking.commit,
+        }
+        for pattern, answer in answers.items():
+            if (match := pattern.fullmatch(path)) and match["repo"] == self.hub.repository:
+                refused = not self.hub.may_write and pattern in (_PREUPLOAD, _BATCH, _COMMIT)
+                return _error(403, "") if refused else answer(body)
+        return None
+
     def _honest(self, request: Request) -> Reply:
         url = urlsplit(request.path)
-        taking = Taking(self.hub)
-        if part := _PART.fullmatch(url.path):
-            return taking.part(part["oid"], int(part["part"]), request.body)
-        if whole := _COMPLETE.fullmatch(url.path):
-            return taking.complete(whole["oid"])
-        for pattern, answer in (
-            (_INFO, taking.info),
-            (_PATHS, taking.paths),
-            (_PREUPLOAD, taking.preupload),
-            (_BATCH, taking.batch),
-            (_COMMIT, taking.commit),
-        ):
-            if match := pattern.fullmatch(url.path):
-                if match["repo"] != self.hub.repository:
-                    return _error(401, "RepoNotFound")
-                if not self.hub.may_write and answer in (taking.preupload, taking.batch, taking.commit):
-                    return _error(403, "")
-                return answer(request.body)
+        if taken := self._taken(url.path, request.body):
+            return taken
         match = _API.fullmatch(url.path) or _RESOLVE.fullmatch(url.path)
         if match is None or match["repo"] != self.hub.repository:
             return _error(401, "RepoNotFound")
