@@ -136,22 +136,29 @@ def _take(file: HubFile, folder: Path, progress: Progress) -> Received | Refused
         slug=match["slug"],
         is_new=True,
     )
+    note = folder / f"{received.file.removesuffix('.zip')}.refused.json"
     if (folder / received.file).exists():
         return replace(received, is_new=False)
-    note = folder / f"{received.file.removesuffix('.zip')}.refused.json"
     if note.exists():
         return _refused_before(note)
     if file.sha256 not in (None, received.sha256):
         return _refused(shown, _misplaced(f"the Hub lists it with another digest, {file.sha256}"))
+    return _fetched(file, folder / received.file, note, received, progress)
+
+
+def _fetched(
+    file: HubFile, target: Path, note: Path, received: Received, progress: Progress
+) -> Received | Refused:
+    """What is made of it; what is refused for good is noted, so that it need not be fetched again."""
     try:
-        _fetch_and_open(file, folder / received.file, received, progress)
+        _fetch_and_open(file, target, received, progress)
     except (ArchiveRejected, ManifestRejected) as error:
-        refused = _refused(shown, error)
-        with whole_file(note) as stream:  # what was once refused need not be fetched again
+        refused = _refused(file.path, error)
+        with whole_file(note) as stream:
             stream.write(json.dumps(asdict(refused), indent=2).encode())
         return refused
     except (DownloadFailed, IntakeFailed) as error:
-        return replace(_refused(shown, error), comes_again=True)
+        return replace(_refused(file.path, error), comes_again=True)
     return received
 
 
@@ -165,7 +172,7 @@ def _fetch_and_open(file: HubFile, target: Path, expected: Received, progress: P
     headers = {**build_hf_headers(library_name="wmc"), "Accept-Encoding": "identity"}
     arrived = target.with_name(f".{expected.sha256}.arrived")
     try:
-        with explained(file.path):
+        with explained(ZIP_NAME):
             fetch(file, arrived, headers=headers, progress=progress)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".wmc-inbox-") as work:
             entry = open_archive(arrived, Path(work, "entry"), progress=progress)

@@ -1,4 +1,4 @@
-"""A stand-in of the Hub on loopback: what huggingface_hub 2 asks for downloads, and for uploads without hf_xet."""
+"""A stand-in of the Hub on loopback: what huggingface_hub asks of it for downloads, and for uploads without hf_xet."""
 
 from __future__ import annotations
 
