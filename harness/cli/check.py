@@ -106,7 +106,8 @@ def _next(args: argparse.Namespace, request: GradeRequest) -> str:
     """The command an entrant gives now."""
     entry, data = (shlex.quote(str(path)) for path in (args.entry, args.data))
     if request.max_windows is not None:
-        return f"wmc check {entry} --data {data} grades all of it"
+        where = " --sandbox process" * (args.sandbox == "process")
+        return f"wmc check {entry} --data {data}{where} grades all of it"
     return f"wmc submit {entry}" if args.entry.is_dir() else f"send {entry}"
 
 

@@ -1,4 +1,4 @@
-"""An organiser's inbox against a stand-in of the Hub: each submission once, checked, and no bad one stops the others."""
+"""An inbox against a stand-in of the Hub: each submission once, checked, and no bad one stops the others."""
 
 from __future__ import annotations
 
