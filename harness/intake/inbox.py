@@ -88,7 +88,14 @@ def fetch_submissions(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputFailed(f"{folder} cannot be made: {error}", fix="name another folder with -o") from error
-    outcomes = [_take(file, folder, progress) for file in _listed(repository, endpoint, progress)]
+    files = _listed(repository, endpoint, progress)
+    try:
+        outcomes = [_take(file, folder, progress) for file in files]
+    except OSError as error:
+        raise OutputFailed(
+            f"{folder} cannot be written to: {error}",
+            fix="make room, or see to its rights; then run the same command again",
+        ) from error
     return Inbox(
         received=tuple(outcome for outcome in outcomes if isinstance(outcome, Received)),
         refused=tuple(outcome for outcome in outcomes if isinstance(outcome, Refused)),

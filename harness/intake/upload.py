@@ -33,6 +33,7 @@ ZIP_NAME = "entry.zip"
 _PAUSES_S = (2, 8, 30)
 _MIB = 1 << 20
 _AGAIN = "run the same command again: what has arrived is not sent again"
+_NO_XET = "; where only the Hub's chunk store is out of reach, HF_HUB_DISABLE_XET=1 does without it"
 _TOKEN = "set HF_TOKEN to a token of yours that may write (https://huggingface.co/settings/tokens)"
 _ODD_REPLY = (AttributeError, KeyError, TypeError, ValueError)
 _PASSES = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED, HTTPStatus.TOO_MANY_REQUESTS})
@@ -89,7 +90,6 @@ def upload(packed: Packed, repository: str, *, endpoint: str | None = None, prog
     """
     check_ready(repository)
     from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import OfflineModeIsEnabled
 
     api = HfApi(endpoint=endpoint or constants.ENDPOINT, library_name="wmc")
     title = f"uploading {packed.path.name} to {repository} ({max(1, packed.size_bytes // _MIB)} MiB)"
@@ -98,7 +98,7 @@ def upload(packed: Packed, repository: str, *, endpoint: str | None = None, prog
         while True:
             try:
                 return _put(api, packed, repository)
-            except (transport_error(), OfflineModeIsEnabled, RuntimeError, *_ODD_REPLY) as error:
+            except (transport_error(), OSError, RuntimeError, *_ODD_REPLY) as error:
                 # What befell one file comes wrapped in a RuntimeError.
                 cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
                 failure = _failure(cause, repository)
@@ -182,10 +182,11 @@ def _receipt(packed: Packed) -> dict[str, Any]:
 
 def _passes(error: BaseException) -> bool:
     """Whether it may be over in a moment: a cut connection, the Hub's own trouble, somebody else's commit."""
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     if not isinstance(error, HfHubHTTPError):
-        return isinstance(error, (transport_error(), RuntimeError))
+        passing = (transport_error(), ConnectionError, TimeoutError, RuntimeError)
+        return isinstance(error, passing) and not isinstance(error, OfflineModeIsEnabled)
     status = error.response.status_code
     return status in _PASSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
@@ -200,14 +201,14 @@ def _failure(error: BaseException, repository: str) -> UploadFailed:
         return UploadFailed(
             "HF_HUB_OFFLINE forbids uploads", code="upload.offline", fix="unset HF_HUB_OFFLINE"
         )
-    if isinstance(error, transport_error()):
+    if isinstance(error, (transport_error(), ConnectionError, TimeoutError)):
         return UploadFailed(
             f"the Hub cannot be reached: {error}",
             code="upload.unreachable",
-            fix=f"check the network and proxy (HTTPS_PROXY); then {_AGAIN}",
+            fix=f"check the network and proxy (HTTPS_PROXY); then {_AGAIN}{_NO_XET}",
         )
-    if isinstance(error, RuntimeError):
-        return UploadFailed(f"the upload stopped: {error}", code="upload.stopped", fix=_AGAIN)
+    if isinstance(error, (RuntimeError, OSError)):
+        return UploadFailed(f"the upload stopped: {error}", code="upload.stopped", fix=_AGAIN + _NO_XET)
     return UploadFailed(
         f"what answers is not a Hub: {type(error).__name__}: {error}",
         code="upload.not_a_hub",

@@ -216,6 +216,20 @@ def test_nobody_listening_is_unreachable(inbox: Any, packed: Packed) -> None:
     assert failure(inbox, packed).code == "upload.unreachable"
 
 
+def test_a_chunk_store_out_of_reach_is_named_and_the_way_round_it(
+    inbox: Any, packed: Packed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What hf_xet raises is an OSError of its own."""
+    from huggingface_hub import constants
+
+    pytest.importorskip("hf_xet")
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    error = failure(inbox, packed)
+    assert error.code == "upload.unreachable"
+    assert "HF_HUB_DISABLE_XET" in error.fix
+    assert not inbox.files
+
+
 def test_offline_mode_is_named(inbox: Any, packed: Packed, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
