@@ -73,7 +73,7 @@ class ManifestRejected(_UsuallyOneCode):
         lines = "\n".join(f"  {problem.field} {problem.message}: {problem.fix}" for problem in problems)
         super().__init__(
             f"wmc.toml has {'a mistake' if len(problems) == 1 else f'{len(problems)} mistakes'}:\n{lines}",
-            fix="mend what is named above; submissions_template/wmc.toml shows every key",
+            fix="mend what is named above; `wmc new FOLDER` makes one that shows every key",
         )
         self.problems = problems
 
@@ -166,6 +166,12 @@ class DependencyMissing(_UsuallyOneCode):
 
 class DownloadFailed(WmcError):
     """The Hub did not give what was asked for."""
+
+    blame = Blame.OPERATOR
+
+
+class UploadFailed(WmcError):
+    """The Hub did not take what was to be given to it."""
 
     blame = Blame.OPERATOR
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from harness.earlier import BUILT, Earlier
 from harness.errors import Blame, ResumeRefused, UsageError, WmcError
-from harness.grading import GradeRequest, Ready, Stages, provenance_of
+from harness.grading import Ready, answer, prepare, provenance_of
 from harness.plain import from_plain
 from harness.progress import Progress
+from harness.request import GradeRequest
 from harness.results.journal import Journal, begin, now, read_history, reopen
 from harness.results.journal_lines import History, Resumed
 from harness.results.record import Record, new_grade_id
@@ -25,6 +26,7 @@ from harness.results.store import Store
 from harness.results.unfinished import unfinished_grades
 from harness.sandbox.contract import Sandbox
 from harness.sandbox.policy import SandboxPolicy
+from harness.stages import Stages
 
 OpenSandbox = Callable[[str, SandboxPolicy], Sandbox]
 """Opens the sandbox of this name."""
@@ -163,11 +165,11 @@ def _go_on(
         progress=progress,
         record=record,
         journal=journal,
-        earlier=Earlier(history=history),
     )
+    earlier = Earlier(history=history)
     with ExitStack() as admission, tempfile.TemporaryDirectory(prefix="wmc-") as scratch:
         try:
-            ready = _prepared(stages, Path(scratch), admission)
+            ready = _prepared(stages, Path(scratch), admission, earlier)
         except BaseException:
             if is_new:
                 journal.withdraw()
@@ -175,18 +177,18 @@ def _go_on(
         with record.kept_in(store, journal):
             if isinstance(ready, WmcError):
                 raise ready
-            stages.answer(ready)
+            answer(stages, ready, earlier=earlier)
     return record.report
 
 
-def _prepared(stages: Stages, scratch: Path, admission: ExitStack) -> Ready | WmcError:
+def _prepared(stages: Stages, scratch: Path, admission: ExitStack, earlier: Earlier) -> Ready | WmcError:
     """Everything before the next answer, or the entry's own error that ends its grade.
 
     Raises: ResumeRefused where something is not as it was; everything that is not the entry's.
     """
     journal = stages.journal
     try:
-        ready = stages.prepare(scratch, admission)
+        ready = prepare(stages, scratch, admission, earlier=earlier)
     except WmcError as error:
         if error.blame is not Blame.ENTRY:
             raise

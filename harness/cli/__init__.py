@@ -18,7 +18,9 @@ from harness.cli import (
     generate,
     grade,
     host,
+    inbox,
     leaderboard,
+    new,
     notice,
     regrade,
     retrieval,
@@ -35,8 +37,10 @@ from harness.cli.grade_view import without_record
 from harness.errors import Blame, OutputFailed, WmcError
 
 _COMMANDS = (
-    submit,
+    new,
     check,
+    submit,
+    inbox,
     review,
     grade,
     regrade,

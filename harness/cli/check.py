@@ -1,21 +1,44 @@
-"""`wmc check`: the grader itself, on the entrant's own data; nothing is kept."""
+"""`wmc check`: the grader itself, on the entrant's own data, and what may be wrong; nothing is kept."""
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from harness.cli.check_view import memory_of_processes, notes_in_logs, show_forecasts
 from harness.cli.console import Console
 from harness.cli.grade_options import add_grade_options, grade_request, pick_sandbox
 from harness.cli.grade_view import show_log_tails, show_report
+from harness.errors import UsageError
+from harness.protocol.regimes import Regime
+from harness.text import printable
+
+if TYPE_CHECKING:
+    from harness.forecast import Forecast
+    from harness.request import GradeRequest
+    from harness.results.report import GradeReport
+
+QUICK_WINDOWS = 8
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = commands.add_parser("check", help="grade your own folder or zip on your own data; keeps nothing")
+    parser = commands.add_parser(
+        "check",
+        help="grade your own folder or zip on your own data; keeps nothing",
+        description="The grader itself, on data of your own, with hints about what may be wrong. Keeps nothing.",
+    )
     parser.add_argument(
         "entry", type=Path, metavar="FOLDER|ZIP", help="an entry's folder, or what `wmc submit` made"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"{QUICK_WINDOWS} windows and no pictures, and how long all of it would take",
     )
     add_grade_options(parser)
     parser.set_defaults(run=run)
@@ -24,20 +47,76 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def run(args: argparse.Namespace, console: Console) -> int:
     """Pack if need be, grade, show; on a failure show the end of the entry's own output too."""
     from harness.grading import grade
+    from harness.hints import Listener
     from harness.intake.pack import pack
+    from harness.plain import to_plain
     from harness.results.store import Store
 
+    listener = Listener()
     with tempfile.TemporaryDirectory(prefix="wmc-check-") as scratch:
         submission = args.entry
         if args.entry.is_dir():
             submission = pack(args.entry, Path(scratch) / "entry.zip").path
         store = Store(Path(scratch) / "store")
-        request = grade_request(args, submission)
+        request = _request(args, submission)
         sandbox = pick_sandbox(args, console, cache=Path(scratch) / "cache")
         try:
-            report = grade(request, sandbox=sandbox, store=store, progress=console)
+            report = grade(
+                request,
+                sandbox=sandbox,
+                store=store,
+                progress=console,
+                listening=lambda regime: (
+                    listener.record if regime is Regime.TEMPORALLY_TEACHER_FORCED else None
+                ),
+            )
         finally:
             sandbox.discard_builds()
+        logs = store.grade_folder(report.grade_id)
         if report.failure:
-            show_log_tails(store.grade_folder(report.grade_id), console)
-        return show_report(report, console, as_json=args.json)
+            show_log_tails(logs, console)
+            return show_report(report, console, as_json=args.json)
+        hints = (*listener.hints(), *notes_in_logs(logs))
+        forecasts = _forecasts(request, report)
+        beside = {"hints": hints, "forecast": to_plain(forecasts)}
+        code = show_report(report, console, as_json=args.json, beside=beside)
+    if forecasts:
+        show_forecasts(forecasts, console, data=printable(request.data.resolve().name), as_json=args.json)
+        if sandbox.name == "process":
+            console.note(memory_of_processes())
+    for hint in hints:
+        console.warn(f"hint: {hint}")
+    if not args.json:
+        console.note(f"next: {_next(args, request)}")
+    return code
+
+
+def _forecasts(request: GradeRequest, report: GradeReport) -> tuple[tuple[Forecast, ...], ...]:
+    """Of all windows of this data and of 1X's val; nothing where all were graded."""
+    from harness.exam import set_exam
+    from harness.forecast import PUBLIC_VAL_WINDOWS, forecast
+
+    if request.max_windows is None:
+        return ()
+    all_windows = set_exam(request.data, request.schedule, request.seed).num_windows
+    return tuple(forecast(report, windows=count) for count in sorted({all_windows, PUBLIC_VAL_WINDOWS}))
+
+
+def _next(args: argparse.Namespace, request: GradeRequest) -> str:
+    """The command an entrant gives now."""
+    entry, data = (shlex.quote(str(path)) for path in (args.entry, args.data))
+    if request.max_windows is not None:
+        where = " --sandbox process" * (args.sandbox == "process")
+        return f"wmc check {entry} --data {data}{where} grades all of it"
+    return f"wmc submit {entry}" if args.entry.is_dir() else f"send {entry}"
+
+
+def _request(args: argparse.Namespace, submission: Path) -> GradeRequest:
+    if args.quick and args.windows:
+        raise UsageError(
+            f"--quick is --windows {QUICK_WINDOWS} --no-pictures; --windows {args.windows} contradicts it",
+            fix="leave one of them out",
+            code="usage.quick",
+        )
+    request = grade_request(args, submission)
+    return replace(request, max_windows=QUICK_WINDOWS, pictures=False) if args.quick else request

@@ -78,6 +78,16 @@ class Console:
         """A plain line on stderr that should be seen."""
         self._say(text, style="yellow")
 
+    def ask(self, question: str, *, default: str | None = None) -> str | None:
+        """What the user types in answer, or the default; None when the input has ended."""
+        shown = f" [{default}]" if default is not None else ""
+        self._stderr.print(printable(f"{question}{shown}: "), end="", markup=False, soft_wrap=True)
+        typed = sys.stdin.readline()
+        if not typed:
+            self._stderr.print()
+            return None
+        return typed.strip() or default or ""
+
     def error(self, error: WmcError) -> None:
         """What happened and what to do, on stderr."""
         self.failure(error.code, error.message, error.fix)

@@ -15,7 +15,7 @@ from harness.cli.grade_view import show_report
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.grading import GradeRequest
+    from harness.request import GradeRequest
     from harness.results.report import GradeReport
     from harness.results.store import Store
 

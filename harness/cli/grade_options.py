@@ -13,7 +13,7 @@ from harness.protocol.conversation import Limits
 from harness.protocol.regimes import Regime
 
 if TYPE_CHECKING:
-    from harness.grading import GradeRequest
+    from harness.request import GradeRequest
     from harness.sandbox.contract import Sandbox
     from harness.sandbox.policy import SandboxPolicy
 
@@ -62,7 +62,7 @@ def grade_request(args: argparse.Namespace, submission: Path) -> GradeRequest:
     Raises: UsageError for options that contradict each other.
     """
     from harness.data.published import lpips_folder
-    from harness.grading import GradeRequest
+    from harness.request import GradeRequest
 
     drawn = Regime.FULLY_AUTOREGRESSIVE
     if args.samples > 1 and args.regime and drawn.value not in args.regime:

@@ -13,7 +13,7 @@ from harness.cli.grade_options import sandbox_policy
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.grading import GradeRequest
+    from harness.request import GradeRequest
     from harness.results.report import GradeReport
     from harness.results.store import Store
     from harness.resuming import Resumable

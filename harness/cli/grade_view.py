@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.console import Console
@@ -22,10 +24,20 @@ if TYPE_CHECKING:
 _LOG_LINES = 20
 
 
-def show_report(report: GradeReport, console: Console, *, as_json: bool, logs: Path | None = None) -> int:
-    """Show the record on stdout, whose turn it is on stderr; returns the exit code."""
+def show_report(
+    report: GradeReport,
+    console: Console,
+    *,
+    as_json: bool,
+    logs: Path | None = None,
+    beside: Mapping[str, Any] = MappingProxyType({}),
+) -> int:
+    """Show the record on stdout, whose turn it is on stderr; returns the exit code.
+
+    `beside` are more keys of the JSON object.
+    """
     if as_json:
-        console.json(report.to_json())
+        console.json({**report.to_json(), **beside})
     elif not report.failure:
         console.show(_regime_table(report))
         if pictures := picture_table(report):

@@ -19,6 +19,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "-o", "--output", type=Path, metavar="ZIP", help="where the zip goes (default: ./USER-ENTRY.zip)"
     )
+    parser.add_argument(
+        "--upload",
+        metavar="REPO",
+        help="send it to this dataset of the Hugging Face Hub too, OWNER/NAME; needs the extra wmc[hub] and HF_TOKEN",
+    )
     parser.set_defaults(run=run)
 
 
@@ -28,15 +33,26 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
     from harness.intake.pack import pack, read_manifest
 
+    if args.upload:
+        from harness.intake.upload import check_ready, upload
+
+        check_ready(args.upload)
     zip_path = args.output or Path(read_manifest(args.folder).zip_name)
     packed = pack(args.folder, zip_path, progress=console)
     for name in packed.left_out:
         console.note(f"left out: {name}")
     for name in packed.doubtful:
         console.warn(f"packed as well: {name}")
+    uploaded = upload(packed, args.upload, progress=console) if args.upload else None
     console.show(
         f"[bold]{escape(str(packed.path))}[/bold]\n"
         f"entry   {escape(packed.manifest.entry_name)} by {escape(packed.manifest.user_name)}\n"
         f"sha256  {packed.sha256}\n"
         f"size    {packed.size_bytes:,} bytes, {packed.num_files} files"
     )
+    if uploaded:
+        console.show(f"at      {escape(uploaded.url)}" + " (was there already)" * uploaded.was_there)
+        if uploaded.is_public:
+            console.warn(
+                f"{args.upload} is public: everybody can read your entry, and your e-mail address in it"
+            )

@@ -38,7 +38,7 @@ def require_hub() -> None:
         import huggingface_hub  # noqa: F401 - whether it can be imported is the question
     except ImportError as error:
         raise DependencyMissing(
-            "downloading needs the package huggingface_hub", fix="pip install 'wmc[hub]'"
+            "the Hub needs the package huggingface_hub", fix="pip install 'wmc[hub]'"
         ) from error
 
 
@@ -51,7 +51,7 @@ def explained(what: str) -> Iterator[None]:
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     try:
-        with _without_warnings():
+        with without_warnings():
             yield
     except HfHubHTTPError as error:
         raise _refusal(error, what) from error
@@ -70,7 +70,7 @@ def explained(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _without_warnings() -> Iterator[None]:
+def without_warnings() -> Iterator[None]:
     """Inside, huggingface_hub logs errors alone, unless HF_HUB_VERBOSITY or a caller asked for another level."""
     from huggingface_hub.utils import logging as hub_logging
 

@@ -61,8 +61,12 @@ class EntryManifest:
     @property
     def zip_name(self) -> str:
         """`<user>-<entry>.zip`, in characters every file system takes."""
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", self.entry_name).strip("-.") or "entry"
-        return f"{self.user_name}-{slug}.zip"
+        return f"{self.user_name}-{self.slug}.zip"
+
+    @property
+    def slug(self) -> str:
+        """The entry's name in characters every file system takes; two names may have the same."""
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.entry_name).strip("-.") or "entry"
 
 
 def parse_manifest(text: bytes) -> EntryManifest:
@@ -83,6 +87,16 @@ def parse_manifest(text: bytes) -> EntryManifest:
     if problems:
         raise ManifestRejected(tuple(problems))
     return EntryManifest(**values)
+
+
+def problem_with(field: str, value: object) -> ManifestProblem | None:
+    """What is wrong with one value of the manifest; None if nothing is."""
+    check, advice = _CHECKS[field]
+    try:
+        check(value)
+    except _MistakeError as mistake:
+        return _problem(field, str(mistake), f"write {advice}")
+    return None
 
 
 class _MistakeError(Exception):
@@ -106,10 +120,13 @@ def _parsed(text: bytes) -> Mapping[str, Any]:
     except ValueError as error:  # TOMLDecodeError is one; so is an integer of 5,000 digits
         message, fix = (
             f"is not TOML: {spelled_out(str(error), limit=200)}",
-            "see submissions_template/wmc.toml",
+            "`wmc new FOLDER` makes one to compare with",
         )
     except RecursionError:
-        message, fix = "is not TOML we read: brackets nested too deep", "see submissions_template/wmc.toml"
+        message, fix = (
+            "is not TOML we read: brackets nested too deep",
+            "`wmc new FOLDER` makes one to compare with",
+        )
     raise ManifestRejected((_problem(_FILE, message, fix),))
 
 

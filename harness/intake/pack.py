@@ -83,7 +83,7 @@ def read_manifest(folder: Path) -> EntryManifest:
         raise reject(
             "archive.missing_file",
             f"{path} is missing",
-            "start from a copy of submissions_template/, or name another folder",
+            "start from what `wmc new FOLDER` makes, or name another folder",
         )
     return parse_manifest(path.read_bytes())
 

@@ -35,7 +35,7 @@ def check_names(names: Iterable[str]) -> None:
     raise reject(
         "archive.missing_file",
         f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} missing",
-        "put wmc.toml, build.sh and evaluate.py at the top of the entry (as in submissions_template/)",
+        "put wmc.toml, build.sh and evaluate.py at the top of the entry, as in what `wmc new FOLDER` makes",
     )
 
 

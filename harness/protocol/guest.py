@@ -30,6 +30,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from enum import IntEnum
+from itertools import permutations
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -41,6 +42,7 @@ TEXT_LIMIT = 4096  # bytes of READY and FAILED
 SOCKET_NAME = "gate.sock"
 SEND_BUFFER_BYTES = 8 << 20  # fewer hand-overs between the processes; the kernel may allow less
 LOGITS_DTYPES = ("<f4", "<f2")
+NOTE = "wmc_guest: note: "  # begins a line of the entry's log that `wmc check` repeats
 
 
 class Kind(IntEnum):
@@ -107,6 +109,7 @@ class _Session:
         self.hello: dict[str, Any] = {}
         self.windows = 0
         self.logits_dtype = np.dtype("<f4")
+        self.noted_double = False
 
     def run(self, make_predictor: Callable[[], Any]) -> None:
         try:
@@ -169,28 +172,47 @@ class _Session:
             raise TypeError(
                 f"predict() returned {type(prediction).__name__}; expected a pair (logits, tokens)"
             )
-        logits, tokens = prediction
         grid = (self.hello["height"], self.hello["width"])
+        logits = _as_array("predict() returned logits", prediction[0])
+        tokens = _as_array("predict() returned tokens", prediction[1])
+        if tokens.shape == self._logits_shape(grid):
+            raise ValueError("predict() returned (tokens, logits); expected the pair (logits, tokens)")
         logits_BHWFV = self._checked_logits("predict", logits, grid)
-        tokens_BHW = np.asarray(tokens)
-        if tokens_BHW.shape != (self.windows, *grid) or tokens_BHW.dtype.kind not in "iu":
-            raise ValueError(
-                f"predict() returned tokens of shape {list(tokens_BHW.shape)} and type {tokens_BHW.dtype}; "
-                f"expected {[self.windows, *grid]} of uint32"
-            )
-        if not 0 <= int(tokens_BHW.min()) <= int(tokens_BHW.max()) < self.hello["vocab"]:
-            raise ValueError(f"predict() returned a token outside [0, {self.hello['vocab']})")
-        return logits_BHWFV, np.ascontiguousarray(tokens_BHW, "<u4")
+        return logits_BHWFV, self._checked_tokens(tokens, (self.windows, *grid))
+
+    def _checked_tokens(self, tokens: np.ndarray, expected: tuple[int, ...]) -> np.ndarray:
+        got = f"predict() returned tokens of shape {list(tokens.shape)} and type {tokens.dtype}"
+        factors, factor_vocab, vocab = (self.hello[key] for key in ("factors", "factor_vocab", "vocab"))
+        if sorted(tokens.shape) == sorted((*expected, factors)):
+            advice = f"these are the factors of tokens: return factor_0 + {factor_vocab} * factor_1"
+            raise ValueError(f"{got}; expected {list(expected)} of uint32: {advice}")
+        if tokens.shape != expected:
+            raise ValueError(f"{got}; expected {list(expected)} of uint32{_fitting(tokens.shape, expected)}")
+        if tokens.dtype.kind not in "iu":
+            raise ValueError(f"{got}; expected uint32: return tokens.astype(np.uint32)")
+        for extreme in (int(tokens.min()), int(tokens.max())):
+            if not 0 <= extreme < vocab:
+                mask = ", which 1X's code uses for masked positions: fill them all" * (extreme == vocab)
+                raise ValueError(f"predict() returned the token {extreme}, outside [0, {vocab}){mask}")
+        return np.ascontiguousarray(tokens, "<u4")
 
     def _checked_logits(self, method: str, logits: Any, grid: tuple[int, ...]) -> np.ndarray:
-        logits = np.asarray(logits)
-        expected = [self.windows, *grid, self.hello["factors"], self.hello["factor_vocab"]]
-        if list(logits.shape) != expected or logits.dtype.kind != "f":
-            raise ValueError(
-                f"{method}() returned logits of shape {list(logits.shape)} and type {logits.dtype}; "
-                f"expected {expected} of {self.logits_dtype.name}"
+        logits, expected = _as_array(f"{method}() returned logits", logits), self._logits_shape(grid)
+        got = f"{method}() returned logits of shape {list(logits.shape)} and type {logits.dtype}"
+        name = self.logits_dtype.name
+        if logits.shape != expected:
+            raise ValueError(f"{got}; expected {list(expected)} of {name}{_fitting(logits.shape, expected)}")
+        if logits.dtype.kind != "f":
+            raise ValueError(f"{got}; expected {name}: what goes into a softmax")
+        if logits.dtype.itemsize > 4 and not self.noted_double:
+            self.noted_double = True
+            sys.stderr.write(
+                f"{NOTE}{method}() returns {logits.dtype}; it is sent as {name}: compute in that, it is faster\n"
             )
         return np.ascontiguousarray(logits, self.logits_dtype)
+
+    def _logits_shape(self, grid: tuple[int, ...]) -> tuple[int, ...]:
+        return (self.windows, *grid, self.hello["factors"], self.hello["factor_vocab"])
 
     def _receive(self) -> tuple[int, int, int, bytearray]:
         magic, kind, t, batch, size = HEADER.unpack(self._read(HEADER.size))
@@ -213,3 +235,37 @@ class _Session:
         self.stream.sendall(HEADER.pack(MAGIC, kind, t, batch, sum(part.nbytes for part in parts)))
         for part in parts:
             self.stream.sendall(part)
+
+
+def _as_array(what: str, value: Any) -> np.ndarray:
+    """`value` for numpy, or words about what keeps numpy from reading it."""
+    try:
+        return np.asarray(value)
+    except Exception as error:
+        if type(value).__module__.split(".")[0] != "torch":
+            raise TypeError(f"{what} that numpy cannot read ({error})") from error
+        raise TypeError(
+            f"{what} as a torch tensor on {value.device} of {value.dtype}, which numpy cannot read: "
+            f"return it as .detach(){'.float()' * value.is_floating_point()}.cpu().numpy()"
+        ) from error
+
+
+def _fitting(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """What would bring an array into the expected shape; empty where that is anybody's guess."""
+    if sorted(shape) == sorted(expected):
+        order = next(
+            order
+            for order in permutations(range(len(shape)))
+            if tuple(shape[axis] for axis in order) == expected
+        )
+        return f"; the axes stand in another order: .transpose{order} fits (torch: .permute{order})"
+    for axis in range(len(shape)):
+        if shape[:axis] + shape[axis + 1 :] == expected:
+            return f"; axis {axis} is one too many: one frame is asked for, the next"
+    if shape == expected[1:]:
+        return "; the first axis is missing: reset(batch) says how many windows there are"
+    if int(np.prod(shape)) == int(np.prod(expected)):
+        return f"; .reshape{expected} fits, if the axes stand in that order"
+    if shape[:1] != expected[:1] and shape[1:] == expected[1:]:
+        return f"; the batch has {expected[0]} windows, as reset(batch) said"
+    return ""

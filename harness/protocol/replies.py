@@ -187,6 +187,6 @@ def _guest_exception(channel: Channel, size: int, deadline: float) -> GuestFaile
     return GuestFailed(
         "the entry raised an exception",
         code="guest.exception",
-        fix="the traceback is in the entry's log; reproduce it with `wmc check`",
+        fix="the traceback is in the entry's log, the end of which `wmc check` shows",
         guest_words=printable(text),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +16,10 @@ import pytest
 from harness.data.clips import ACTION_WIDTHS, write_clip
 from harness.protocol import guest
 from harness.protocol.wire import SocketChannel
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from hub_stand_in import hub, no_hub_settings  # noqa: F401 - fixtures
 
 RAW_SPAN = 226
 

@@ -17,7 +17,8 @@ LAYERS = (
     {"wmc_guest"},
     {"harness.resuming"},
     {"harness.grading", "harness.regrading", "harness.verification"},
-    {"harness.earlier", "harness.rejudging"},
+    {"harness.stages"},
+    {"harness.earlier", "harness.rejudging", "harness.request"},
     {
         "harness.admission",
         "harness.asking",
@@ -27,6 +28,7 @@ LAYERS = (
         "harness.reviewing",
     },
     {"harness.panels", "harness.reporting", "harness.rescoring"},
+    {"harness.forecast", "harness.hints"},
     {"harness.notice", "harness.pictures", "harness.strips", "harness.suspects", "harness.train_gap"},
     {"harness.exam", "harness.results"},
     {"harness.intake", "harness.sandbox", "harness.scoring", "harness.retrieval"},

@@ -53,21 +53,62 @@ def what_it_says(guest_channel: Any, make_predictor: Any) -> str:
 Mistake = Callable[[np.ndarray, np.ndarray], tuple[Any, Any]]
 
 
-@pytest.mark.parametrize(
-    ("mistake", "words"),
-    [
-        (
-            lambda logits, tokens: (logits.transpose(0, 3, 4, 1, 2), tokens),
-            r"\[2, 2, 512, 16, 16\].*expected",
-        ),
-        (lambda logits, tokens: (logits.astype(int), tokens), "int64"),
-        (lambda logits, tokens: (logits, tokens.astype(float)), "float64"),
-        (lambda logits, tokens: (logits, tokens[0]), r"shape \[16, 16\]"),
-        (lambda logits, tokens: (logits, tokens + (1 << 18)), r"outside \[0, 262144\)"),
-        (lambda logits, tokens: logits, "ndarray; expected a pair"),
-    ],
-    ids=["transposed", "whole numbers", "float tokens", "no batch axis", "token too large", "no tokens"],
-)
+MISTAKES: dict[str, tuple[Mistake, str]] = {
+    "transposed": (
+        lambda logits, tokens: (logits.transpose(0, 3, 4, 1, 2), tokens),
+        r"\[2, 2, 512, 16, 16\].*expected \[2, 16, 16, 2, 512\] of float32.*transpose\(0, 3, 4, 1, 2\)",
+    ),
+    "factors last": (
+        lambda logits, tokens: (logits.swapaxes(3, 4), tokens),
+        r"\[2, 16, 16, 512, 2\].*permute\(0, 1, 2, 4, 3\)",
+    ),
+    "positions in a row": (
+        lambda logits, tokens: (logits.reshape(2, 256, 2, 512), tokens),
+        r"reshape\(2, 16, 16, 2, 512\) fits, if",
+    ),
+    "a logit for each channel": (
+        lambda logits, tokens: (logits.reshape(2, 16, 16, 1024), tokens),
+        r"\[2, 16, 16, 1024\].*reshape\(2, 16, 16, 2, 512\)",
+    ),
+    "every frame so far": (
+        lambda logits, tokens: (np.stack([logits] * 3, 1), tokens),
+        "axis 1 is one too many: one frame is asked for",
+    ),
+    "logits of one window": (lambda logits, tokens: (logits[0], tokens), "first axis is missing.*reset"),
+    "half the batch": (lambda logits, tokens: (logits[:1], tokens), "the batch has 2 windows"),
+    "a class for each token": (lambda logits, tokens: (np.zeros((2, 3, 7)), tokens), r"512\] of float32$"),
+    "whole numbers": (lambda logits, tokens: (logits.astype(int), tokens), "int64.*goes into a softmax"),
+    "the pair turned round": (lambda logits, tokens: (tokens, logits), r"\(tokens, logits\); expected"),
+    "no tokens": (lambda logits, tokens: logits, "ndarray; expected a pair"),
+    "nothing": (lambda logits, tokens: None, "NoneType; expected a pair"),
+    "float tokens": (
+        lambda logits, tokens: (logits, tokens.astype(float)),
+        r"float64; .*astype\(np.uint32\)",
+    ),
+    "tokens of one window": (
+        lambda logits, tokens: (logits, tokens[0]),
+        r"shape \[16, 16\].*axis is missing",
+    ),
+    "two factors": (
+        lambda logits, tokens: (logits, np.stack([tokens % 512, tokens // 512], -1)),
+        r"\[2, 16, 16, 2\].*factors of tokens.*factor_0 \+ 512 \* factor_1",
+    ),
+    "two factors, first": (
+        lambda logits, tokens: (logits, np.stack([tokens % 512, tokens // 512], 1)),
+        "these are the factors of tokens",
+    ),
+    "tokens in a row": (
+        lambda logits, tokens: (logits, tokens.reshape(2, 256)),
+        r"reshape\(2, 16, 16\) fits",
+    ),
+    "token too large": (lambda logits, tokens: (logits, tokens + (1 << 18) + 1), r"outside \[0, 262144\)$"),
+    "signed token": (lambda logits, tokens: (logits, tokens.astype(int) - 1), r"token -1, outside"),
+    "mask token": (lambda logits, tokens: (logits, tokens + (1 << 18)), "262144, outside.*masked positions"),
+    "ragged": (lambda logits, tokens: ([[1], [1, 2]], tokens), "logits that numpy cannot read"),
+}
+
+
+@pytest.mark.parametrize(("mistake", "words"), MISTAKES.values(), ids=list(MISTAKES))
 def test_a_wrong_prediction_is_explained(
     guest_channel: Any, last_frame: type, mistake: Mistake, words: str
 ) -> None:
@@ -76,6 +117,60 @@ def test_a_wrong_prediction_is_explained(
             return mistake(*super().predict())
 
     assert re.search(words, what_it_says(guest_channel, Mistaken))
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (
+            lambda logits: logits.requires_grad_(),
+            r"on cpu of torch.float32.*\.detach\(\)\.float\(\)\.cpu\(\)",
+        ),
+        (lambda logits: logits.bfloat16(), r"of torch.bfloat16, which numpy cannot read"),
+        (lambda logits: logits.to("meta"), r"on meta of torch.float32"),  # stands for a GPU
+    ],
+    ids=["with a gradient", "bfloat16", "elsewhere"],
+)
+def test_a_tensor_that_numpy_cannot_read_is_explained(
+    guest_channel: Any, last_frame: type, spoil: Callable[[Any], Any], words: str
+) -> None:
+    import torch
+
+    class Tensors(last_frame):  # type: ignore[misc]
+        def predict(self) -> Any:
+            logits, tokens = super().predict()
+            return spoil(torch.from_numpy(logits)), tokens
+
+    assert re.search(words, what_it_says(guest_channel, Tensors))
+
+
+@pytest.mark.torch
+def test_tensors_that_numpy_can_read_are_taken(guest_channel: Any, last_frame: type) -> None:
+    import torch
+
+    class Tensors(last_frame):  # type: ignore[misc]
+        def predict(self) -> Any:
+            logits, tokens = super().predict()
+            return torch.from_numpy(logits), torch.from_numpy(tokens.astype(np.int64))
+
+    with guest_channel(Tensors) as channel:
+        ask_once(channel)
+
+
+def test_double_precision_is_noted_in_the_log(
+    guest_channel: Any, last_frame: type, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Double(last_frame):  # type: ignore[misc]
+        def predict(self) -> Any:
+            logits, tokens = super().predict()
+            return logits.astype(np.float64), tokens
+
+    with guest_channel(Double) as channel:
+        ask_once(channel)
+    assert re.findall(
+        rf"{guest.NOTE}predict\(\) returns float64; it is sent as float32", capsys.readouterr().err
+    )
 
 
 def test_float64_logits_are_sent_as_the_declared_type(guest_channel: Any, last_frame: type) -> None:
