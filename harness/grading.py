@@ -5,13 +5,13 @@ This is the only module that knows the order of the stages. Each hands a value t
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
+from harness import scratch
 from harness.admission import Data, Rules, admitted, in_words
 from harness.asking import Asker
 from harness.copying import CopyCheck, open_copy_check
@@ -87,10 +87,10 @@ def grade(request: GradeRequest, *, sandbox: Sandbox, store: Store, progress: Pr
     with (
         ExitStack() as admission,  # until its record is kept
         record.kept_in(store),
-        tempfile.TemporaryDirectory(prefix="wmc-") as scratch,
+        scratch.folder("grade") as folder,
     ):
         exam = stages.open_data()
-        entry = stages.open_submission(Path(scratch) / "entry")
+        entry = stages.open_submission(folder / "entry")
         admission.enter_context(stages.admitted(entry))
         check = stages.prepare_copy_check(exam)
         built = stages.build(entry)

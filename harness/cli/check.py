@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from pathlib import Path
 
 from harness.cli.console import Console
@@ -23,17 +22,18 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Pack if need be, grade, show; on a failure show the end of the entry's own output too."""
+    from harness import scratch
     from harness.grading import grade
     from harness.intake.pack import pack
     from harness.results.store import Store
 
-    with tempfile.TemporaryDirectory(prefix="wmc-check-") as scratch:
+    with scratch.folder("check") as folder:
         submission = args.entry
         if args.entry.is_dir():
-            submission = pack(args.entry, Path(scratch) / "entry.zip").path
-        store = Store(Path(scratch) / "store")
+            submission = pack(args.entry, folder / "entry.zip").path
+        store = Store(folder / "store")
         request = grade_request(args, submission)
-        sandbox = pick_sandbox(args, console, cache=Path(scratch) / "cache")
+        sandbox = pick_sandbox(args, console, cache=folder / "cache")
         try:
             report = grade(request, sandbox=sandbox, store=store, progress=console)
         finally:

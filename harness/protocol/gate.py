@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import scratch
 from harness.errors import GuestFailed, SandboxFailed
 from harness.protocol.guest import SOCKET_NAME
 from harness.protocol.wire import SocketChannel
@@ -49,9 +49,8 @@ class Gate:
 
 @contextmanager
 def open_gate(metadata: Mapping[str, Any], folder: Path | None = None) -> Iterator[Gate]:
-    """A gate in `folder`, or in a temporary one that any user may enter, as long as the context lasts."""
-    with tempfile.TemporaryDirectory(prefix="wmc-gate-") as temporary:
-        place = folder or Path(temporary)
+    """A gate in `folder`, or in a temporary one, as long as the context lasts; any user may enter the folder itself."""
+    with nullcontext(folder) if folder else scratch.folder("gate") as place:
         place.chmod(0o755)
         (place / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
         with _listening(place / SOCKET_NAME) as listener:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import force, owner
 from harness.sandbox import built as builds
-from harness.sandbox import engine, flags, force, owner, volume
+from harness.sandbox import engine, flags, volume
 
 if TYPE_CHECKING:
     from docker import DockerClient

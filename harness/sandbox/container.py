@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import scratch
 from harness.errors import SandboxFailed
 from harness.places import cache_folder
 from harness.progress import Progress
@@ -97,6 +97,7 @@ class DockerSandbox:
             self.facts = engine.describe(client, base_image=self.policy.base_image)
             lifecycle.remove_leftovers(client)
             self.runtime = runtime.chosen(client, self.facts, self.policy)
+        scratch.remove_leftovers()
 
     @property
     def details(self) -> dict[str, str]:
@@ -146,10 +147,10 @@ class DockerSandbox:
 
         Raises: SandboxUnavailable, SandboxFailed.
         """
-        with engine.connected() as client, tempfile.TemporaryDirectory(prefix="wmc-guest-") as folder:
+        with engine.connected() as client, scratch.folder("guest") as folder:
             _check_exists(client, built)
-            guest_module.put(Path(folder))
-            settings = self._settings(built, grade_id=grade_id, gate=gate, guest_folder=Path(folder))
+            guest_module.put(folder)
+            settings = self._settings(built, grade_id=grade_id, gate=gate, guest_folder=folder)
             try:
                 with lifecycle.container(
                     client, settings, purpose="run", log=log, log_bytes=self.policy.log_bytes

@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import owner
 from harness.errors import SandboxFailed
-from harness.sandbox import cgroup, logs, owner
+from harness.sandbox import cgroup, logs
 from harness.sandbox.flags import GRADE_LABEL, OWNER_LABEL
 
 if TYPE_CHECKING:

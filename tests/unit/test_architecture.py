@@ -32,7 +32,16 @@ LAYERS = (
     {"harness.codec", "harness.protocol"},
     {"harness.data"},
     {"harness.spec"},
-    {"harness.outcomes", "harness.progress", "harness.places", "harness.plain", "harness.whole_file"},
+    {"harness.scratch"},
+    {
+        "harness.force",
+        "harness.outcomes",
+        "harness.owner",
+        "harness.places",
+        "harness.plain",
+        "harness.progress",
+        "harness.whole_file",
+    },
     {"harness.errors", "harness.text"},
 )
 """Highest first; members of one set are siblings that never import each other."""
