@@ -14,6 +14,7 @@ from typing import NoReturn
 from harness.cli import (
     check,
     data,
+    doctor,
     explain,
     generate,
     grade,
@@ -46,6 +47,7 @@ _COMMANDS = (
     retrieval,
     data,
     sandbox,
+    doctor,
     host,
     explain,
     generate,

@@ -15,7 +15,7 @@ LAYERS = (
     {"harness.cli"},
     {"baselines", "submissions_template", "leaderboard"},
     {"wmc_guest"},
-    {"harness.grading", "harness.regrading", "harness.verification"},
+    {"harness.doctor", "harness.grading", "harness.regrading", "harness.verification"},
     {"harness.rejudging"},
     {
         "harness.admission",
