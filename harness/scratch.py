@@ -28,7 +28,7 @@ def folder(purpose: str) -> Iterator[Path]:
     """
     outer: Path | None = None
     try:
-        with _making():
+        with writing():
             outer = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{purpose}-"))
             (outer / _OWNER).write_text(owner.this_process(), encoding="utf-8")
             (outer / _INNER).mkdir()
@@ -36,6 +36,19 @@ def folder(purpose: str) -> Iterator[Path]:
     finally:
         if outer is not None:
             remove(outer)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """The host's own trouble with the disk of temporary files, raised as SandboxFailed."""
+    try:
+        yield
+    except OSError as error:
+        raise SandboxFailed(
+            f"no temporary file or folder can be made: {error.strerror or error} ({error.filename or tempfile.gettempdir()})",
+            fix="free space on its disk, or name a folder on another disk in TMPDIR",
+            code="sandbox.scratch",
+        ) from error
 
 
 def leftovers() -> tuple[Path, ...]:
@@ -73,15 +86,3 @@ def _owner_of(outer: Path) -> str:
 def _is_ours(path: Path, is_kind: Callable[[int], bool]) -> bool:
     found = path.lstat()
     return is_kind(found.st_mode) and found.st_uid == os.geteuid()
-
-
-@contextmanager
-def _making() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise SandboxFailed(
-            f"no temporary folder can be made: {error.strerror or error} ({error.filename or 'no place for it'})",
-            fix="free space on its disk, or name a folder on another disk in TMPDIR",
-            code="sandbox.scratch",
-        ) from error

@@ -51,8 +51,9 @@ class Gate:
 def open_gate(metadata: Mapping[str, Any], folder: Path | None = None) -> Iterator[Gate]:
     """A gate in `folder`, or in a temporary one, as long as the context lasts; any user may enter the folder itself."""
     with nullcontext(folder) if folder else scratch.folder("gate") as place:
-        place.chmod(0o755)
-        (place / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
+        with scratch.writing():
+            place.chmod(0o755)
+            (place / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
         with _listening(place / SOCKET_NAME) as listener:
             yield Gate(folder=place, listener=listener)
 
@@ -66,10 +67,11 @@ def _listening(path: Path) -> Iterator[socket.socket]:
         )
     unannounced = path.with_suffix(".new")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(str(unannounced))
-        listener.listen(1)
-        unannounced.chmod(0o666)
-        unannounced.rename(path)  # who sees gate.sock can connect to it
+        with scratch.writing():
+            listener.bind(str(unannounced))
+            listener.listen(1)
+            unannounced.chmod(0o666)
+            unannounced.rename(path)  # who sees gate.sock can connect to it
         try:
             yield listener
         finally:

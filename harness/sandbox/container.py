@@ -23,6 +23,7 @@ from harness.sandbox import (
     guest_module,
     inspection,
     lifecycle,
+    outside,
     page_cache,
     runtime,
     volume,
@@ -158,7 +159,8 @@ class DockerSandbox:
                     inspection.check(container, self._allowed(built, gate=gate, guest_folder=Path(folder)))
                     container.start()
                     self._note_visibility(container)
-                    yield DockerGuest(container=container)
+                    with outside.excused(client, container):
+                        yield DockerGuest(container=container)
             finally:
                 self._page_cache_is_dropped &= page_cache.drop()
 

@@ -90,8 +90,8 @@ class ProcessSandbox:
                 with builds.writing(self._cache):
                     shutil.copyfile(log, place.with_suffix(".log"))
                 builds.write(note, built)
-            elif place.with_suffix(".log").exists():
-                shutil.copyfile(place.with_suffix(".log"), log)
+            else:
+                logs.copy(place.with_suffix(".log"), log)
             builds.mark_used(note)
             return built
 
@@ -223,11 +223,7 @@ class _Writer:
         if self._thread is not None:
             self._thread.join(timeout=_LOG_PATIENCE_S)
         if self._trouble is not None:
-            raise SandboxFailed(
-                f"the log {self._log} cannot be written: {self._trouble.strerror or self._trouble}",
-                fix="free space on its disk, then grade again",
-                code="sandbox.log",
-            ) from self._trouble
+            raise logs.unwritable(self._log, self._trouble) from self._trouble
 
     def _write(self, output: IO[bytes]) -> None:
         with output:
