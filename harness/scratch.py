@@ -7,9 +7,10 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
-from harness import force, owner
+from harness import force, owner, undo
 from harness.errors import SandboxFailed
 
 _PREFIX = "wmc-"
@@ -35,7 +36,7 @@ def folder(purpose: str) -> Iterator[Path]:
         yield outer / _INNER
     finally:
         if outer is not None:
-            remove(outer)
+            undo.surely(partial(remove, outer))
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def writing() -> Iterator[None]:
         yield
     except OSError as error:
         raise SandboxFailed(
-            f"no temporary file or folder can be made: {error.strerror or error} ({error.filename or tempfile.gettempdir()})",
+            f"no temporary file can be made: {error.strerror or error} ({error.filename or tempfile.gettempdir()})",
             fix="free space on its disk, or name a folder on another disk in TMPDIR",
             code="sandbox.scratch",
         ) from error

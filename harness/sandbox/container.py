@@ -57,7 +57,12 @@ class DockerGuest:
 
     def how_it_ended(self) -> str | None:
         """In words; None while it runs. For a message only: a grade is judged by what came through the gate."""
-        self.container.reload()
+        from docker.errors import NotFound
+
+        try:
+            self.container.reload()
+        except NotFound:
+            return "was removed from outside"
         state = self.container.attrs["State"]
         if state["Running"]:
             return None

@@ -59,8 +59,8 @@ def switch_on(code: str, *, base_image: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def connected(*, timeout_s: float = ANSWER_TIMEOUT_S) -> Iterator[DockerClient]:
-    """A client of the engine, closed on exit; it waits so long for each answer.
+def connected(*, timeout_s: float | None = None) -> Iterator[DockerClient]:
+    """A client of the engine, closed on exit; it waits `timeout_s` for each answer, or `ANSWER_TIMEOUT_S`.
 
     Raises: SandboxUnavailable when no engine answers; SandboxFailed when it breaks inside the context;
     DependencyMissing without the docker package.
@@ -71,6 +71,7 @@ def connected(*, timeout_s: float = ANSWER_TIMEOUT_S) -> Iterator[DockerClient]:
         import requests
     except ImportError as error:
         raise DependencyMissing("the docker package is missing", fix="pip install docker") from error
+    timeout_s = timeout_s or ANSWER_TIMEOUT_S
     _check_socket(timeout_s)
     engine_errors = (docker.errors.DockerException, requests.RequestException)
     try:

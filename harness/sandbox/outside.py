@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -55,18 +55,19 @@ class Witness:
 
         try:
             self._container.reload()
+            is_running = self._container.attrs["State"]["Running"]
         except NotFound:
-            return _meddled(["removed"])
-        is_running = self._container.attrs["State"]["Running"]
+            return _meddled(_deeds(self._seen) or ["removed"])
         (self._has_begun if is_running else self._is_over).wait(_PATIENCE_S)
-        seen, is_same_engine = list(self._seen), True
-        if self._is_deaf or _BEGIN not in seen:
-            remembered = self._remembered()
-            seen, is_same_engine = seen + remembered, _BEGIN in remembered
-        deeds = [_DEEDS[action] for action in dict.fromkeys(seen) if action in _DEEDS]
-        if deeds:
+        if deeds := _deeds(self._seen):
             return _meddled(deeds)
-        return None if is_same_engine else _restarted()
+        if not self._is_deaf and _BEGIN in self._seen:
+            return None
+        remembered = self._remembered()
+        if _BEGIN not in remembered:
+            return _restarted()  # and it may have killed, as it came back, what it no longer minds
+        deeds = _deeds(remembered)
+        return _meddled(deeds) if deeds else None
 
     def close(self) -> None:
         """Hear nothing more."""
@@ -88,6 +89,7 @@ class Witness:
                 self._hang_up()
             for event in self._stream:
                 self._hear(event["Action"])
+        self._hang_up()
         self._is_deaf = True
         self._has_begun.set()
         self._is_over.set()
@@ -139,6 +141,11 @@ def excused(client: DockerClient, container: Container) -> Iterator[None]:
             if excuse := witness.excuse():
                 raise excuse from error
             raise
+
+
+def _deeds(actions: Iterable[str]) -> list[str]:
+    """Those among them that others did, each once."""
+    return [_DEEDS[action] for action in dict.fromkeys(actions) if action in _DEEDS]
 
 
 def _meddled(deeds: Sequence[str]) -> SandboxFailed:

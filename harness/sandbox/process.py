@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from harness import force, owner, scratch
+from harness import force, owner, scratch, undo
 from harness.errors import BuildFailed, SandboxFailed
 from harness.places import cache_folder
 from harness.progress import Progress
@@ -197,7 +197,7 @@ class ProcessSandbox:
             writer.follow(process)
             yield process
         finally:
-            _end(process, mark=mark)
+            undo.surely(lambda: _end(process, mark=mark))
             writer.finish()
 
 

@@ -40,6 +40,7 @@ LAYERS = (
         "harness.places",
         "harness.plain",
         "harness.progress",
+        "harness.undo",
         "harness.whole_file",
     },
     {"harness.errors", "harness.text"},
