@@ -80,9 +80,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(args, console, error.blame, error.code, error.message, error.fix)
     except KeyboardInterrupt:
         console.warn("interrupted")
+        _hear_no_more()
         return _INTERRUPTED
     except _Terminated as end:
         console.warn("terminated")
+        _hear_no_more()
         return int(end.args[0])
     except Exception as error:
         if os.environ.get("WMC_DEBUG"):
@@ -122,6 +124,13 @@ def _end(number: int, _frame: FrameType | None) -> NoReturn:
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise _Terminated(128 + number)
+
+
+def _hear_no_more() -> None:
+    """All is cleaned up: a signal that comes while the program ends changes its exit status no more."""
+    for number in _ENDS:
+        if signal.getsignal(number) is _already_ending:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _already_ending(number: int, _frame: FrameType | None) -> None:

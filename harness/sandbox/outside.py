@@ -153,7 +153,7 @@ def _meddled(deeds: Sequence[str]) -> SandboxFailed:
         f"the entry's container was {' and '.join(deeds)} from outside while it ran",
         fix="find out who does that on this machine (docker events shows it), then grade again; nothing is charged to "
         "the entry",
-        code="sandbox.killed",
+        code="sandbox.ended_from_outside",
     )
 
 

@@ -140,7 +140,7 @@ class Saboteur(Silent):
         if is_it and total is None:
             self._deed()
 
-        def advance(_amount: int = 1, /) -> None:
+        def advance(_amount: int = 1, /, *, status: str = "") -> None:
             self._to_come -= is_it
             if is_it and self._to_come == 0:
                 self._deed()

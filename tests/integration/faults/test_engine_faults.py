@@ -49,7 +49,7 @@ def test_an_entry_whose_container_somebody_ends_is_not_charged(
     deed = saboteur(RUNNING, lambda: own_engine.run(*command, the_container(own_engine)))
     report = grader.grade(deed)
     assert report.failure is not None
-    assert (report.failure.blame, report.failure.code) == (Blame.OPERATOR, "sandbox.killed")
+    assert (report.failure.blame, report.failure.code) == (Blame.OPERATOR, "sandbox.ended_from_outside")
     assert word in report.failure.message
     assert own_engine.left() == []
 
@@ -59,7 +59,7 @@ def test_a_paused_entry_is_not_charged_for_being_late(grader: Any, own_engine: A
     report = replace(grader, limits=Limits(start_s=60, reply_s=1, regime_s=5)).grade(
         saboteur(RUNNING, lambda: own_engine.run("pause", the_container(own_engine)))
     )
-    assert (report.failure.blame, report.failure.code) == (Blame.OPERATOR, "sandbox.killed")
+    assert (report.failure.blame, report.failure.code) == (Blame.OPERATOR, "sandbox.ended_from_outside")
     assert "paused" in report.failure.message
     assert own_engine.left() == []
 
@@ -73,7 +73,9 @@ def test_an_entry_that_ends_itself_is_charged(grader: Any, own_engine: Any) -> N
     assert "killed by signal 9" in report.failure.message
 
 
-@pytest.mark.parametrize(("command", "word"), [(["kill"], "killed"), (["rm", "--force"], "sandbox")], ids=str)
+@pytest.mark.parametrize(
+    ("command", "word"), [(["kill"], "ended_from_outside"), (["rm", "--force"], "sandbox.engine")], ids=str
+)
 def test_a_build_that_somebody_ends_is_not_charged(
     grader: Any, own_engine: Any, saboteur: Any, command: list[str], word: str
 ) -> None:
