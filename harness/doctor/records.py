@@ -27,10 +27,10 @@ def record_checks(store: Store) -> Iterator[Check]:
                 yield broken("store", f"{look.what}: {look.detail}", fix)
             else:
                 yield well("store", f"{look.what}: {look.detail}")
-    if cut_off := unfinished(store):
+    if cut_off := unfinished_grades(store):
         yield warned("unfinished grades", ", ".join(cut_off), "grade these submissions again")
 
 
-def unfinished(store: Store) -> tuple[str, ...]:  # noqa: ARG001 - journals tell them apart
+def unfinished_grades(store: Store) -> tuple[str, ...]:  # noqa: ARG001 - journals tell them apart
     """Ids of grades that have begun, have no record, and are nobody's any more."""
     return ()

@@ -58,11 +58,19 @@ def left_running(tmp_path: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("part", ["build", "run", "scoring"])
+CTRL_C, POLITE_KILL = [signal.SIGINT], [signal.SIGTERM]
+
+
 @pytest.mark.parametrize(
-    ("signals", "status"),
-    [([signal.SIGINT], 130), ([signal.SIGINT] * 3, 130), ([signal.SIGTERM, signal.SIGINT], 143)],
-    ids=["ctrl-c", "ctrl-c again and again", "a polite kill, then ctrl-c"],
+    ("part", "signals", "status"),
+    [
+        ("build", CTRL_C * 3, 130),
+        ("run", CTRL_C, 130),
+        ("run", CTRL_C * 3, 130),
+        ("run", POLITE_KILL + CTRL_C, 143),
+        ("scoring", CTRL_C * 3, 130),
+        ("scoring", POLITE_KILL, 143),
+    ],
 )
 def test_an_interruption_is_one_record_and_leaves_nothing(
     started: Any, part: str, signals: list[signal.Signals], status: int, tmp_path: Path
