@@ -68,9 +68,13 @@ def build_entry(
         built = _find(job)
         if built is None:
             built = _build(job)
-            with builds.writing(cache):
-                shutil.copyfile(log, job.record.with_suffix(".log"))
-            builds.write(job.record, built)
+            try:
+                with builds.writing(cache):
+                    shutil.copyfile(log, job.record.with_suffix(".log"))
+                builds.write(job.record, built)
+            except BaseException:  # without a record nobody finds it again
+                volume.remove(shop.client, name)
+                raise
         builds.mark_used(job.record)
         return built
 

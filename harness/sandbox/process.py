@@ -139,7 +139,11 @@ class ProcessSandbox:
         with builds.writing(self._cache):
             builds.forget(place.with_suffix(".json"))
             force.remove_tree(place)
-            source.copy(files, place)
+            try:
+                source.copy(files, place)
+            except OSError:  # half a copy would keep the disk full
+                force.remove_tree(place)
+                raise
         started = time.monotonic()
         self._run_build_script(place, grade_id=grade_id, log=log)
         build_seconds = time.monotonic() - started

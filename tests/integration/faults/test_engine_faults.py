@@ -73,11 +73,9 @@ def test_an_entry_that_ends_itself_is_charged(grader: Any, own_engine: Any) -> N
     assert "killed by signal 9" in report.failure.message
 
 
-@pytest.mark.parametrize(
-    ("command", "word"), [(["kill"], "ended_from_outside"), (["rm", "--force"], "sandbox.engine")], ids=str
-)
+@pytest.mark.parametrize("command", [["kill"], ["rm", "--force"]], ids=str)
 def test_a_build_that_somebody_ends_is_not_charged(
-    grader: Any, own_engine: Any, saboteur: Any, command: list[str], word: str
+    grader: Any, own_engine: Any, saboteur: Any, command: list[str]
 ) -> None:
     """Control: the engine's own word for who ended it (`outside.watched`)."""
 
@@ -92,7 +90,8 @@ def test_a_build_that_somebody_ends_is_not_charged(
 
     report = grader.with_build("trap '' TERM\nsleep 30\n").grade(saboteur("running ./build.sh", deed))
     assert report.failure.blame is Blame.OPERATOR
-    assert word in f"{report.failure.code} {report.failure.message}"
+    # One that is removed may be gone before anybody could ask what became of it.
+    assert report.failure.code in ["sandbox.ended_from_outside", "sandbox.engine"][: 1 + ("rm" in command)]
     assert own_engine.left() == []
 
 

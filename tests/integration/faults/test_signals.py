@@ -16,7 +16,11 @@ import pytest
 from harness.errors import Blame
 from harness.results.store import Store
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [
+    pytest.mark.timeout(60),
+    # The docker package leaves a socket open that nobody listens to.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 PROGRAM = Path(__file__).parent / "slow_grade.py"
 
 
