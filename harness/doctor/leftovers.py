@@ -74,7 +74,11 @@ def _cleaned(kind: _Kind) -> Check:
     left = kind.find()
     gone = [each for each in before if each not in left]
     if left:
-        return warned(kind.name, f"cannot be removed: {_named(left)}", "remove them by hand, as root")
+        return warned(
+            kind.name,
+            f"cannot be removed: {_named(left)}",
+            "see who uses them (docker ps -a, ps), then run it again as root",
+        )
     return well(kind.name, f"removed {_named(gone)}" if gone else "none")
 
 
