@@ -3,6 +3,7 @@
 `offline` stops nowhere and gives build.sh no network, for an engine that has none.
 """
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from harness.sandbox import network
 from harness.sandbox.network import BuildNetwork
 from harness.sandbox.process import ProcessSandbox
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background ignore Ctrl-C
 part, here = sys.argv[1], Path(sys.argv[2])
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ pytestmark = [
     # The docker package leaves a socket open that nobody listens to.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+ROOT = Path(__file__).parents[3]
 RUNNING = f"{Regime.TEMPORALLY_TEACHER_FORCED.in_words}, frames"
 
 
@@ -123,7 +125,9 @@ def test_an_engine_that_stays_away_leaves_no_process_and_the_next_harness_nothin
         assert cgroup.processes(seen[0])
         own_engine.kill()
 
-    report = grader.grade(saboteur(RUNNING, crash))
+    honest = (ROOT / "submissions_template" / "evaluate.py").read_text()
+    lingers = grader.with_evaluate(f"import os, time\nif os.fork(): time.sleep(600)\n{honest}")
+    report = lingers.grade(saboteur(RUNNING, crash))
     assert (report.failure.blame, report.failure.code) == (Blame.OPERATOR, "sandbox.engine")
     assert cgroup.processes(seen[0]) == ()
     own_engine.start()

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ PROGRAM = Path(__file__).parent / "slow_grade.py"
 
 
 @pytest.fixture
-def started(own_grader: Any, tmp_path: Path) -> Callable[..., subprocess.Popen[bytes]]:
+def started(own_grader: Any, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """`wmc grade` in a process of its own, its temporary files in a folder of the test's."""
+    begun: list[subprocess.Popen[bytes]] = []
 
     def start(part: str, *, sandbox: str = "process", entry: Path | None = None, **surroundings: str) -> Any:
         (tmp_path / "t").mkdir(exist_ok=True)
@@ -36,9 +37,14 @@ def started(own_grader: Any, tmp_path: Path) -> Callable[..., subprocess.Popen[b
             *("--store", str(tmp_path / "store"), "--regime", "temporally_teacher_forced", "--no-pictures"),
         ]
         places = {"TMPDIR": str(tmp_path / "t"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-        return subprocess.Popen(command, env={**os.environ, **places, **surroundings}, stderr=subprocess.PIPE)
+        surroundings = {**os.environ, **places, **surroundings}
+        begun.append(subprocess.Popen(command, env=surroundings, stderr=subprocess.PIPE))
+        return begun[-1]
 
-    return start
+    yield start
+    for process in begun:
+        process.kill()
+        process.communicate()
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -86,7 +92,6 @@ def test_an_interruption_is_one_record_and_leaves_nothing(
         grade.send_signal(number)
         time.sleep(0.05)
     assert grade.wait(30) == status
-    grade.stderr.close()
     [report] = Store(tmp_path / "store").reports()
     if part == "scoring":
         assert report.failure is None, "there are scores: they stay"
@@ -115,7 +120,6 @@ def test_an_interrupted_container_is_gone(
         time.sleep(0.1)
     assert grade.wait(40) == 130
     said = grade.stderr.read().decode()
-    grade.stderr.close()
     assert "still cleaning up" in said
     [report] = Store(tmp_path / "store").reports()
     assert report.failure.code == "grade.interrupted"
