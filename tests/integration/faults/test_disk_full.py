@@ -135,7 +135,7 @@ def test_full_from_the_beginning(
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("place", ["store", "cache"])
+@pytest.mark.parametrize("place", [pytest.param("store", marks=pytest.mark.nightly), "cache"])
 def test_full_at_a_build_in_a_container(
     grader: Any, own_engine: Any, disk: Disk, saboteur: Callable[..., Any], place: str
 ) -> None:

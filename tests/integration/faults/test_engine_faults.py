@@ -38,9 +38,9 @@ def the_container(own_engine: Any, purpose: str = "run") -> str:
     ("command", "word"),
     [
         (["kill"], "killed"),
-        (["kill", "--signal", "TERM"], "killed"),
         (["rm", "--force"], "killed and removed"),
-        (["stop"], "stopped"),
+        pytest.param(["kill", "--signal", "TERM"], "killed", marks=pytest.mark.nightly),
+        pytest.param(["stop"], "stopped", marks=pytest.mark.nightly),
     ],
     ids=str,
 )
@@ -56,6 +56,7 @@ def test_an_entry_whose_container_somebody_ends_is_not_charged(
     assert own_engine.left() == []
 
 
+@pytest.mark.nightly
 def test_a_paused_entry_is_not_charged_for_being_late(grader: Any, own_engine: Any, saboteur: Any) -> None:
     """Control: the engine's own word for who stopped it (`outside.excused`)."""
     report = replace(grader, limits=Limits(start_s=60, reply_s=1, regime_s=5)).grade(
@@ -113,6 +114,7 @@ def test_an_engine_that_is_killed_and_comes_back_is_no_fault_of_the_entrys(
     assert grader.grade().status is Status.GRADED
 
 
+@pytest.mark.nightly
 def test_an_engine_that_stays_away_leaves_no_process_and_the_next_harness_nothing(
     grader: Any, own_engine: Any, saboteur: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +149,7 @@ def test_an_engine_that_hangs_is_an_error_within_its_time(own_engine: Any, grade
     assert "systemctl restart docker" in caught.value.fix
 
 
+@pytest.mark.nightly
 def test_an_engine_that_hangs_under_a_grade_ends_it(
     own_engine: Any, grader: Any, saboteur: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,11 +75,9 @@ CTRL_C, POLITE_KILL = [signal.SIGINT], [signal.SIGTERM]
     ("part", "signals", "status"),
     [
         ("build", CTRL_C * 3, 130),
-        ("run", CTRL_C, 130),
         ("run", CTRL_C * 3, 130),
         ("run", POLITE_KILL + CTRL_C, 143),
         ("scoring", CTRL_C * 3, 130),
-        ("scoring", POLITE_KILL, 143),
     ],
 )
 def test_an_interruption_is_one_record_and_leaves_nothing(
