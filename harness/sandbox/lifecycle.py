@@ -71,7 +71,7 @@ def _end_without_fail(
         try:
             return _end(client, name, log=log, log_bytes=log_bytes)
         except (requests.RequestException, urllib3.exceptions.HTTPError):
-            if made is not None and False:
+            if made is not None:
                 cgroup.destroy(str(made.id), patience_s=_BURIAL_S)
             if time.monotonic() > deadline:
                 raise

@@ -52,6 +52,8 @@ class OwnEngine:
         for left in ("pid", "exec/containerd/containerd.pid"):
             (self.folder / left).unlink(missing_ok=True)
         command = [
+            # In a network namespace of its own: an engine that starts without a bridge removes the machine's docker0.
+            *("unshare", "--net"),
             *("dockerd", "--host", self.address, "--data-root", f"{self.folder}/data"),
             *("--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/pid"),
             *("--config-file", f"{self.folder}/daemon.json", "--bridge=none", "--iptables=false"),
