@@ -139,11 +139,13 @@ def _timed_out(error: BaseException) -> bool:
     """True when an answer that did not come in time is at the bottom of an error."""
     import requests
 
-    links: list[BaseException | None] = [error]
-    while (link := links[-1]) is not None:
+    link: BaseException | None = error
+    seen: set[int] = set()  # errors that were raised while others were handled can point at each other
+    while link is not None and id(link) not in seen:
         if isinstance(link, requests.Timeout | TimeoutError):
             return True
-        links.append(link.__cause__ or link.__context__)
+        seen.add(id(link))
+        link = link.__cause__ or link.__context__
     return False
 
 
