@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -54,8 +55,8 @@ class Asker:
                 ) as guest:
                     return self._converse(regime, gate, guest, partial(conduct, ready_by=ready_by), ready_by)
         except GuestFailed as error:
-            if error.guest_words:  # only its entrant and the organiser read them
-                with log.open("a", encoding="utf-8") as file:
+            if error.guest_words:  # only its entrant and the organiser read them; on a full disk nobody does
+                with suppress(OSError), log.open("a", encoding="utf-8") as file:
                     file.write(f"\n[wmc] the entry reported: {error.guest_words}\n")
             raise
         finally:

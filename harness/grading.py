@@ -5,12 +5,12 @@ This is the only module that knows the order of the stages. Each hands a value t
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness import scratch
 from harness.copying import CopyCheck
 from harness.earlier import BUILT, Earlier
 from harness.exam import SCORING_VERSION, Exam, Predicted
@@ -63,9 +63,9 @@ def grade(
         with (
             ExitStack() as admission,  # until its record is kept
             record.kept_in(store, journal),
-            tempfile.TemporaryDirectory(prefix="wmc-") as scratch,
+            scratch.folder("grade") as folder,
         ):
-            answer(stages, prepare(stages, Path(scratch), admission))
+            answer(stages, prepare(stages, folder, admission))
     return record.report
 
 
@@ -79,14 +79,14 @@ class Ready:
     built: BuiltEntry
 
 
-def prepare(stages: Stages, scratch: Path, admission: ExitStack, *, earlier: Earlier | None = None) -> Ready:
-    """Everything before the entry's first answer; it is opened below `scratch`, and admitted until that ends.
+def prepare(stages: Stages, folder: Path, admission: ExitStack, *, earlier: Earlier | None = None) -> Ready:
+    """Everything before the entry's first answer; it is opened below `folder`, and admitted until that ends.
 
     Raises: NotAdmitted; ResumeRefused where something is not as it was for an earlier process.
     """
     exam = stages.open_data()
     _write_down(stages, "the data was checked", earlier)
-    entry = stages.open_submission(scratch / "entry")
+    entry = stages.open_submission(folder / "entry")
     admission.enter_context(stages.admitted(entry))
     _write_down(stages, "the submission was opened", earlier)
     check = stages.prepare_copy_check(exam)

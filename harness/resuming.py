@@ -6,12 +6,12 @@ is looked at anew, and where it is not what it was, nothing is resumed and nothi
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness import scratch
 from harness.earlier import BUILT, Earlier
 from harness.errors import Blame, ResumeRefused, UsageError, WmcError
 from harness.grading import Ready, answer, prepare, provenance_of
@@ -167,9 +167,9 @@ def _go_on(
         journal=journal,
     )
     earlier = Earlier(history=history)
-    with ExitStack() as admission, tempfile.TemporaryDirectory(prefix="wmc-") as scratch:
+    with ExitStack() as admission, scratch.folder("grade") as folder:
         try:
-            ready = _prepared(stages, Path(scratch), admission, earlier)
+            ready = _prepared(stages, folder, admission, earlier)
         except BaseException:
             if is_new:
                 journal.withdraw()
@@ -181,14 +181,14 @@ def _go_on(
     return record.report
 
 
-def _prepared(stages: Stages, scratch: Path, admission: ExitStack, earlier: Earlier) -> Ready | WmcError:
+def _prepared(stages: Stages, folder: Path, admission: ExitStack, earlier: Earlier) -> Ready | WmcError:
     """Everything before the next answer, or the entry's own error that ends its grade.
 
     Raises: ResumeRefused where something is not as it was; everything that is not the entry's.
     """
     journal = stages.journal
     try:
-        ready = prepare(stages, scratch, admission, earlier=earlier)
+        ready = prepare(stages, folder, admission, earlier=earlier)
     except WmcError as error:
         if error.blame is not Blame.ENTRY:
             raise

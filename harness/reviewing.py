@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness import scratch
 from harness.errors import NotAdmitted
 from harness.intake.archive import Entry, open_archive
 from harness.intake.review import Review, review
@@ -50,8 +50,8 @@ def reviewed(zip_path: Path, store: Store, *, progress: Progress) -> Reviewed:
 
     Raises: what `open_archive` does; StoreFailed.
     """
-    with tempfile.TemporaryDirectory(prefix="wmc-review-") as work:
-        entry = open_archive(zip_path, Path(work, "entry"), progress=progress)
+    with scratch.folder("review") as work:
+        entry = open_archive(zip_path, work / "entry", progress=progress)
         with progress.step("searching its files"):
             found = review(entry)
     earlier = [each for each in submissions(store) if each.sha256 != entry.sha256]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import scratch
 from harness.copying import open_copy_check
 from harness.errors import StoreFailed
 from harness.exam import SCORING_VERSION, Exam
@@ -205,13 +205,13 @@ def _judged_again(
     panel_file = panel or store.panel_file
     if kept.panel_sha256 and _sha256_of(panel_file) != kept.panel_sha256:
         return f"{panel_file} is not the panel that judged (sha256 {kept.panel_sha256}): name it with --panel"
-    with tempfile.TemporaryDirectory(prefix="wmc-verify-") as scratch:
+    with scratch.folder("verify") as folder:
         check = open_copy_check(
             train,
             exam,
             data_sha256=str(report.provenance.data_sha256),
             panel=None,
-            store=Store(Path(scratch)),
+            store=Store(folder),
             progress=progress,
         )
         check = replace(

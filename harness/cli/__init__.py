@@ -14,6 +14,7 @@ from typing import NoReturn
 from harness.cli import (
     check,
     data,
+    doctor,
     explain,
     generate,
     grade,
@@ -32,7 +33,7 @@ from harness.cli import (
     verify,
     visualize,
 )
-from harness.cli.console import Console
+from harness.cli.console import Console, interject
 from harness.cli.grade_view import without_record
 from harness.errors import Blame, OutputFailed, WmcError
 
@@ -50,6 +51,7 @@ _COMMANDS = (
     retrieval,
     data,
     sandbox,
+    doctor,
     host,
     explain,
     generate,
@@ -59,6 +61,7 @@ _COMMANDS = (
 )
 _GRADING = ("grade", "check")
 _INTERRUPTED = 130
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Terminated(SystemExit):
@@ -73,8 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     console = Console()
     args = _parser().parse_args(argv)
-    _end_on(signal.SIGTERM)
-    _end_on(signal.SIGHUP)
+    _end_on_signals()
     try:
         code: int | None = args.run(args, console)
     except WmcError as error:
@@ -82,9 +84,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(args, console, error.blame, error.code, error.message, error.fix)
     except KeyboardInterrupt:
         console.warn("interrupted")
+        _hear_no_more()
         return _INTERRUPTED
     except _Terminated as end:
         console.warn("terminated")
+        _hear_no_more()
         return int(end.args[0])
     except Exception as error:
         if os.environ.get("WMC_DEBUG"):
@@ -106,15 +110,38 @@ def _failed(
     return blame.exit_code
 
 
-def _end_on(number: signal.Signals) -> None:
-    """Let a signal end the command, unless the caller wants it ignored, as nohup does."""
-    if signal.getsignal(number) is not signal.SIG_IGN:
-        signal.signal(number, _terminate)
+def _end_on_signals() -> None:
+    """Let each of them end the command, unless the caller wants it ignored, as nohup does."""
+    for number in _ENDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
 
 
-def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal hangs up twice; the first time cleans up
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    """The first to come ends the command; what it starts, the cleaning up, no second one cuts short.
+
+    A closed terminal hangs up twice, and whoever presses Ctrl-C does it again.
+    """
+    for each in _ENDS:
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, _already_ending)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     raise _Terminated(128 + number)
+
+
+def _hear_no_more() -> None:
+    """All is cleaned up: a signal that comes while the program ends changes its exit status no more."""
+    for number in _ENDS:
+        if signal.getsignal(number) is _already_ending:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _already_ending(number: int, _frame: FrameType | None) -> None:
+    if number != signal.SIGHUP:
+        interject(
+            "still cleaning up: Ctrl-\\ ends at once, and leaves behind what `wmc doctor --clean` removes"
+        )
 
 
 def _parser() -> argparse.ArgumentParser:

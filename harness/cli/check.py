@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +45,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Pack if need be, grade, show; on a failure show the end of the entry's own output too."""
+    from harness import scratch
     from harness.grading import grade
     from harness.hints import Listener
     from harness.intake.pack import pack
@@ -53,13 +53,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from harness.results.store import Store
 
     listener = Listener()
-    with tempfile.TemporaryDirectory(prefix="wmc-check-") as scratch:
+    with scratch.folder("check") as folder:
         submission = args.entry
         if args.entry.is_dir():
-            submission = pack(args.entry, Path(scratch) / "entry.zip").path
-        store = Store(Path(scratch) / "store")
+            submission = pack(args.entry, folder / "entry.zip").path
+        store = Store(folder / "store")
         request = _request(args, submission)
-        sandbox = pick_sandbox(args, console, cache=Path(scratch) / "cache")
+        sandbox = pick_sandbox(args, console, cache=folder / "cache")
         try:
             report = grade(
                 request,

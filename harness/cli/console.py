@@ -10,7 +10,7 @@ import time
 import traceback
 import typing
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -27,6 +27,7 @@ _BUGS = "https://github.com/1x-technologies/1xgpt/issues"
 REPORT_EVERY_S = 30.0
 """How often long work says how it gets on where no bar can be drawn."""
 
+_STDERR = 2
 _LEAST_WIDTH = 80
 """Columns that a table may count on: in a narrower terminal its lines wrap, and no column of it is lost."""
 
@@ -175,6 +176,12 @@ class _Reports:
             left_s = (now - self._begin) * (self._total - self._done) / max(1, self._done)
             words = [f"{words[0]} of {self._total:,}", f"about {max(0, left_s):.0f} s left"]
         self._say(", ".join([*words, *([status] if status else [])]))
+
+
+def interject(text: str) -> None:
+    """A line on stderr from a signal's handler, when a stream may be in the middle of another."""
+    with suppress(OSError):
+        os.write(_STDERR, f"\n{text}\n".encode())
 
 
 class _Lossy:

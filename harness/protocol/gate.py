@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import scratch
 from harness.errors import GuestFailed, SandboxFailed
 from harness.protocol.guest import SOCKET_NAME
 from harness.protocol.wire import SocketChannel
@@ -49,11 +49,11 @@ class Gate:
 
 @contextmanager
 def open_gate(metadata: Mapping[str, Any], folder: Path | None = None) -> Iterator[Gate]:
-    """A gate in `folder`, or in a temporary one that any user may enter, as long as the context lasts."""
-    with tempfile.TemporaryDirectory(prefix="wmc-gate-") as temporary:
-        place = folder or Path(temporary)
-        place.chmod(0o755)
-        (place / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
+    """A gate in `folder`, or in a temporary one, as long as the context lasts; any user may enter the folder itself."""
+    with nullcontext(folder) if folder else scratch.folder("gate") as place:
+        with scratch.writing():
+            place.chmod(0o755)
+            (place / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
         with _listening(place / SOCKET_NAME) as listener:
             yield Gate(folder=place, listener=listener)
 
@@ -67,10 +67,11 @@ def _listening(path: Path) -> Iterator[socket.socket]:
         )
     unannounced = path.with_suffix(".new")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(str(unannounced))
-        listener.listen(1)
-        unannounced.chmod(0o666)
-        unannounced.rename(path)  # who sees gate.sock can connect to it
+        with scratch.writing():
+            listener.bind(str(unannounced))
+            listener.listen(1)
+            unannounced.chmod(0o666)
+            unannounced.rename(path)  # who sees gate.sock can connect to it
         try:
             yield listener
         finally:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import BuildFailed
 from harness.progress import Progress
 from harness.sandbox import built as builds
-from harness.sandbox import failures, flags, lifecycle, logs, network, runtime, volume
+from harness.sandbox import failures, flags, lifecycle, logs, network, outside, runtime, volume
 from harness.sandbox.contract import BuiltEntry
 from harness.sandbox.network import BuildNetwork
 from harness.sandbox.volume import Watch, Workshop
@@ -68,9 +68,13 @@ def build_entry(
         built = _find(job)
         if built is None:
             built = _build(job)
-            with builds.writing(cache):
-                shutil.copyfile(log, job.record.with_suffix(".log"))
-            builds.write(job.record, built)
+            try:
+                with builds.writing(cache):
+                    shutil.copyfile(log, job.record.with_suffix(".log"))
+                builds.write(job.record, built)
+            except BaseException:  # without a record nobody finds it again
+                volume.remove(shop.client, name)
+                raise
         builds.mark_used(job.record)
         return built
 
@@ -95,8 +99,7 @@ def _find(job: _Job) -> BuiltEntry | None:
             return None
     if found.tree_sha256 != built.tree_sha256:
         return None
-    with suppress(FileNotFoundError):
-        shutil.copyfile(job.record.with_suffix(".log"), job.log)
+    logs.copy(job.record.with_suffix(".log"), job.log)
     return built
 
 
@@ -145,15 +148,19 @@ def _run_build_script(job: _Job, connection: BuildNetwork) -> float:
         "environment": {"HOME": flags.HOME_FOLDER, "LANG": "C.UTF-8", "PIP_NO_CACHE_DIR": "1"},
     }
     with volume.watched(job.shop, job.volume) as watch:
-        with lifecycle.container(
-            job.shop.client, settings, purpose="build", log=job.log, log_bytes=policy.log_bytes
-        ) as script:
+        with (
+            lifecycle.container(
+                job.shop.client, settings, purpose="build", log=job.log, log_bytes=policy.log_bytes
+            ) as script,
+            outside.watched(job.shop.client, script) as witness,
+        ):
             started = time.monotonic()
             script.start()
             with _following(script, job.log, limit=policy.log_bytes):
                 was_late = _wait(script, watch, timeout_s=policy.build_timeout_s)
             build_seconds = time.monotonic() - started
             state = script.attrs["State"]
+            excuse = witness.excuse()
         watch.check()
     failure = failures.of_script(
         status=state["ExitCode"],
@@ -163,7 +170,7 @@ def _run_build_script(job: _Job, connection: BuildNetwork) -> float:
         policy=policy,
     )
     if failure is not None:
-        raise failure
+        raise excuse or failure
     return build_seconds
 
 
@@ -197,6 +204,6 @@ def _copy(stream: Any, log: Path, limit: int) -> None:
     import requests
     import urllib3
 
-    # A broken stream only means that the log stops growing until the script has ended.
-    with suppress(requests.RequestException, urllib3.exceptions.HTTPError):
+    # A broken stream, or a full disk, only means that the log stops growing until the script has ended.
+    with suppress(requests.RequestException, urllib3.exceptions.HTTPError, OSError):
         logs.save(stream, log, limit=limit)

@@ -33,12 +33,16 @@ def write(path: Path, built: BuiltEntry) -> None:
     Raises: SandboxFailed.
     """
     draft = path.with_suffix(".draft")
-    with writing(path.parent):
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(dataclasses.asdict(built), file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+    try:
+        with writing(path.parent):
+            with draft.open("w", encoding="utf-8") as file:
+                json.dump(dataclasses.asdict(built), file)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+    except SandboxFailed:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def forget(path: Path) -> None:

@@ -22,6 +22,11 @@ def folders(container_id: str, *, root: Path = _ROOT) -> tuple[Path, ...]:
     )
 
 
+def are_visible(*, root: Path = _ROOT) -> bool:
+    """True when there is a place to look for containers' control groups."""
+    return bool(_hierarchies(root))
+
+
 def processes(container_id: str, *, root: Path = _ROOT) -> tuple[int, ...]:
     """Ids, as this host numbers them, of every process in the container's control groups and those below."""
     found: set[int] = set()

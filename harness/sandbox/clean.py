@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import force, owner
 from harness.sandbox import built as builds
-from harness.sandbox import engine, flags, force, owner, volume
+from harness.sandbox import engine, flags, volume
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -48,8 +49,19 @@ def clean_docker(cache: Path, *, unused_s: float) -> Cleaned:
     """
     with engine.connected() as client:
         known = _clean(cache / "docker", unused_s, lambda record: _remove_volume(client, record.stem))
-        orphans = [_remove_volume(client, name) for name in _orphans(client)]
-    return Cleaned(removed=known.removed + sum(orphans), in_use=known.in_use + orphans.count(False))
+        lost, freed = orphans(client), remove_orphans(client)
+    return Cleaned(removed=known.removed + len(freed), in_use=known.in_use + len({*lost} - {*freed}))
+
+
+def orphans(client: DockerClient) -> tuple[str, ...]:
+    """Volumes of harnesses that are certainly no more, without the record of a finished build."""
+    found = client.volumes.list(filters={"label": flags.RECORD_LABEL})
+    return tuple(each.name for each in found if _is_orphan(each.attrs["Labels"]))
+
+
+def remove_orphans(client: DockerClient) -> tuple[str, ...]:
+    """Names of the orphans that were removed; one that a container has stays."""
+    return tuple(name for name in orphans(client) if _remove_volume(client, name))
 
 
 def _clean(folder: Path, unused_s: float, remove: Callable[[Path], bool]) -> Cleaned:
@@ -90,8 +102,5 @@ def _remove_volume(client: DockerClient, name: str) -> bool:
     return True
 
 
-def _orphans(client: DockerClient) -> Iterator[str]:
-    for found in client.volumes.list(filters={"label": flags.RECORD_LABEL}):
-        labels = found.attrs["Labels"]
-        if owner.is_gone(labels.get(flags.OWNER_LABEL, "")) and not Path(labels[flags.RECORD_LABEL]).exists():
-            yield found.name
+def _is_orphan(labels: dict[str, str]) -> bool:
+    return owner.is_gone(labels.get(flags.OWNER_LABEL, "")) and not Path(labels[flags.RECORD_LABEL]).exists()

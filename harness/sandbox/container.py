@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import scratch
 from harness.errors import SandboxFailed
 from harness.places import cache_folder
 from harness.progress import Progress
@@ -23,6 +23,7 @@ from harness.sandbox import (
     guest_module,
     inspection,
     lifecycle,
+    outside,
     page_cache,
     runtime,
     volume,
@@ -56,7 +57,12 @@ class DockerGuest:
 
     def how_it_ended(self) -> str | None:
         """In words; None while it runs. For a message only: a grade is judged by what came through the gate."""
-        self.container.reload()
+        from docker.errors import NotFound
+
+        try:
+            self.container.reload()
+        except NotFound:
+            return "was removed from outside"
         state = self.container.attrs["State"]
         if state["Running"]:
             return None
@@ -97,6 +103,7 @@ class DockerSandbox:
             self.facts = engine.describe(client, base_image=self.policy.base_image)
             lifecycle.remove_leftovers(client)
             self.runtime = runtime.chosen(client, self.facts, self.policy)
+        scratch.remove_leftovers()
 
     @property
     def details(self) -> dict[str, str]:
@@ -146,10 +153,10 @@ class DockerSandbox:
 
         Raises: SandboxUnavailable, SandboxFailed.
         """
-        with engine.connected() as client, tempfile.TemporaryDirectory(prefix="wmc-guest-") as folder:
+        with engine.connected() as client, scratch.folder("guest") as folder:
             _check_exists(client, built)
-            guest_module.put(Path(folder))
-            settings = self._settings(built, grade_id=grade_id, gate=gate, guest_folder=Path(folder))
+            guest_module.put(folder)
+            settings = self._settings(built, grade_id=grade_id, gate=gate, guest_folder=folder)
             try:
                 with lifecycle.container(
                     client, settings, purpose="run", log=log, log_bytes=self.policy.log_bytes
@@ -157,7 +164,8 @@ class DockerSandbox:
                     inspection.check(container, self._allowed(built, gate=gate, guest_folder=Path(folder)))
                     container.start()
                     self._note_visibility(container)
-                    yield DockerGuest(container=container)
+                    with outside.excused(client, container):
+                        yield DockerGuest(container=container)
             finally:
                 self._page_cache_is_dropped &= page_cache.drop()
 

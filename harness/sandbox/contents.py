@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import json
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from harness import scratch
 from harness.errors import SandboxFailed
 from harness.sandbox import tree, volume
 from harness.sandbox.contract import BuiltFile
@@ -107,7 +107,7 @@ def _listening() -> Iterator[tuple[str, socket.socket]]:
     """A folder with a socket in it that any user may call."""
     with ExitStack() as stack:
         try:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wmc-files-")))
+            folder = stack.enter_context(scratch.folder("reading"))
             listener = stack.enter_context(socket.socket(socket.AF_UNIX))
             listener.bind(str(folder / _SOCKET_NAME))
             listener.listen(1)

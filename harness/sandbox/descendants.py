@@ -10,12 +10,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import owner
+
 _PROC = Path("/proc")
 MARK = "WMC_GRADE"
 """Environment variable that everything started for a run inherits."""
 
+OWNER_MARK = "WMC_OWNER"
+"""Another, with the harness that started it, as `harness.owner` names it."""
 
 _MAX_LOOKS = 50
+_NOBODY = -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +59,36 @@ def kill_family(root: int, *, mark: str, patience_s: float = 5.0) -> frozenset[i
                 return members
             time.sleep(0.01)
         seen |= members
+
+
+def orphans() -> dict[str, frozenset[int]]:
+    """Processes of this user that killed harnesses started, by the mark of their run."""
+    found: dict[str, set[int]] = {}
+    for folder in _PROC.iterdir():
+        if folder.name.isdecimal():
+            marks = _marks(folder)
+            if marks.get(MARK) and owner.is_gone(marks.get(OWNER_MARK, "")):
+                found.setdefault(marks[MARK], set()).add(int(folder.name))
+    return {mark: frozenset(members) for mark, members in found.items()}
+
+
+def kill_orphans(*, patience_s: float = 5.0) -> frozenset[int]:
+    """The processes of killed harnesses are dead, and their descendants too; who still lives is returned."""
+    return frozenset(
+        survivor for mark in orphans() for survivor in kill_family(_NOBODY, mark=mark, patience_s=patience_s)
+    )
+
+
+def _marks(folder: Path) -> dict[str, str]:
+    """What the environment of a process of this user says of its run."""
+    try:
+        if folder.stat().st_uid != os.geteuid():
+            return {}
+        words = (folder / "environ").read_bytes().decode("utf-8", "replace").split("\0")
+    except OSError:
+        return {}
+    pairs = (word.partition("=") for word in words)
+    return {name: value for name, _, value in pairs if name in {MARK, OWNER_MARK}}
 
 
 def _signal(members: frozenset[int], number: signal.Signals) -> None:

@@ -16,12 +16,15 @@ from harness.sandbox.policy import DEFAULT_BASE_IMAGE
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_ANSWER_TIMEOUT_S = 120
+ANSWER_TIMEOUT_S = 120.0
+"""How long one request may take: an engine with a busy disk is slow, one that says nothing for so long hangs."""
+
 _LOCAL = "unix://"
 _DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 
 _SWITCH_ON = {
     "sandbox.no_engine": ("sudo apt-get install -y docker.io", "sudo systemctl start docker", "docker info"),
+    "sandbox.engine_silent": ("sudo systemctl restart docker",),
     "sandbox.no_permission": ('sudo usermod -aG docker "$USER"', "newgrp docker"),
 }
 
@@ -56,8 +59,8 @@ def switch_on(code: str, *, base_image: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def connected() -> Iterator[DockerClient]:
-    """A client of the engine, closed on exit.
+def connected(*, timeout_s: float | None = None) -> Iterator[DockerClient]:
+    """A client of the engine, closed on exit; it waits `timeout_s` for each answer, or `ANSWER_TIMEOUT_S`.
 
     Raises: SandboxUnavailable when no engine answers; SandboxFailed when it breaks inside the context;
     DependencyMissing without the docker package.
@@ -68,15 +71,25 @@ def connected() -> Iterator[DockerClient]:
         import requests
     except ImportError as error:
         raise DependencyMissing("the docker package is missing", fix="pip install docker") from error
-    _check_socket()
+    timeout_s = timeout_s or ANSWER_TIMEOUT_S
+    _check_socket(timeout_s)
     engine_errors = (docker.errors.DockerException, requests.RequestException)
     try:
-        client = docker.from_env(timeout=_ANSWER_TIMEOUT_S)
+        client = docker.from_env(timeout=timeout_s)
     except engine_errors as error:
+        if _timed_out(error):
+            message = f"the Docker engine takes calls and says nothing for {timeout_s:g} s"
+            raise _unavailable("sandbox.engine_silent", message) from error
         raise _unavailable("sandbox.no_engine", "no Docker engine answers") from error
     try:
         yield client
     except engine_errors as error:
+        if _timed_out(error):
+            raise SandboxFailed(
+                f"the Docker engine said nothing for {timeout_s:g} s",
+                fix="`sudo systemctl restart docker`, then grade again; journalctl -u docker may say why",
+                code="sandbox.engine_silent",
+            ) from error
         raise SandboxFailed(
             f"the Docker engine refused or broke: {str(error)[:500]}",
             fix="look at the engine's log (journalctl -u docker), then grade again",
@@ -122,7 +135,21 @@ def _no_base_image(base_image: str) -> SandboxUnavailable:
     )
 
 
-def _check_socket() -> None:
+def _timed_out(error: BaseException) -> bool:
+    """True when an answer that did not come in time is at the bottom of an error."""
+    import requests
+
+    link: BaseException | None = error
+    seen: set[int] = set()  # errors that were raised while others were handled can point at each other
+    while link is not None and id(link) not in seen:
+        if isinstance(link, requests.Timeout | TimeoutError):
+            return True
+        seen.add(id(link))
+        link = link.__cause__ or link.__context__
+    return False
+
+
+def _check_socket(timeout_s: float) -> None:
     """Nothing, if somebody listens on a local engine's socket: the client could not tell the reasons apart.
 
     Raises: SandboxUnavailable.
@@ -131,6 +158,7 @@ def _check_socket() -> None:
     if not address.startswith(_LOCAL):
         return
     with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(timeout_s)
         try:
             probe.connect(address.removeprefix(_LOCAL))
         except PermissionError as error:

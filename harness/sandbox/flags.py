@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.sandbox import owner
+from harness import owner
 from harness.sandbox.engine import Engine
 from harness.sandbox.policy import MIB, Limits, SandboxPolicy, seccomp_profile
 

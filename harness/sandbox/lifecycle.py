@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import owner, undo
 from harness.errors import SandboxFailed
-from harness.sandbox import cgroup, logs, owner
+from harness.sandbox import cgroup, logs
 from harness.sandbox.flags import GRADE_LABEL, OWNER_LABEL
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _END_TIMEOUT_S = 30.0
 _BURIAL_S = 5.0
+_ENGINE_PATIENCE_S = 20.0  # an engine that crashed is started again by its supervisor within a few
+_ENGINE_POLL_S = 0.25
 
 
 @contextmanager
@@ -29,25 +32,50 @@ def container(
 
     The name is chosen before the engine hears of it, so an interrupt while it is being created loses nothing.
 
-    Raises: SandboxFailed with code `sandbox.survivor` when a process of it outlived it.
+    Raises: SandboxFailed with code `sandbox.survivor` when a process of it outlived it, `sandbox.log` when its log
+    cannot be written.
     """
     name = f"wmc-{purpose}-{uuid.uuid4().hex[:12]}"
+    made: Container | None = None
     try:
-        yield client.containers.create(name=name, **settings)
+        made = client.containers.create(name=name, **settings)
+        yield made
     finally:
-        _end(client, name, log=log, log_bytes=log_bytes)
+        undo.surely(lambda: _end_without_fail(client, name, made, log=log, log_bytes=log_bytes))
 
 
-def remove_leftovers(client: DockerClient) -> int:
-    """How many containers of harnesses that are no more were removed."""
+def leftovers(client: DockerClient) -> tuple[str, ...]:
+    """Names of the containers of harnesses that are certainly no more."""
+    found = client.containers.list(all=True, filters={"label": GRADE_LABEL}, ignore_removed=True)
+    return tuple(left.name for left in found if owner.is_gone(left.labels.get(OWNER_LABEL, "")))
+
+
+def remove_leftovers(client: DockerClient) -> None:
+    """No container of a harness that is no more is left."""
     from docker.errors import NotFound
 
-    found = client.containers.list(all=True, filters={"label": GRADE_LABEL}, ignore_removed=True)
-    gone = [left for left in found if owner.is_gone(left.labels.get(OWNER_LABEL, ""))]
-    for left in gone:
+    for name in leftovers(client):
         with suppress(NotFound):
-            _end(client, left.name, log=None, log_bytes=0)
-    return len(gone)
+            _end(client, name, log=None, log_bytes=0)
+
+
+def _end_without_fail(
+    client: DockerClient, name: str, made: Container | None, *, log: Path | None, log_bytes: int
+) -> None:
+    """The same as `_end`, also while the engine is away for a moment: its processes are killed without it."""
+    import requests
+    import urllib3
+
+    deadline = time.monotonic() + _ENGINE_PATIENCE_S
+    while True:
+        try:
+            return _end(client, name, log=log, log_bytes=log_bytes)
+        except (requests.RequestException, urllib3.exceptions.HTTPError):
+            if made is not None:
+                cgroup.destroy(str(made.id), patience_s=_BURIAL_S)
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_ENGINE_POLL_S)
 
 
 def _end(client: DockerClient, name: str, *, log: Path | None, log_bytes: int) -> None:
@@ -61,13 +89,28 @@ def _end(client: DockerClient, name: str, *, log: Path | None, log_bytes: int) -
         with suppress(APIError):  # not running: it ended by itself, or never started
             ending.kill()
         _wait_until_ended(ending)
-        if log is not None:
-            chunks = ending.logs(stdout=True, stderr=True, stream=True, follow=False)
-            logs.save(chunks, log, limit=log_bytes)
-        _check_nothing_lives(ending.id)
+        try:
+            if log is not None:
+                _save_log(ending, log, limit=log_bytes)
+        finally:
+            _check_nothing_lives(ending.id)
     finally:
         with suppress(NotFound):
             ending.remove(v=True, force=True)
+
+
+def _save_log(ended: Container, log: Path, *, limit: int) -> None:
+    import requests
+
+    chunks = ended.logs(stdout=True, stderr=True, stream=True, follow=False)
+    try:
+        logs.save(chunks, log, limit=limit)
+    except requests.RequestException:  # one of its bases is OSError
+        raise
+    except OSError as error:
+        for _ in chunks:  # the rest is not much, and the connection ends in good order
+            pass
+        raise logs.unwritable(log, error) from error
 
 
 def _wait_until_ended(ending: Container) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness.errors import SandboxFailed
 from harness.text import printable
 
 _LEFT_OUT = b"... (what came before this is left out: the log is capped)\n"
@@ -26,6 +28,27 @@ def save(chunks: Iterable[bytes], path: Path, *, limit: int) -> None:
             file.seek(0)
             file.truncate()
             file.write((_LEFT_OUT + bytes(kept[-max(1, limit - len(_LEFT_OUT)) :]))[:limit])
+
+
+def copy(earlier: Path, log: Path) -> None:
+    """`log` is what it was when the same was built before, if that is still there.
+
+    Raises: SandboxFailed.
+    """
+    if earlier.exists():
+        try:
+            shutil.copyfile(earlier, log)
+        except OSError as error:
+            raise unwritable(log, error) from error
+
+
+def unwritable(log: Path, error: OSError) -> SandboxFailed:
+    """What the host says when it has no room for an entry's output."""
+    return SandboxFailed(
+        f"the log {log} cannot be written: {error.strerror or error}",
+        fix="free space on its disk, then grade again",
+        code="sandbox.log",
+    )
 
 
 def last_lines(log: Path, *, count: int = 10, width: int = 200) -> str:

@@ -70,7 +70,7 @@ def build_network(client: DockerClient, policy: SandboxPolicy) -> BuildNetwork:
             settings={"network_mode": "bridge", "use_config_proxy": not _proxies_have_credentials()},
             description="bridge, private networks reachable: asked for",
         )
-    if obstacle := _obstacle():
+    if obstacle := obstacle_to_rules():
         return BuildNetwork(
             settings={"network_mode": "bridge"},
             description=f"bridge, private networks reachable: {obstacle}",
@@ -123,7 +123,7 @@ def _is_outside(server: str) -> bool:
         return False
 
 
-def _obstacle() -> str | None:
+def obstacle_to_rules() -> str | None:
     """Why this process cannot put rules between the engine's containers and the host; None if it can."""
     if os.geteuid() != 0:
         return "only root can block them"

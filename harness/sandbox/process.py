@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -19,11 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from harness import force, owner, scratch, undo
 from harness.errors import BuildFailed, SandboxFailed
 from harness.places import cache_folder
 from harness.progress import Progress
 from harness.sandbox import built as builds
-from harness.sandbox import clean, contents, descendants, failures, force, guest_module, logs, source, tree
+from harness.sandbox import clean, contents, descendants, failures, guest_module, logs, source, tree
 from harness.sandbox.contract import BuiltEntry, BuiltFile
 from harness.sandbox.policy import SandboxPolicy
 
@@ -55,6 +55,9 @@ class ProcessSandbox:
     name = "process"
 
     def __init__(self, *, policy: SandboxPolicy | None = None, cache: Path | None = None) -> None:
+        """What killed harnesses left is removed: processes first, then the folders that they were shown."""
+        descendants.kill_orphans()
+        scratch.remove_leftovers()
         self.policy = policy or SandboxPolicy()
         self._cache = cache or cache_folder()
         self._claims = builds.Claims()
@@ -87,8 +90,8 @@ class ProcessSandbox:
                 with builds.writing(self._cache):
                     shutil.copyfile(log, place.with_suffix(".log"))
                 builds.write(note, built)
-            elif place.with_suffix(".log").exists():
-                shutil.copyfile(place.with_suffix(".log"), log)
+            else:
+                logs.copy(place.with_suffix(".log"), log)
             builds.mark_used(note)
             return built
 
@@ -99,10 +102,10 @@ class ProcessSandbox:
         Raises: SandboxFailed when the built entry is gone or a process of it cannot be killed.
         """
         place = _place(built)
-        with tempfile.TemporaryDirectory(prefix="wmc-guest-") as folder:
-            guest_module.put(Path(folder))
+        with scratch.folder("guest") as folder:
+            guest_module.put(folder)
             # A compiled file written beside a source would change the entry that was hashed.
-            settings = {"PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+            settings = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
             command = ["./evaluate.py", "--val_data_dir", str(gate.resolve())]
             with self._child(command, place, settings, grade_id=grade_id, log=log) as process:
                 yield ProcessGuest(process=process)
@@ -136,7 +139,11 @@ class ProcessSandbox:
         with builds.writing(self._cache):
             builds.forget(place.with_suffix(".json"))
             force.remove_tree(place)
-            source.copy(files, place)
+            try:
+                source.copy(files, place)
+            except OSError:  # half a copy would keep the disk full
+                force.remove_tree(place)
+                raise
         started = time.monotonic()
         self._run_build_script(place, grade_id=grade_id, log=log)
         build_seconds = time.monotonic() - started
@@ -194,7 +201,7 @@ class ProcessSandbox:
             writer.follow(process)
             yield process
         finally:
-            _end(process, mark=mark)
+            undo.surely(lambda: _end(process, mark=mark))
             writer.finish()
 
 
@@ -220,11 +227,7 @@ class _Writer:
         if self._thread is not None:
             self._thread.join(timeout=_LOG_PATIENCE_S)
         if self._trouble is not None:
-            raise SandboxFailed(
-                f"the log {self._log} cannot be written: {self._trouble.strerror or self._trouble}",
-                fix="free space on its disk, then grade again",
-                code="sandbox.log",
-            ) from self._trouble
+            raise logs.unwritable(self._log, self._trouble) from self._trouble
 
     def _write(self, output: IO[bytes]) -> None:
         with output:
@@ -273,7 +276,13 @@ def _status(process: subprocess.Popen[bytes]) -> int | None:
 def _environment(settings: dict[str, str], *, mark: str) -> dict[str, str]:
     """Ours, with this Python first, so that an entry's `python3` has what the harness has."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, **settings, "PATH": path, descendants.MARK: mark}
+    return {
+        **os.environ,
+        **settings,
+        "PATH": path,
+        descendants.MARK: mark,
+        descendants.OWNER_MARK: owner.this_process(),
+    }
 
 
 def _place(built: BuiltEntry) -> Path:

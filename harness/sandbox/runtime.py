@@ -11,13 +11,12 @@ import json
 import re
 import shlex
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import scratch
 from harness.errors import SandboxFailed, SandboxUnavailable
 from harness.sandbox import flags, lifecycle
 from harness.sandbox.engine import Engine
@@ -130,14 +129,14 @@ def _try_out(client: DockerClient, engine: Engine, policy: SandboxPolicy, name: 
 def _door() -> Iterator[tuple[str, socket.socket]]:
     """A folder with a listening socket in it, as the gate's is."""
     with (
-        tempfile.TemporaryDirectory(prefix="wmc-trial-") as folder,
+        scratch.folder("trial") as folder,
         socket.socket(socket.AF_UNIX) as listener,
     ):
-        Path(folder).chmod(0o755)
+        folder.chmod(0o755)
         listener.bind(f"{folder}/socket")
-        Path(folder, "socket").chmod(0o666)
+        (folder / "socket").chmod(0o666)
         listener.listen(1)
-        yield folder, listener
+        yield str(folder), listener
 
 
 def _received(listener: socket.socket, name: str) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import owner
 from harness.errors import SandboxFailed
-from harness.sandbox import failures, flags, lifecycle, owner, source
+from harness.sandbox import failures, flags, lifecycle, source
 from harness.sandbox.engine import Engine
 from harness.sandbox.policy import GIB, MIB, Limits, SandboxPolicy
 from harness.sandbox.tree import Measured

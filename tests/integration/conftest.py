@@ -101,7 +101,7 @@ class Bench:
 
     def containers(self) -> list[str]:
         """Names of this process's containers that the engine still knows."""
-        from harness.sandbox import owner
+        from harness import owner
         from harness.sandbox.flags import OWNER_LABEL
 
         label = f"{OWNER_LABEL}={owner.this_process()}"

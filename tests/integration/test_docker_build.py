@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from harness import owner
 from harness.errors import BuildFailed, SandboxFailed
 from harness.progress import Silent
-from harness.sandbox import network, owner
+from harness.sandbox import network
 from harness.sandbox.container import DockerSandbox
 from harness.sandbox.process import ProcessSandbox
 

@@ -16,7 +16,7 @@ LAYERS = (
     {"baselines", "submissions_template", "leaderboard"},
     {"wmc_guest"},
     {"harness.resuming"},
-    {"harness.grading", "harness.regrading", "harness.verification"},
+    {"harness.doctor", "harness.grading", "harness.regrading", "harness.verification"},
     {"harness.stages"},
     {"harness.earlier", "harness.rejudging", "harness.request"},
     {
@@ -35,7 +35,17 @@ LAYERS = (
     {"harness.codec", "harness.protocol"},
     {"harness.data"},
     {"harness.spec"},
-    {"harness.line_file", "harness.outcomes", "harness.progress", "harness.places", "harness.plain"},
+    {"harness.scratch"},
+    {
+        "harness.force",
+        "harness.line_file",
+        "harness.outcomes",
+        "harness.owner",
+        "harness.places",
+        "harness.plain",
+        "harness.progress",
+        "harness.undo",
+    },
     {"harness.whole_file"},
     {"harness.errors", "harness.text"},
 )

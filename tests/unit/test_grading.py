@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 
-from harness import grading, pictures
+from harness import pictures, stages
 from harness.codec.patch import PatchCodec
 from harness.errors import Blame
 from harness.grading import GradeRequest, grade
@@ -517,7 +517,7 @@ def test_a_check_that_is_interrupted_costs_no_scores(
     def interrupted(*_args: Any, **_kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(grading, "measure_train_gap", interrupted)
+    monkeypatch.setattr(stages, "measure_train_gap", interrupted)
     with pytest.raises(KeyboardInterrupt):
         grade_folder(ROOT / "submissions_template", train=make_clip(name="train", hold=25), pictures=False)
     (report,) = Store(tmp_path / "store").reports()

@@ -94,7 +94,8 @@ def test_a_bug_is_called_ours(
 @pytest.fixture
 def kept_signals() -> Iterator[None]:
     """The tests' own process does nothing special on a signal, even under nohup; afterwards it is as before."""
-    kept = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    kept = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
     yield
     for number, handler in kept.items():
         signal.signal(number, handler)

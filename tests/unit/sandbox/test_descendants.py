@@ -2,9 +2,11 @@
 
 import os
 import subprocess
+import sys
 import time
 import uuid
 
+from harness import owner
 from harness.sandbox import descendants
 
 
@@ -64,3 +66,42 @@ def test_a_bomb_is_stopped(tmp_path):
             assert descendants.family(root.pid, mark=mark) == frozenset()
     finally:
         root.wait()
+
+
+def a_dead_harness() -> str:
+    program = "from harness import owner; print(owner.this_process())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_what_a_killed_harness_started_is_found_and_killed():
+    mark = uuid.uuid4().hex
+    marks = {descendants.MARK: mark, descendants.OWNER_MARK: a_dead_harness()}
+    orphan = start("sleep 600 & setsid sleep 600 & sleep 600", **marks)
+    try:
+        while len(descendants.orphans().get(mark, ())) < 4:
+            time.sleep(0.01)
+        assert descendants.kill_orphans() == frozenset()
+        assert mark not in descendants.orphans()
+    finally:
+        orphan.kill()
+        assert orphan.wait() == -9
+
+
+def test_processes_of_the_living_and_of_nobody_are_no_orphans():
+    """Control: only whose owner is certainly gone is killed."""
+    mark = uuid.uuid4().hex
+    kept = [
+        start("sleep 600", **{descendants.MARK: mark, descendants.OWNER_MARK: owner.this_process()}),
+        start("sleep 600", **{descendants.MARK: mark}),
+        start("sleep 600", **{descendants.OWNER_MARK: a_dead_harness()}),
+    ]
+    try:
+        while not all(descendants.family(each.pid, mark=mark) for each in kept):
+            time.sleep(0.01)
+        descendants.kill_orphans()
+        assert [each.poll() for each in kept] == [None] * 3
+    finally:
+        for each in kept:
+            each.kill()
+            each.wait()

@@ -352,3 +352,28 @@ def test_an_interruption_just_after_the_start_leaves_nothing(bench, monkeypatch,
         pytest.fail("it was interrupted before")
     with started[0] as process:
         assert process.wait() == -signal.SIGKILL
+
+
+def test_what_a_killed_harness_left_is_removed_by_the_next(bench):
+    """kill -9 in the middle of a run: its entry's processes die and its folders go, once somebody looks."""
+    bench.write("evaluate.py", f"#!/bin/sh\necho $$ $PYTHONPATH > {bench.folder}/who\nsleep 600\n")
+    built = bench.build()
+    program = (
+        "import os, pathlib, time\n"
+        "from harness.sandbox.contract import BuiltEntry\n"
+        "from harness.sandbox.process import ProcessSandbox\n"
+        f"built = {built!r}\n"
+        f"gate = pathlib.Path({str(bench.gate)!r})\n"
+        "with ProcessSandbox().run(built, grade_id='g', gate=gate, log=gate / 'log'):\n"
+        "    time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program]) as harness:
+        pid, folder = wait_for(bench.folder / "who").split()
+        ProcessSandbox()
+        assert is_alive(int(pid)), "its harness lives: it is left alone"
+        assert Path(folder).exists()
+        harness.kill()
+    assert is_alive(int(pid)), "killing the harness kills nothing else"
+    ProcessSandbox()
+    assert not is_alive(int(pid))
+    assert not Path(folder).parent.exists()

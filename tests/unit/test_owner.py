@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from harness.sandbox import owner
+from harness import owner
 
 
 def changed(position, value):
@@ -20,7 +20,7 @@ def test_this_process_is_not_gone():
 
 
 def test_a_process_that_ended_is_gone():
-    program = "from harness.sandbox import owner; print(owner.this_process())"
+    program = "from harness import owner; print(owner.this_process())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert owner.is_gone(done.stdout.strip())
 
