@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.sandbox import built as builds
-from harness.sandbox import engine, flags, force, owner, volume
+from harness.sandbox import disk_image, engine, flags, force, owner, volume
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -42,13 +42,15 @@ def clean_process(cache: Path, *, unused_s: float) -> Cleaned:
 def clean_docker(cache: Path, *, unused_s: float) -> Cleaned:
     """Remove this cache's volumes that nobody asked for in the last `unused_s` seconds, and orphans of any cache.
 
-    An orphan is a volume of a harness that is gone, without the record of a finished build.
+    An orphan is a volume of a harness that is gone, without the record of a finished build, or an image that lost
+    its volume.
 
     Raises: SandboxUnavailable, SandboxFailed.
     """
     with engine.connected() as client:
         known = _clean(cache / "docker", unused_s, lambda record: _remove_volume(client, record.stem))
-        orphans = [_remove_volume(client, name) for name in _orphans(client)]
+        names = [*_orphans(client), *disk_image.orphans(client)]
+        orphans = [_remove_volume(client, name) for name in names]
     return Cleaned(removed=known.removed + sum(orphans), in_use=known.in_use + orphans.count(False))
 
 

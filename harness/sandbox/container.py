@@ -18,6 +18,7 @@ from harness.sandbox import (
     cgroup,
     clean,
     contents,
+    disk_image,
     engine,
     flags,
     guest_module,
@@ -81,12 +82,13 @@ class DockerSandbox:
         self.policy = replace(policy, base_image=base_image) if base_image else policy
         self._cache = cache or cache_folder()
         self._claims = builds.Claims()
-        self._build_network = _NOTHING_BUILT
+        self._build_network = self._build_volume = _NOTHING_BUILT
         self._page_cache_is_dropped = page_cache.may_be_dropped()
         self._cgroups_are_visible = True
         with engine.connected() as client:
             self.facts = engine.describe(client, base_image=self.policy.base_image)
-            lifecycle.remove_leftovers(client)
+            if lifecycle.remove_leftovers(client):  # nobody dropped it when they were killed
+                self._page_cache_is_dropped &= page_cache.drop()
 
     @property
     def details(self) -> dict[str, str]:
@@ -102,7 +104,7 @@ class DockerSandbox:
             "cpus": f"{flags.effective_cpus(limits, facts):g}",
             "pids": str(limits.pids),
             "build_network": self._build_network,
-            "build_volume": f"{self.policy.entry_bytes:,} bytes, a soft cap: looked at while build.sh runs",
+            "build_volume": self._build_volume,
             "gpus": ",".join(self.policy.gpu_device_ids) or "none",
             "page_cache": "dropped" if self._page_cache_is_dropped else "not dropped",
             "survivors": "checked" if self._cgroups_are_visible else _NOT_CHECKED,
@@ -124,6 +126,7 @@ class DockerSandbox:
                 claims=self._claims,
                 log=log,
                 progress=progress,
+                note_cap=self._note_cap,
             )
         self._build_network = built.network
         return built
@@ -139,9 +142,12 @@ class DockerSandbox:
             guest_module.put(Path(folder))
             settings = self._settings(built, grade_id=grade_id, gate=gate, guest_folder=Path(folder))
             try:
-                with lifecycle.container(
-                    client, settings, purpose="run", log=log, log_bytes=self.policy.log_bytes
-                ) as container:
+                with (
+                    disk_image.at_hand(client, built.handle),
+                    lifecycle.container(
+                        client, settings, purpose="run", log=log, log_bytes=self.policy.log_bytes
+                    ) as container,
+                ):
                     container.start()
                     self._note_visibility(container)
                     yield DockerGuest(container=container)
@@ -197,6 +203,9 @@ class DockerSandbox:
             request = DeviceRequest(device_ids=list(policy.gpu_device_ids), capabilities=[["gpu"]])
             settings["device_requests"] = [request]
         return settings
+
+    def _note_cap(self, size_cap: str) -> None:
+        self._build_volume = size_cap
 
     def _note_visibility(self, container: Container) -> None:
         if not cgroup.folders(container.id):
