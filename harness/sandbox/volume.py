@@ -108,7 +108,7 @@ def check_disk(image: Path, policy: SandboxPolicy) -> None:
 
 
 def exists(client: DockerClient, volume: str) -> bool:
-    """True when the engine has it, and its image if it is one; to run a container on one it has not would make an empty one."""
+    """True when the engine has it, its image too; to run a container on one it has not would make an empty one."""
     from docker.errors import NotFound
 
     try:
