@@ -49,8 +49,7 @@ def clean_docker(cache: Path, *, unused_s: float) -> Cleaned:
     """
     with engine.connected() as client:
         known = _clean(cache / "docker", unused_s, lambda record: _remove_volume(client, record.stem))
-        names = [*_orphans(client), *disk_image.orphans(client)]
-        orphans = [_remove_volume(client, name) for name in names]
+        orphans = [_remove_volume(client, name) for name in [*_orphans(client)]]
     return Cleaned(removed=known.removed + sum(orphans), in_use=known.in_use + orphans.count(False))
 
 
@@ -97,3 +96,4 @@ def _orphans(client: DockerClient) -> Iterator[str]:
         labels = found.attrs["Labels"]
         if owner.is_gone(labels.get(flags.OWNER_LABEL, "")) and not Path(labels[flags.RECORD_LABEL]).exists():
             yield found.name
+    yield from disk_image.orphans(client)
