@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import BuildFailed
 from harness.progress import Progress
+from harness.sandbox import (
+    allotment,
+    disk_image,
+    failures,
+    flags,
+    lifecycle,
+    logs,
+    network,
+    outside,
+    runtime,
+    tree,
+    volume,
+)
 from harness.sandbox import built as builds
-from harness.sandbox import failures, flags, lifecycle, logs, network, outside, runtime, volume
 from harness.sandbox.contract import BuiltEntry
 from harness.sandbox.network import BuildNetwork
 from harness.sandbox.volume import Watch, Workshop
@@ -37,6 +49,7 @@ class _Job:
     record: Path
     log: Path
     progress: Progress
+    note_cap: Callable[[str], None]
 
 
 def build_entry(
@@ -48,8 +61,11 @@ def build_entry(
     claims: builds.Claims,
     log: Path,
     progress: Progress,
+    note_cap: Callable[[str], None],
 ) -> BuiltEntry:
     """The built entry, from an earlier build if its volume still holds exactly what was recorded.
+
+    `note_cap` is told what bounded the size of it, also where the build fails.
 
     Raises: BuildFailed, SandboxFailed.
     """
@@ -62,6 +78,7 @@ def build_entry(
         record=cache / "docker" / f"{name}.json",
         log=log,
         progress=progress,
+        note_cap=note_cap,
     )
     with builds.locked(job.record):
         claims.add(job.record)
@@ -99,23 +116,28 @@ def _find(job: _Job) -> BuiltEntry | None:
             return None
     if found.tree_sha256 != built.tree_sha256:
         return None
+    job.note_cap(built.size_cap)
     logs.copy(job.record.with_suffix(".log"), job.log)
     return built
 
 
 def _build(job: _Job) -> BuiltEntry:
     builds.forget(job.record)
-    volume.create_empty(job.shop, job.volume, entry_sha256=job.entry_sha256, record=job.record)
     try:
         with job.progress.step("copying the entry into its volume"):
-            volume.fill(job.shop, job.volume, job.files)
+            size_cap = allotment.create_filled(
+                job.shop, job.volume, job.files, entry_sha256=job.entry_sha256, record=job.record
+            )
+        job.note_cap(size_cap)
         connection = _connection(job.shop)
         if connection.warning:
             job.progress.note(connection.warning)
         with job.progress.step("running ./build.sh"):
             build_seconds = _run_build_script(job, connection)
         with job.progress.step("hashing what was built"):
+            volume.settle(job.shop, job.volume)
             measured = volume.measure(job.shop, job.volume)
+        allotment.freeze(job.shop, job.volume)
     except BaseException:
         volume.remove(job.shop.client, job.volume)
         raise
@@ -126,6 +148,7 @@ def _build(job: _Job) -> BuiltEntry:
         base_image=job.shop.engine.base_id,
         build_seconds=build_seconds,
         network=connection.description,
+        size_cap=size_cap,
     )
 
 
@@ -145,10 +168,17 @@ def _run_build_script(job: _Job, connection: BuildNetwork) -> float:
         "working_dir": flags.ENTRY_FOLDER,
         "entrypoint": ["./build.sh"],
         # /tmp is memory: what pip would keep there for a second build is of no use to anybody.
-        "environment": {"HOME": flags.HOME_FOLDER, "LANG": "C.UTF-8", "PIP_NO_CACHE_DIR": "1"},
+        "environment": {
+            "HOME": flags.HOME_FOLDER,
+            "LANG": "C.UTF-8",
+            "PIP_NO_CACHE_DIR": "1",
+            # Compiled Python then goes by the source's hash: its time will be another one.
+            "SOURCE_DATE_EPOCH": str(tree.EPOCH_S),
+        },
     }
     with volume.watched(job.shop, job.volume) as watch:
         with (
+            disk_image.at_hand(job.shop.client, job.volume),
             lifecycle.container(
                 job.shop.client, settings, purpose="build", log=job.log, log_bytes=policy.log_bytes
             ) as script,
@@ -170,7 +200,10 @@ def _run_build_script(job: _Job, connection: BuildNetwork) -> float:
         policy=policy,
     )
     if failure is not None:
-        raise excuse or failure
+        if excuse is not None:
+            raise excuse
+        volume.look(job.shop, job.volume)  # it may have failed of a full disk, between two looks
+        raise failure
     return build_seconds
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness import force, owner
 from harness.sandbox import built as builds
-from harness.sandbox import engine, flags, volume
+from harness.sandbox import disk_image, engine, flags, volume
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -43,7 +43,8 @@ def clean_process(cache: Path, *, unused_s: float) -> Cleaned:
 def clean_docker(cache: Path, *, unused_s: float) -> Cleaned:
     """Remove this cache's volumes that nobody asked for in the last `unused_s` seconds, and orphans of any cache.
 
-    An orphan is a volume of a harness that is gone, without the record of a finished build.
+    An orphan is a volume of a harness that is gone, without the record of a finished build, or an image that lost
+    its volume.
 
     Raises: SandboxUnavailable, SandboxFailed.
     """
@@ -54,9 +55,10 @@ def clean_docker(cache: Path, *, unused_s: float) -> Cleaned:
 
 
 def orphans(client: DockerClient) -> tuple[str, ...]:
-    """Volumes of harnesses that are certainly no more, without the record of a finished build."""
+    """Volumes of harnesses that are certainly no more, without the record of a finished build; and their images."""
     found = client.volumes.list(filters={"label": flags.RECORD_LABEL})
-    return tuple(each.name for each in found if _is_orphan(each.attrs["Labels"]))
+    volumes = (each.name for each in found if _is_orphan(each.attrs["Labels"]))
+    return tuple(dict.fromkeys([*volumes, *disk_image.orphans(client)]))
 
 
 def remove_orphans(client: DockerClient) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from harness.sandbox import (
     cgroup,
     clean,
     contents,
+    disk_image,
     engine,
     flags,
     guest_module,
@@ -96,12 +97,13 @@ class DockerSandbox:
         self.policy = replace(policy, base_image=base_image) if base_image else policy
         self._cache = cache or cache_folder()
         self._claims = builds.Claims()
-        self._build_network = _NOTHING_BUILT
+        self._build_network = self._build_volume = _NOTHING_BUILT
         self._page_cache_is_dropped = page_cache.may_be_dropped()
         self._cgroups_are_visible = True
         with engine.connected() as client:
             self.facts = engine.describe(client, base_image=self.policy.base_image)
-            lifecycle.remove_leftovers(client)
+            if lifecycle.remove_leftovers(client):  # nobody dropped it when they were killed
+                self._page_cache_is_dropped &= page_cache.drop()
             self.runtime = runtime.chosen(client, self.facts, self.policy)
         scratch.remove_leftovers()
 
@@ -120,7 +122,7 @@ class DockerSandbox:
             "cpus": f"{flags.effective_cpus(limits, facts):g}",
             "pids": str(limits.pids),
             "build_network": self._build_network,
-            "build_volume": f"{self.policy.entry_bytes:,} bytes, a soft cap: looked at while build.sh runs",
+            "build_volume": self._build_volume,
             "gpus": ",".join(self.policy.gpu_device_ids) or "none",
             "page_cache": "dropped" if self._page_cache_is_dropped else "not dropped",
             "container": "inspected: mounts, rights, network and environment are those of the allow-list",
@@ -143,6 +145,7 @@ class DockerSandbox:
                 claims=self._claims,
                 log=log,
                 progress=progress,
+                note_cap=self._note_cap,
             )
         self._build_network = built.network
         return built
@@ -158,9 +161,12 @@ class DockerSandbox:
             guest_module.put(folder)
             settings = self._settings(built, grade_id=grade_id, gate=gate, guest_folder=folder)
             try:
-                with lifecycle.container(
-                    client, settings, purpose="run", log=log, log_bytes=self.policy.log_bytes
-                ) as container:
+                with (
+                    disk_image.at_hand(client, built.handle),
+                    lifecycle.container(
+                        client, settings, purpose="run", log=log, log_bytes=self.policy.log_bytes
+                    ) as container,
+                ):
                     inspection.check(container, self._allowed(built, gate=gate, guest_folder=Path(folder)))
                     container.start()
                     self._note_visibility(container)
@@ -231,6 +237,9 @@ class DockerSandbox:
             gpus=policy.gpu_device_ids,
             runtime=self.runtime.name,
         )
+
+    def _note_cap(self, size_cap: str) -> None:
+        self._build_volume = size_cap
 
     def _note_visibility(self, container: Container) -> None:
         if not cgroup.folders(container.id):

@@ -24,6 +24,7 @@ class BuiltEntry:
         base_image: digest of the image it was built from, None without one.
         build_seconds: of the run of build.sh that made it (kept when found again).
         network: what that run of build.sh could reach.
+        size_cap: what kept it from growing meanwhile.
     """
 
     handle: str
@@ -34,6 +35,7 @@ class BuiltEntry:
     base_image: str | None
     build_seconds: float
     network: str
+    size_cap: str
 
 
 @dataclass(frozen=True, kw_only=True)

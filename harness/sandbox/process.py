@@ -147,7 +147,7 @@ class ProcessSandbox:
         started = time.monotonic()
         self._run_build_script(place, grade_id=grade_id, log=log)
         build_seconds = time.monotonic() - started
-        measured = self._measure(place)
+        measured = self._measure_and_settle(place)
         return BuiltEntry(
             handle=str(place),
             entry_sha256=entry_sha256,
@@ -155,10 +155,12 @@ class ProcessSandbox:
             base_image=None,
             build_seconds=build_seconds,
             network="this machine's own",
+            size_cap=self.details["build_volume"],
         )
 
     def _run_build_script(self, place: Path, *, grade_id: str, log: Path) -> None:
-        with self._child(["./build.sh"], place, {}, grade_id=grade_id, log=log) as process:
+        settings = {"SOURCE_DATE_EPOCH": str(tree.EPOCH_S)}
+        with self._child(["./build.sh"], place, settings, grade_id=grade_id, log=log) as process:
             deadline = time.monotonic() + self.policy.build_timeout_s
             while (status := _status(process)) is None and time.monotonic() < deadline:
                 time.sleep(_POLL_S)
@@ -171,11 +173,24 @@ class ProcessSandbox:
         if failure is not None:
             raise failure
 
+    def _measure_and_settle(self, place: Path) -> tree.Measured:
+        with self._as_failures():
+            measured = tree.measure(str(place), **self._caps)
+            tree.settle(str(place), **self._caps)  # last: reading moves the time of access
+            return measured
+
     def _measure(self, place: Path) -> tree.Measured:
+        with self._as_failures():
+            return tree.measure(str(place), **self._caps)
+
+    @property
+    def _caps(self) -> dict[str, int]:
+        return {"max_bytes": self.policy.entry_bytes, "max_files": self.policy.entry_files}
+
+    @contextmanager
+    def _as_failures(self) -> Iterator[None]:
         try:
-            return tree.measure(
-                str(place), max_bytes=self.policy.entry_bytes, max_files=self.policy.entry_files
-            )
+            yield
         except tree.TreeRefused as error:
             raise failures.refused(error.reason, error.message, self.policy) from error
 

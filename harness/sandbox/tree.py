@@ -2,7 +2,9 @@
 container that meters an entry, so it uses the standard library only and nothing else of this package.
 
     python3 -I -S -c "$(cat tree.py)" measure ROOT '{"bytes": ..., "files": ...}'
+    python3 -I -S -c "$(cat tree.py)" settle ROOT '{"bytes": ..., "files": ...}'
     python3 -I -S -c "$(cat tree.py)" watch ROOT '{"bytes": ..., "files": ..., "reserve": ...}'
+    python3 -I -S -c "$(cat tree.py)" look ROOT '{"bytes": ..., "files": ..., "reserve": ...}'
     python3 -I -S -c "$(cat tree.py)" send ROOT '{"bytes": ..., "files": ..., "socket": ...}'
 """
 
@@ -19,6 +21,8 @@ from typing import Iterator, NamedTuple  # noqa: UP035 - runs on Python 3.8 too
 
 _CHUNK_BYTES = 1 << 20
 _WATCH_INTERVAL_S = 0.25
+_FULL_BYTES = 1 << 20
+EPOCH_S = 1_577_836_800  # 2020, and in every zone late enough for a zip
 _MOST_PATH_CHARACTERS = 1 << 27
 """Of all paths together. They are held in memory, and half a million of the longest would be some gigabytes."""
 
@@ -67,12 +71,44 @@ def measure(root: str, *, max_bytes: int, max_files: int) -> Measured:
     return Measured(digest.hexdigest(), _size(paths), len(paths))
 
 
-def watch(root: str, *, max_bytes: int, max_files: int, reserve_bytes: int) -> None:
+def settle(root: str, *, max_bytes: int, max_files: int) -> None:
+    """Give everything below `root`, and `root`, the same times, so that they say nothing of who made it when.
+
+    Not settled, and not in the digest either: inode numbers, the order of names in a folder, holes in files, which
+    names are one file, flags (`chattr`), and for programs that look for them the place of blocks on the disk. The
+    time of change is when this ran, to the second or better; a time of birth is there where the file system has one.
+
+    Raises: TreeRefused.
+    """
+    paths = _list(root, max_bytes=max_bytes, max_files=max_files)
+    for path in (os.path.join(root, path) for path in ["", *(path for path, _ in paths)]):
+        try:
+            os.utime(path, (EPOCH_S, EPOCH_S), follow_symlinks=False)
+        except OSError as error:
+            raise TreeRefused(
+                "unreadable", f"its times cannot be set: {error.strerror}: {path[:200]!r}"
+            ) from error
+
+
+def watch(root: str, *, max_bytes: int, max_files: int, reserve_bytes: int | None) -> None:
     """Look at `root` again and again; the only way out is TreeRefused."""
     while True:
-        _check_free_space(root, reserve_bytes=reserve_bytes)
-        _list(root, max_bytes=max_bytes, max_files=max_files, is_moving=True)
+        look(root, max_bytes=max_bytes, max_files=max_files, reserve_bytes=reserve_bytes)
         time.sleep(_WATCH_INTERVAL_S)
+
+
+def look(root: str, *, max_bytes: int, max_files: int, reserve_bytes: int | None) -> None:
+    """Nothing, if the moving tree below `root` is within its caps and leaves `reserve_bytes` of the disk.
+
+    None says that the file system is the tree's own and of the size that is allowed: then it must not be full.
+
+    Raises: TreeRefused.
+    """
+    if reserve_bytes is None:
+        _check_own_room(root, max_bytes=max_bytes, max_files=max_files)
+    else:
+        _check_free_space(root, reserve_bytes=reserve_bytes)
+    _list(root, max_bytes=max_bytes, max_files=max_files, is_moving=True)
 
 
 def contents(root: str, *, max_bytes: int, max_files: int) -> Iterator[Content]:
@@ -158,6 +194,16 @@ def _check_free_space(root: str, *, reserve_bytes: int) -> None:
         raise TreeRefused("disk", f"less than {reserve_bytes} bytes are free on its disk")
 
 
+def _check_own_room(root: str, *, max_bytes: int, max_files: int) -> None:
+    space = os.statvfs(root)
+    if space.f_bavail * space.f_frsize < _FULL_BYTES:
+        raise TreeRefused(
+            "size", f"its disk of {max_bytes} bytes is full; a deleted file counts until nobody has it open"
+        )
+    if space.f_favail == 0:
+        raise TreeRefused("files", f"it holds more than {max_files} files and folders")
+
+
 def _size(paths: list[tuple[str, os.stat_result]]) -> int:
     files = {(info.st_dev, info.st_ino): info.st_size for _, info in paths if not stat.S_ISDIR(info.st_mode)}
     return sum(files.values())
@@ -200,8 +246,15 @@ def main(arguments: list[str]) -> int:
     mode, root, caps_text = arguments
     caps = json.loads(caps_text)
     try:
-        if mode == "watch":
-            watch(root, max_bytes=caps["bytes"], max_files=caps["files"], reserve_bytes=caps["reserve"])
+        if mode == "settle":
+            settle(root, max_bytes=caps["bytes"], max_files=caps["files"])
+            return 0
+        if mode in ("watch", "look"):
+            is_once = mode == "look"
+            (look if is_once else watch)(
+                root, max_bytes=caps["bytes"], max_files=caps["files"], reserve_bytes=caps["reserve"]
+            )
+            return 0
         if mode == "send":
             send(root, caps["socket"], max_bytes=caps["bytes"], max_files=caps["files"])
             return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,9 +12,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import owner
 from harness.errors import SandboxFailed
-from harness.sandbox import failures, flags, lifecycle, source
+from harness.sandbox import disk_image, failures, flags, lifecycle, source
 from harness.sandbox.engine import Engine
 from harness.sandbox.policy import GIB, MIB, Limits, SandboxPolicy
 from harness.sandbox.tree import Measured
@@ -28,7 +28,15 @@ _TRUSTED_LIMITS = Limits(memory_bytes=2 * GIB, pids=64, tmp_bytes=16 * MIB, tmp_
 _MEASURE_TIMEOUT_S = 1800
 _LAST_WORDS_S = 5
 _SPOOL_BYTES = 64 * MIB
-_TAKE_OWNERSHIP = "import os, sys; os.chmod('/entry', 0o755); os.chown('/entry', *map(int, sys.argv[1:]))"
+_TAKE_OWNERSHIP = """
+import os, sys
+try:
+    os.rmdir("/entry/lost+found")  # of a new ext4; a folder of the entry's by that name has something in it
+except OSError:
+    pass
+os.chmod("/entry", 0o755)
+os.chown("/entry", *map(int, sys.argv[1:]))
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +59,7 @@ def fill(shop: Workshop, volume: str, files: Path) -> None:
     command = ["-c", _TAKE_OWNERSHIP, str(shop.policy.uid), str(shop.policy.uid)]
     mounts = [flags.entry_mount(volume, read_only=False)]
     with (
-        _trusted(shop, command, mounts, capability="CHOWN", purpose="fill") as filler,
+        _trusted(shop, volume, command, mounts, capabilities=["CHOWN"], purpose="fill") as filler,
         tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as archive,
     ):
         source.write_tar(archive, files, uid=shop.policy.uid)
@@ -71,43 +79,65 @@ def measure(shop: Workshop, volume: str) -> Measured:
     return Measured(**answer)
 
 
-def create_empty(shop: Workshop, volume: str, *, entry_sha256: str, record: Path) -> None:
-    """A new volume without a file in it; one of that name is removed first."""
-    remove(shop.client, volume)
-    labels = {
-        flags.GRADE_LABEL: shop.grade,
-        flags.OWNER_LABEL: owner.this_process(),
-        flags.ENTRY_LABEL: entry_sha256,
-        flags.RECORD_LABEL: str(record),
-    }
-    shop.client.volumes.create(name=volume, driver="local", labels=labels)
+def settle(shop: Workshop, volume: str) -> None:
+    """Every time that a listing shows is the same from now on.
+
+    Raises: BuildFailed when it is over the policy's caps or cannot be read; SandboxFailed.
+    """
+    with _meter(shop, volume, mode="settle") as meter:
+        _check(_finish(meter), shop.policy)
+
+
+def look(shop: Workshop, volume: str) -> None:
+    """Nothing, if the volume is within the policy's caps and not full.
+
+    Raises: BuildFailed; SandboxFailed when it is the host's disk that is full.
+    """
+    with _meter(shop, volume, mode="look") as meter:
+        _check(_finish(meter), shop.policy)
+
+
+def check_disk(image: Path, policy: SandboxPolicy) -> None:
+    """Nothing, if the disk has room to spare: a sparse file may promise more than there is.
+
+    Raises: SandboxFailed.
+    """
+    if disk_image.free_bytes(image) < policy.disk_reserve_bytes:
+        message = f"less than {policy.disk_reserve_bytes} bytes are free on its disk"
+        raise failures.refused("disk", message, policy)
 
 
 def exists(client: DockerClient, volume: str) -> bool:
-    """True when the engine has it; to run a container on one it has not would make an empty one."""
+    """True when the engine has it, its image too; to run a container on one it has not would make an empty one."""
     from docker.errors import NotFound
 
     try:
-        client.volumes.get(volume)
+        image = _image(client, volume)
     except NotFound:
         return False
-    return True
+    return image is None or image.exists()
 
 
 def remove(client: DockerClient, volume: str) -> None:
-    """It is gone, if it was there."""
+    """It is gone, if it was there, and so is the image of one that lost its volume."""
     from docker.errors import NotFound
 
+    may_be_image = os.geteuid() == 0
     with suppress(NotFound):
-        client.volumes.get(volume).remove(force=True)
+        found = client.volumes.get(volume)
+        may_be_image = disk_image.is_image(volume, found.attrs["Options"])
+        found.remove(force=True)
+    if may_be_image:
+        disk_image.remove(disk_image.place(client, volume), volume)
 
 
 @contextmanager
 def watched(shop: Workshop, volume: str) -> Iterator[Watch]:
     """A look-out that ends as soon as the volume is over a cap."""
+    image = _image(shop.client, volume)
     with _meter(shop, volume, mode="watch") as meter:
         meter.start()
-        yield Watch(container=meter, policy=shop.policy)
+        yield Watch(container=meter, policy=shop.policy, image=image)
 
 
 @contextmanager
@@ -143,15 +173,19 @@ class Sender:
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """A running look-out over a volume."""
+    """A running look-out over a volume; the disk below an image is looked at from outside."""
 
     container: Container
     policy: SandboxPolicy
+    image: Path | None = None
 
     def is_content(self) -> bool:
         """False once a cap is broken."""
         self.container.reload()
-        return bool(self.container.attrs["State"]["Running"])
+        return bool(self.container.attrs["State"]["Running"]) and self._is_room_left()
+
+    def _is_room_left(self) -> bool:
+        return self.image is None or disk_image.free_bytes(self.image) >= self.policy.disk_reserve_bytes
 
     def check(self) -> None:
         """Nothing while the look-out is content.
@@ -159,6 +193,8 @@ class Watch:
         Raises: BuildFailed for a broken cap; SandboxFailed when it is the host's disk that is full, or when the
         look-out itself broke down: nobody knows then what was written.
         """
+        if self.image is not None:
+            check_disk(self.image, self.policy)
         if not self.is_content():
             _check(_answer(self.container), self.policy)
             raise _broken(self.container, "ended without a reason")
@@ -175,27 +211,47 @@ def _meter(shop: Workshop, volume: str, *, mode: str, door: Any = None, socket: 
     settings = {
         "bytes": policy.entry_bytes,
         "files": policy.entry_files,
-        "reserve": policy.disk_reserve_bytes,
+        "reserve": None if _image(shop.client, volume) else policy.disk_reserve_bytes,
         "socket": socket,
     }
     command = ["-c", program, mode, flags.ENTRY_FOLDER, json.dumps(settings)]
-    mounts = [flags.entry_mount(volume, read_only=True), *([door] if door else [])]
-    return _trusted(shop, command, mounts, capability="DAC_READ_SEARCH", purpose=mode)
+    settles = mode == "settle"
+    mounts = [flags.entry_mount(volume, read_only=not settles), *([door] if door else [])]
+    capabilities = ["DAC_READ_SEARCH", *(["FOWNER"] if settles else [])]
+    return _trusted(shop, volume, command, mounts, capabilities=capabilities, purpose=mode)
 
 
-def _trusted(shop: Workshop, command: list[str], mounts: list[Any], *, capability: str, purpose: str) -> Any:
+def _image(client: DockerClient, volume: str) -> Path | None:
+    is_image = disk_image.is_image(volume, client.volumes.get(volume).attrs["Options"])
+    return disk_image.place(client, volume) if is_image else None
+
+
+@contextmanager
+def _trusted(
+    shop: Workshop,
+    volume: str,
+    command: list[str],
+    mounts: list[Any],
+    *,
+    capabilities: list[str],
+    purpose: str,
+) -> Iterator[Container]:
     """A container for a program of ours: the image's python, isolated from the entry's files and settings."""
     settings = {
         **flags.hardened(shop.policy, _TRUSTED_LIMITS, shop.engine, grade=shop.grade),
         **flags.offline(),
         "user": "0:0",
-        "cap_add": [capability],
+        "cap_add": capabilities,
         "mounts": mounts,
         "working_dir": "/",
         "entrypoint": ["python3", "-I", "-S"],
         "command": command,
     }
-    return lifecycle.container(shop.client, settings, purpose=purpose, log=None, log_bytes=0)
+    with (
+        disk_image.at_hand(shop.client, volume),
+        lifecycle.container(shop.client, settings, purpose=purpose, log=None, log_bytes=0) as trusted,
+    ):
+        yield trusted
 
 
 def _finish(trusted: Container) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import hashlib
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from harness.progress import Silent
+from harness.sandbox import volume
 from harness.sandbox.container import DockerGuest, DockerSandbox
 from harness.sandbox.contract import BuiltEntry
 from harness.sandbox.policy import GIB, MIB, Limits, SandboxPolicy
@@ -120,13 +120,10 @@ def wait_for_the_end(guest: DockerGuest, *, patience_s: float) -> str | None:
 @pytest.fixture(scope="session")
 def built_volumes(docker_client: Any) -> Iterator[dict[str, BuiltEntry]]:
     """Every volume the tests made; removed at the end."""
-    import docker.errors
-
     built: dict[str, BuiltEntry] = {}
     yield built
     for handle in built:
-        with suppress(docker.errors.NotFound):
-            docker_client.volumes.get(handle).remove(force=True)
+        volume.remove(docker_client, handle)
 
 
 @pytest.fixture(scope="session")

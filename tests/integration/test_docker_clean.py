@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness.data.clips import ACTION_WIDTHS, write_clip
-from harness.sandbox import volume
+from harness.sandbox import disk_image, loop_device, volume
 from harness.sandbox.clean import clean_docker
 from harness.sandbox.container import DockerSandbox
 
@@ -108,6 +108,9 @@ def test_an_orphan_of_a_killed_harness_goes_whatever_cache_it_was_for(bench, bas
         clean_docker(bench.folder / "none", unused_s=0)
         assert orphans(), "its harness lives: it is left alone"
         os.kill(harness.pid, signal.SIGKILL)
+    [image] = [disk_image.place(bench.client, orphan.name) for orphan in orphans()]
     DockerSandbox(base_image=base_image)  # removes the containers that hold it
+    assert loop_device.devices_of(image) == []
     clean_docker(bench.folder / "none", unused_s=0)
     assert orphans() == []
+    assert not image.exists()

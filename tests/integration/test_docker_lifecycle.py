@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness.errors import SandboxFailed
-from harness.sandbox import cgroup, flags, inspection
+from harness.sandbox import cgroup, flags, inspection, lifecycle
 from harness.sandbox.container import DockerSandbox
 
 pytestmark = [pytest.mark.docker]
@@ -188,6 +188,28 @@ def test_the_page_cache_is_dropped_between_runs(bench, puppet):
     bench.play(puppet, "")
     assert not resident(witness)
     assert bench.sandbox.details["page_cache"] == "dropped"
+
+
+def test_it_is_dropped_after_a_run_that_was_cut_short(bench, puppet):
+    witness = bench.folder / "witness"
+    witness.write_bytes(bytes(1 << 20))
+    with (
+        pytest.raises(KeyboardInterrupt),
+        bench.sandbox.run(puppet, grade_id="g", gate=bench.gate(SLEEP), log=bench.run_log),
+    ):
+        raise KeyboardInterrupt
+    assert not resident(witness)
+
+
+@pytest.mark.parametrize("leftovers", [0, 1])
+def test_it_is_dropped_where_a_killed_harness_left_a_run(bench, policy, monkeypatch, leftovers):
+    """Before anything else is built or run there: nobody else did."""
+    monkeypatch.setattr(lifecycle, "remove_leftovers", lambda _client: leftovers)
+    witness = bench.folder / "witness"
+    witness.write_bytes(bytes(1 << 20))
+    os.sync()
+    DockerSandbox(policy=policy, cache=bench.folder / "cache")
+    assert resident(witness) == (not leftovers)
 
 
 def resident(path) -> bool:

@@ -18,6 +18,7 @@ BUILT = BuiltEntry(
     base_image="sha256:c",
     build_seconds=3.5,
     network="none",
+    size_cap="none",
 )
 
 

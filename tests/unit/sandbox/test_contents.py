@@ -160,6 +160,7 @@ def test_an_entry_that_is_gone_is_the_operators_matter(tmp_path):
         base_image=None,
         build_seconds=0,
         network="",
+        size_cap="",
     )
     sandbox = ProcessSandbox(cache=tmp_path)
     with pytest.raises(SandboxFailed) as caught, sandbox.files(built, grade_id="g"):

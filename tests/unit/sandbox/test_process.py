@@ -286,11 +286,11 @@ def without_rights_over(folder):
         return
     for path in (folder, *folder.rglob("*")):
         os.chown(path, 65_000, 65_000, follow_symlinks=False)
-    os.seteuid(65_000)
+    os.setresuid(65_000, 65_000, 0)  # the real one too: a shell would go back to it
     try:
         yield
     finally:
-        os.seteuid(0)
+        os.setresuid(0, 0, 0)
 
 
 FULL = OSError(errno.ENOSPC, "No space left on device")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -132,3 +133,42 @@ def test_as_a_program_it_answers_with_one_json_object(folder):
         command = [sys.executable, "-I", "-S", "-c", source, "measure", str(folder), caps]
         done = subprocess.run(command, capture_output=True, check=True, text=True)
         assert key in json.loads(done.stdout)
+
+
+def test_settled_everything_has_the_same_times_and_nothing_else_changes(folder, tmp_path):
+    """Of a link it is the link's own, and what it leads to is left alone."""
+    outside = tmp_path / "outside"
+    outside.write_text("not ours")
+    os.utime(outside, (1, 1))
+    (folder / "link").symlink_to(outside)
+    os.mkfifo(folder / "pipe")
+    os.link(folder / "two", folder / "a" / "twin")
+    before = measured(folder)
+    paths = [folder, *folder.rglob("*")]  # to look for them later would be to access them
+    tree.settle(str(folder), **CAPS)
+    for path in paths:
+        info = path.lstat()
+        assert (info.st_atime_ns, info.st_mtime_ns) == (tree.EPOCH_S * 10**9,) * 2, path
+    assert outside.stat().st_mtime == 1
+    assert measured(folder) == before
+
+
+def test_too_much_is_refused_before_it_is_settled(folder):
+    with pytest.raises(tree.TreeRefused) as caught:
+        tree.settle(str(folder), max_bytes=5, max_files=100)
+    assert caught.value.reason == "size"
+
+
+@pytest.mark.parametrize(
+    ("left", "reason"), [({"f_bavail": 255}, "size"), ({"f_favail": 0}, "files"), ({}, None)]
+)
+def test_a_file_system_of_its_own_must_not_be_full(folder, monkeypatch, left, reason):
+    """Whatever names it has: what was deleted and is still open takes room too."""
+    space = {"f_bavail": 256, "f_frsize": 4096, "f_favail": 1, **left}
+    monkeypatch.setattr(os, "statvfs", lambda _root: SimpleNamespace(**space))
+    if reason is None:
+        tree.look(str(folder), **CAPS, reserve_bytes=None)
+        return
+    with pytest.raises(tree.TreeRefused) as caught:
+        tree.look(str(folder), **CAPS, reserve_bytes=None)
+    assert caught.value.reason == reason
