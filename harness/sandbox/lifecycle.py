@@ -50,13 +50,15 @@ def leftovers(client: DockerClient) -> tuple[str, ...]:
     return tuple(left.name for left in found if owner.is_gone(left.labels.get(OWNER_LABEL, "")))
 
 
-def remove_leftovers(client: DockerClient) -> None:
-    """No container of a harness that is no more is left."""
+def remove_leftovers(client: DockerClient) -> int:
+    """No container of a harness that is no more is left; returns how many there were."""
     from docker.errors import NotFound
 
-    for name in leftovers(client):
+    found = leftovers(client)
+    for name in found:
         with suppress(NotFound):
             _end(client, name, log=None, log_bytes=0)
+    return len(found)
 
 
 def _end_without_fail(

@@ -78,6 +78,8 @@ class FakeEngine:
         self._containers, self._volumes = containers, volumes
         self.containers = SimpleNamespace(list=self._list, get=self._get, create=self._create)
         self.volumes = SimpleNamespace(list=lambda filters: self._volumes, get=self._volume)
+        self.api = SimpleNamespace(base_url="http://elsewhere")
+        self.info = lambda: {"DockerRootDir": "/elsewhere"}
 
     def _list(self, **_: Any) -> list[FakeContainer]:
         return [each for each in self._containers if not each.is_removed]
