@@ -156,7 +156,7 @@ def test_a_build_killed_from_outside_is_nobodys_fault_and_not_called_out_of_memo
     with pytest.raises(SandboxFailed) as caught:
         bench.build(bench.entry(build="#!/bin/sh\necho waiting\nsleep 600\n"))
     killer.join()
-    assert caught.value.code == "sandbox.killed"
+    assert caught.value.code == "sandbox.ended_from_outside"
     assert "memory" not in caught.value.message.replace("not for memory", "")
 
 
