@@ -8,16 +8,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import BuildFailed
 from harness.progress import Progress
 from harness.sandbox import built as builds
-from harness.sandbox import failures, flags, lifecycle, logs, network, volume
+from harness.sandbox import contents, failures, flags, ledger, lifecycle, logs, network, traffic, volume
 from harness.sandbox.contract import BuiltEntry
 from harness.sandbox.network import BuildNetwork
+from harness.sandbox.source import Sent
+from harness.sandbox.supply import Supply, Traffic
 from harness.sandbox.volume import Watch, Workshop
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ class _Job:
     record: Path
     log: Path
     progress: Progress
+
+    @property
+    def inventory(self) -> Path:
+        return builds.inventory(self.record)
 
 
 def build_entry(
@@ -105,33 +111,61 @@ def _build(job: _Job) -> BuiltEntry:
     volume.create_empty(job.shop, job.volume, entry_sha256=job.entry_sha256, record=job.record)
     try:
         with job.progress.step("copying the entry into its volume"):
-            volume.fill(job.shop, job.volume, job.files)
+            sent = volume.fill(job.shop, job.volume, job.files)
         connection = network.build_network(job.shop.client, job.shop.policy)
         if connection.warning:
             job.progress.note(connection.warning)
         with job.progress.step("running ./build.sh"):
-            build_seconds = _run_build_script(job, connection)
+            build_seconds, moved = _run_build_script(job, connection)
         with job.progress.step("hashing what was built"):
-            measured = volume.measure(job.shop, job.volume)
+            measured, supply = _take_stock(job, sent)
     except BaseException:
         volume.remove(job.shop.client, job.volume)
         raise
     return BuiltEntry(
         handle=job.volume,
         entry_sha256=job.entry_sha256,
-        **measured._asdict(),
+        **measured,
         base_image=job.shop.engine.base_id,
         build_seconds=build_seconds,
         network=connection.description,
+        supply=replace(supply, traffic=moved),
+        inventory=str(job.inventory),
+        inventory_sha256=ledger.file_sha256(job.inventory),
     )
 
 
-def _run_build_script(job: _Job, connection: BuildNetwork) -> float:
+def _take_stock(job: _Job, sent: dict[str, Sent]) -> tuple[dict[str, Any], Supply]:
+    """The measure of the volume, and what build.sh made of it; every file is in the inventory."""
+    answer: dict[str, Any] = {}
+    with (
+        contents.inventory_of_volume(job.shop, job.volume) as lines,
+        builds.writing(job.inventory.parent),
+        ledger.writing_down(job.inventory, sent) as book,
+    ):
+        for line in lines:
+            if "path" in line:
+                book.tell(line)
+            else:
+                answer = line
+        volume.check(answer, job.shop.policy)
+        if not answer:
+            raise contents.unreadable("the list of them ends early")
+        return answer["measured"], book.close(answer["installed"])
+
+
+def _run_build_script(job: _Job, connection: BuildNetwork) -> tuple[float, Traffic]:
+    """How long it took, and what it moved over the network."""
+    with traffic.line(job.shop, connection) as line:
+        return _run_connected(job, line), line.traffic()
+
+
+def _run_connected(job: _Job, line: traffic.Line) -> float:
     policy = job.shop.policy
     settings = {
         **flags.hardened(policy, policy.build, job.shop.engine, grade=job.shop.grade),
         **flags.runtime(policy),
-        **connection.settings,
+        **line.settings,
         "mounts": [flags.entry_mount(job.volume, read_only=False)],
         "working_dir": flags.ENTRY_FOLDER,
         "entrypoint": ["./build.sh"],

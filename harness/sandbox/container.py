@@ -27,7 +27,7 @@ from harness.sandbox import (
 )
 from harness.sandbox.build import build_entry
 from harness.sandbox.contract import BuiltEntry, BuiltFile
-from harness.sandbox.policy import GIB, SandboxPolicy, seccomp_sha256
+from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.volume import Workshop
 
 if TYPE_CHECKING:
@@ -90,23 +90,22 @@ class DockerSandbox:
 
     @property
     def details(self) -> dict[str, str]:
-        """What the grade's provenance records about isolation; final once every run is over."""
-        limits, facts = self.policy.run, self.facts
+        """What the grade's provenance records about isolation beside the policy; final once every run is over."""
+        facts = self.facts
         return {
             "engine": f"docker {facts.version}",
-            "runtime": self.policy.runtime or facts.default_runtime,
             "base_image": facts.base_name,
             "base_image_digest": facts.base_id,
-            "seccomp": seccomp_sha256(),
-            "memory": f"{flags.effective_memory_bytes(limits, facts) / GIB:.1f} GiB",
-            "cpus": f"{flags.effective_cpus(limits, facts):g}",
-            "pids": str(limits.pids),
             "build_network": self._build_network,
             "build_volume": f"{self.policy.entry_bytes:,} bytes, a soft cap: looked at while build.sh runs",
-            "gpus": ",".join(self.policy.gpu_device_ids) or "none",
             "page_cache": "dropped" if self._page_cache_is_dropped else "not dropped",
             "survivors": "checked" if self._cgroups_are_visible else _NOT_CHECKED,
         }
+
+    @property
+    def in_force(self) -> dict[str, Any]:
+        """The policy as every container gets it."""
+        return flags.in_force(self.policy, self.facts)
 
     def build(
         self, files: Path, *, entry_sha256: str, grade_id: str, log: Path, progress: Progress

@@ -7,12 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import SandboxFailed
-from harness.sandbox import failures, flags, lifecycle, owner, source
+from harness.sandbox import failures, flags, lifecycle, owner, program, source
 from harness.sandbox.engine import Engine
 from harness.sandbox.policy import GIB, MIB, Limits, SandboxPolicy
 from harness.sandbox.tree import Measured
@@ -40,8 +39,8 @@ class Workshop:
     grade: str
 
 
-def fill(shop: Workshop, volume: str, files: Path) -> None:
-    """Put `files` into the empty volume, owned by the entry's user. No entry code has run yet.
+def fill(shop: Workshop, volume: str, files: Path) -> dict[str, source.Sent]:
+    """Put `files` into the empty volume, owned by the entry's user; returns what they are. No entry code has run yet.
 
     Only folders and regular files are taken, with modes 0755 and 0644 (0755 where the owner may execute).
 
@@ -53,10 +52,11 @@ def fill(shop: Workshop, volume: str, files: Path) -> None:
         _trusted(shop, command, mounts, capability="CHOWN", purpose="fill") as filler,
         tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as archive,
     ):
-        source.write_tar(archive, files, uid=shop.policy.uid)
+        sent = source.write_tar(archive, files, uid=shop.policy.uid)
         archive.seek(0)
         filler.put_archive(flags.ENTRY_FOLDER, archive)
         _finish(filler)
+    return sent
 
 
 def measure(shop: Workshop, volume: str) -> Measured:
@@ -66,7 +66,7 @@ def measure(shop: Workshop, volume: str) -> Measured:
     """
     with _meter(shop, volume, mode="measure") as meter:
         answer = _finish(meter)
-    _check(answer, shop.policy)
+    check(answer, shop.policy)
     return Measured(**answer)
 
 
@@ -110,10 +110,13 @@ def watched(shop: Workshop, volume: str) -> Iterator[Watch]:
 
 
 @contextmanager
-def sender(shop: Workshop, volume: str, *, folder: str, socket: str) -> Iterator[Sender]:
-    """A program that sends the volume's files to the socket of that name in a folder of the host."""
+def sender(shop: Workshop, volume: str, *, mode: str, folder: str, socket: str) -> Iterator[Sender]:
+    """A program that sends to the socket of that name in a folder of the host.
+
+    In the mode `send` it sends the volume's files, in the mode `inventory` what they are.
+    """
     door = flags.folder_mount(folder, SENDER_FOLDER)
-    with _meter(shop, volume, mode="send", door=door, socket=f"{SENDER_FOLDER}/{socket}") as meter:
+    with _meter(shop, volume, mode=mode, door=door, socket=f"{SENDER_FOLDER}/{socket}") as meter:
         meter.start()
         yield Sender(container=meter)
 
@@ -159,17 +162,20 @@ class Watch:
         look-out itself broke down: nobody knows then what was written.
         """
         if not self.is_content():
-            _check(_answer(self.container), self.policy)
+            check(_answer(self.container), self.policy)
             raise _broken(self.container, "ended without a reason")
 
 
-def _check(answer: dict[str, Any], policy: SandboxPolicy) -> None:
+def check(answer: dict[str, Any], policy: SandboxPolicy) -> None:
+    """Nothing, unless the meter's answer is that it refuses the volume.
+
+    Raises: BuildFailed, SandboxFailed.
+    """
     if "refused" in answer:
         raise failures.refused(answer["refused"], answer["message"], policy)
 
 
 def _meter(shop: Workshop, volume: str, *, mode: str, door: Any = None, socket: str | None = None) -> Any:
-    program = resources.files("harness.sandbox").joinpath("tree.py").read_text(encoding="utf-8")
     policy = shop.policy
     settings = {
         "bytes": policy.entry_bytes,
@@ -177,7 +183,8 @@ def _meter(shop: Workshop, volume: str, *, mode: str, door: Any = None, socket: 
         "reserve": policy.disk_reserve_bytes,
         "socket": socket,
     }
-    command = ["-c", program, mode, flags.ENTRY_FOLDER, json.dumps(settings)]
+    modules = ("tree", "installed", "inventory") if mode == "inventory" else ("tree",)
+    command = [*program.command(*modules), mode, flags.ENTRY_FOLDER, json.dumps(settings)]
     mounts = [flags.entry_mount(volume, read_only=True), *([door] if door else [])]
     return _trusted(shop, command, mounts, capability="DAC_READ_SEARCH", purpose=mode)
 
