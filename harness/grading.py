@@ -39,6 +39,9 @@ from harness.sandbox.contract import BuiltEntry, Sandbox
 from harness.spec import CHALLENGE
 from harness.train_gap import measure_train_gap
 
+INVENTORY = "built.files.jsonl.gz"
+"""The artifact that lists every file of the built entry."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GradeRequest:
@@ -117,6 +120,7 @@ def _provenance(request: GradeRequest, sandbox: Sandbox) -> Provenance:
         schedule=request.schedule.value,
         sandbox=sandbox.name,
         sandbox_details=sandbox.details,
+        sandbox_policy=sandbox.in_force,
         limits=asdict(request.limits),
         max_windows=request.max_windows,
         samples=request.samples,
@@ -222,7 +226,11 @@ class _Stages:
                 log=self.store.grade_folder(self.record.grade_id) / "build.log",
                 progress=self.progress,
             )
+        file, sha256 = self.store.keep_copy(self.record.grade_id, INVENTORY, Path(built.inventory))
         self.record.learn(
+            supply=built.supply,
+            inventory_file=file,
+            inventory_sha256=sha256,
             entry_tree_sha256=built.tree_sha256,
             entry_bytes=built.size_bytes,
             entry_files=built.num_files,

@@ -90,17 +90,22 @@ class Supply:
     @property
     def in_words(self) -> str:
         """One line."""
-        changes = [
-            f"{verb} {share.files:,} file{'' if share.files == 1 else 's'}"
-            + (f", {in_bytes(share.size_bytes)}" if verb == "added" else "")
-            for verb, share in (("added", self.added), ("changed", self.changed), ("removed", self.removed))
-            if share.files or verb == "added"
+        words = [f"added {_files(self.added)}, {in_bytes(self.added.size_bytes)}"]
+        words += [
+            f"{verb} {_files(share)}"
+            for verb, share in (("changed", self.changed), ("removed", self.removed))
+            if share.files
         ]
         received = self.traffic.received_bytes
-        came = "not counted" if received is None else f"{in_bytes(received)} came in over the network"
         if received is None:
-            came = "what came in over the network was not counted"
-        return f"build.sh {'; '.join(changes)}; {came}"
+            words.append("what came in over the network was not counted")
+        else:
+            words.append(f"{in_bytes(received)} came in over the network")
+        return f"build.sh {'; '.join(words)}"
+
+
+def _files(share: Share) -> str:
+    return f"{share.files:,} file{'' if share.files == 1 else 's'}"
 
 
 def in_bytes(count: int) -> str:

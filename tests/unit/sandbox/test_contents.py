@@ -160,6 +160,9 @@ def test_an_entry_that_is_gone_is_the_operators_matter(tmp_path):
         base_image=None,
         build_seconds=0,
         network="",
+        supply=None,
+        inventory="",
+        inventory_sha256="",
     )
     sandbox = ProcessSandbox(cache=tmp_path)
     with pytest.raises(SandboxFailed) as caught, sandbox.files(built, grade_id="g"):
