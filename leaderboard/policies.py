@@ -47,8 +47,7 @@ def in_force(policy: Mapping[str, Any]) -> InForce:
             if not isinstance(value, Mapping)
         ),
         limits=tuple(
-            (_label(name), _value(name, build[name]), _value(name, run.get(name)))
-            for name in build
+            (_label(name), _value(name, build[name]), _value(name, run.get(name))) for name in build
         ),
     )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 from harness.errors import Blame
 from harness.notice import told
 from harness.outcomes import outcome_of
 from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, SamplesReport
-from harness.sandbox.supply import Supply
+from harness.sandbox.supply import Destination, Supply
 from harness.scoring.perceptual import Metric
 from harness.scoring.perceptual_scores import SampledScore
 from leaderboard.figures import FULL, Figure, Precision, rounded, rounded_frame, two_figures
@@ -120,9 +121,13 @@ def _public_policy(policy: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cleaned_supply(supply: Supply) -> Supply:
-    """Paths, names and versions are the entrant's own text."""
+    """Paths, names and versions are the entrant's own text; what stands in the host's own network is not named."""
     return replace(
         supply,
+        traffic=replace(
+            supply.traffic,
+            destinations=tuple(_cleaned_destination(each) for each in supply.traffic.destinations),
+        ),
         largest=tuple(
             replace(each, path=one_line(each.path, limit=PATH_LIMIT) or "unnamed") for each in supply.largest
         ),
@@ -134,6 +139,19 @@ def _cleaned_supply(supply: Supply) -> Supply:
             )
             for each in supply.packages
         ),
+    )
+
+
+def _cleaned_destination(destination: Destination) -> Destination:
+    try:
+        is_public = ip_address(destination.address).is_global
+    except ValueError:
+        is_public = False
+    return replace(
+        destination,
+        address=destination.address if is_public else "",
+        asked=one_line(destination.asked, limit=NAME_LIMIT),
+        resolved=one_line(destination.resolved, limit=NAME_LIMIT) if is_public else "",
     )
 
 

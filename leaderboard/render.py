@@ -124,6 +124,7 @@ _OURS: Mapping[str, Any] = {
     "in_force": in_force,
     "shown_packages": 40,
     "shown_files": 10,
+    "shown_destinations": 20,
     "reasons": _reasons,
     "shading": shading,
     "shades": SHADES,

@@ -157,7 +157,9 @@ def _take_stock(job: _Job, sent: dict[str, Sent]) -> tuple[dict[str, Any], Suppl
 def _run_build_script(job: _Job, connection: BuildNetwork) -> tuple[float, Traffic]:
     """How long it took, and what it moved over the network."""
     with traffic.line(job.shop, connection) as line:
-        return _run_connected(job, line), line.traffic()
+        with line.blameless():
+            build_seconds = _run_connected(job, line)
+        return build_seconds, line.traffic()
 
 
 def _run_connected(job: _Job, line: traffic.Line) -> float:

@@ -44,7 +44,8 @@ _CHUNK_BYTES = 64 * 1024
 _LOG_PATIENCE_S = 5.0
 _POLL_S = 0.02
 _NOBODY = -1
-_NOT_COUNTED = Traffic(missing="a plain process shares this machine's network with everything else on it")
+_SHARED = "a plain process shares this machine's network with everything else on it"
+_NOT_COUNTED = Traffic(missing=_SHARED, unheard=_SHARED)
 # The shell says why a script cannot be started, and with which status: what a container's init does there.
 _LAUNCHER = ("/bin/sh", "-c", 'exec "$0" "$@"')
 

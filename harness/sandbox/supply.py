@@ -51,17 +51,42 @@ class Package:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Traffic:
-    """Bytes at the network interface of build.sh's container, headers and all; None where they were not counted.
+class Destination:
+    """Somebody whom build.sh spoke to, or tried to.
 
     Attributes:
-        received_bytes, sent_bytes: whatever program moved them, whether it uses a proxy or not.
+        protocol, address, port: `tcp` or `udp`, and the other side's.
+        asked: the name that the client gave in the clear, as TLS and HTTP have it; empty where it gave none.
+        resolved: the first name that a resolver answered with this address; empty where none did.
+        tried, answered: connections, and those of them in which anything came back.
+    """
+
+    protocol: str
+    address: str
+    port: int
+    asked: str
+    resolved: str
+    tried: int
+    answered: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """What passed the network interface of build.sh's container, whatever program moved it.
+
+    Attributes:
+        received_bytes, sent_bytes: headers and all; None where they were not counted.
         missing: why they were not counted; empty where they were.
+        destinations: those tried most often first; `destinations_found` counts all, None where nobody listened.
+        unheard: why nobody listened, or what may have gone unheard; empty where all was heard.
     """
 
     received_bytes: int | None = None
     sent_bytes: int | None = None
     missing: str = ""
+    destinations: tuple[Destination, ...] = ()
+    destinations_found: int | None = None
+    unheard: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import SandboxFailed
 from harness.progress import Silent
 from harness.sandbox import flags, network, traffic
 from harness.sandbox.network import BuildNetwork
@@ -46,14 +47,15 @@ with socket.create_connection(({address!r}, {port}), timeout=20) as connection:
 
 
 @contextmanager
-def sending(size_bytes):
-    """The port of a server that sends so many bytes to its only caller, as fast as it can."""
+def sending(size_bytes, *, callers=1):
+    """The port of a server that sends so many bytes to each of its callers, as fast as it can."""
     with listening() as listener:
         listener.settimeout(60)
 
         def serve():
-            with suppress(TimeoutError), listener.accept()[0] as caller:
-                caller.sendall(bytes(size_bytes))
+            for _ in range(callers):
+                with suppress(OSError), listener.accept()[0] as caller:
+                    caller.sendall(bytes(size_bytes))
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -123,13 +125,62 @@ def test_every_byte_that_comes_in_is_counted_to_the_last(bench, host_address):
     assert bench.containers() == []
 
 
+ASK = """#!/usr/bin/env python3
+import socket, ssl
+for name in ("weights.example.org", "other.example.org"):
+    with socket.create_connection(({address!r}, {port}), timeout=20) as connection:
+        try:
+            ssl.create_default_context().wrap_socket(connection, server_hostname=name)
+        except OSError:
+            pass
+try:
+    socket.create_connection(({address!r}, 9), timeout=2)
+except OSError:
+    pass
+"""
+
+
+def test_whom_it_spoke_to_is_told(bench, host_address):
+    """Names as the client gave them, in TLS; a port where nobody answers; and no loss under a download."""
+    with sending(DOWNLOAD_BYTES, callers=3) as port:
+        script = ASK.format(address=host_address, port=port) + FETCH.format(address=host_address, port=port)
+        moved = bench.build(bench.entry(build=script)).supply.traffic
+    told = {(each.asked, each.address, each.port): (each.tried, each.answered) for each in moved.destinations}
+    assert told == {
+        ("weights.example.org", host_address, port): (1, 1),
+        ("other.example.org", host_address, port): (1, 1),
+        ("", host_address, port): (1, 1),
+        ("", host_address, 9): (1, 0),
+    }
+    assert (moved.destinations_found, moved.unheard) == (4, "")
+
+
+def test_a_network_that_our_own_helper_takes_away_is_not_the_entrys_fault(bench):
+    """Control: the look at the helper after a failed build. Otherwise the entrant would be told to mend build.sh."""
+
+    def end_it():
+        while not bench.build_log.exists() or "waiting" not in bench.build_log.read_text():
+            is_over.wait(0.05)
+        for name in bench.containers():
+            if name.startswith("wmc-network-"):
+                bench.client.containers.get(name).kill()
+
+    is_over = threading.Event()
+    ender = threading.Thread(target=end_it)
+    ender.start()
+    with pytest.raises(SandboxFailed) as caught:
+        bench.build(bench.entry(build="#!/bin/sh\necho waiting\nsleep 3\nexit 1\n"))
+    ender.join()
+    assert caught.value.code == "sandbox.helper"
+
+
 def test_a_build_that_asks_nobody_moves_next_to_nothing(bench):
     moved = bench.build(bench.entry()).supply.traffic
     assert moved.received_bytes < 10_000
     assert moved.missing == ""
 
 
-def test_who_holds_the_network_runs_nothing_of_the_entrys_and_may_do_nothing(bench, monkeypatch):
+def test_who_holds_the_network_has_nothing_of_the_entrys_and_may_only_listen(bench, monkeypatch):
     seen = {}
     honest = traffic.Line.traffic
 
@@ -142,13 +193,13 @@ def test_who_holds_the_network_runs_nothing_of_the_entrys_and_may_do_nothing(ben
     bench.build(bench.entry())
     assert seen["Mounts"] == []
     host = seen["HostConfig"]
-    assert (host["CapDrop"], host["CapAdd"], host["ReadonlyRootfs"]) == (["ALL"], None, True)
+    assert (host["CapDrop"], host["CapAdd"], host["ReadonlyRootfs"]) == (["ALL"], ["NET_RAW"], True)
 
 
 def test_on_a_runtime_that_shares_no_network_it_is_said_that_nothing_was_counted(bench, monkeypatch):
     monkeypatch.setattr(traffic, "_SHARES_NAMESPACES", frozenset())
     moved = bench.build(bench.entry()).supply.traffic
-    assert (moved.received_bytes, moved.missing) == (None, "not counted on the runtime runc")
+    assert (moved.received_bytes, moved.missing) == (None, "not known on the runtime runc")
 
 
 def test_the_policy_in_force_is_the_one_that_containers_have(bench):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.sandbox.supply import NewFile, Package, Share, Supply, Traffic
+from harness.sandbox.supply import Destination, NewFile, Package, Share, Supply, Traffic
 from leaderboard.exports import grade_to_json
 from leaderboard.grade_pages import grade_pages
 from leaderboard.policies import in_force
@@ -33,6 +33,26 @@ def package(name="six", version="1.17", *, matching=7, problem=""):
     )  # fmt: skip
 
 
+def destination(**fields):
+    told = {
+        "address": "151.101.0.223",
+        "asked": "pypi.org",
+        "resolved": "pypi.org",
+        "tried": 3,
+        "answered": 2,
+    }
+    return Destination(protocol="tcp", port=443, **{**told, **fields})
+
+
+def spoken(*destinations, **fields):
+    return Traffic(
+        received_bytes=412_000_000,
+        sent_bytes=1_000_000,
+        destinations=destinations,
+        **{"destinations_found": len(destinations), **fields},
+    )
+
+
 def supply(text="honest", *, traffic=None, packages=None):
     return Supply(
         as_sent=Share(files=4, size_bytes=4871),
@@ -43,7 +63,7 @@ def supply(text="honest", *, traffic=None, packages=None):
         packages=packages or (package(text, text),),
         packages_found=1,
         recorded=Share(files=7, size_bytes=37_544),
-        traffic=traffic or Traffic(received_bytes=412_000_000, sent_bytes=1_000_000),
+        traffic=traffic or spoken(destination(asked=text, resolved=text)),
     )
 
 
@@ -67,6 +87,27 @@ def test_a_package_that_is_not_what_its_record_says_is_not_shown_as_if_it_were(g
     assert "2 different" in text
     assert "not compared: it has no RECORD" in text
     assert "all 7" not in text
+
+
+def test_whom_a_build_spoke_to_is_shown_and_the_hosts_own_network_is_not(grades, read_page):
+    """The resolver stands in the operator's network: its address is nobody else's business."""
+    own = destination(address="10.255.255.53", asked="", resolved="dns.internal")
+    page = page_of(grades, supply=supply(traffic=spoken(destination(), own, unheard="3 packets were missed")))
+    text = " ".join(read_page(render_grade(page)).texts)
+    for shown in ("pypi.org", "151.101.0.223", "tcp 443", "not a public one", "3 packets were missed"):
+        assert shown in text
+    for hidden in ("10.255", "dns.internal"):
+        assert hidden not in text
+        assert hidden not in json.dumps(grade_to_json(page))
+
+
+def test_silence_and_deafness_are_told_apart(grades, read_page):
+    silent = " ".join(read_page(render_grade(page_of(grades, supply=supply(traffic=spoken())))).texts)
+    assert "It spoke to nobody" in silent
+    deaf = spoken(destinations_found=None, unheard="nobody could listen")
+    text = " ".join(read_page(render_grade(page_of(grades, supply=supply(traffic=deaf)))).texts)
+    assert "nobody could listen" in text
+    assert "It spoke to nobody" not in text
 
 
 def test_what_was_not_counted_is_said_with_the_reason(grades, read_page):
