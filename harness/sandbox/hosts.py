@@ -248,7 +248,7 @@ def _listen(log: Log) -> int:
             struct.pack("HL", len(program) // 8, ctypes.addressof(buffer)),
         )
         ear.bind((_interface(), _ETH_P_ALL))
-        print(READY, flush=True)  # noqa: T201 - this is a program of its own
+        _say(READY)
         try:
             while True:
                 data, (_, _, kind, _, _) = ear.recvfrom(_SNAP_BYTES)
@@ -271,10 +271,15 @@ def main(_: Any) -> int:
     try:
         answer = {"missed": _listen(log), **log.report()}
     except (OSError, StopIteration) as error:
-        print(READY, flush=True)  # noqa: T201
+        _say(READY)
         answer = {"deaf": str(error) or "there is no network interface"}
         with suppress(_Stopped):
             while True:
                 signal.pause()
-    sys.stdout.write(json.dumps(answer) + "\n")
+    _say(json.dumps(answer))
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
