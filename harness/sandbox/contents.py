@@ -49,15 +49,20 @@ def inventory_of_volume(shop: Workshop, name: str) -> Iterator[Iterator[dict[str
 
 
 def lines(stream: IO[bytes], *, why_it_broke: Callable[[], str]) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a stream, a line each; nothing after the last one tells that it was the last.
+    """The JSON objects that `inventory.send` puts on a stream; the last one has no path.
 
-    Raises: SandboxFailed when the stream breaks.
+    Raises: SandboxFailed when the stream ends before it, or breaks.
     """
+    is_whole = False
     try:
         while line := stream.readline(_LONGEST_LINE_BYTES):
-            yield json.loads(line)
+            item = json.loads(line)
+            is_whole = "path" not in item
+            yield item
     except (ValueError, OSError) as error:
         raise unreadable(why_it_broke()) from error
+    if not is_whole:
+        raise unreadable(why_it_broke())
 
 
 @contextmanager
