@@ -126,6 +126,7 @@ def provenance_of(request: GradeRequest, sandbox: Sandbox) -> Provenance:
         schedule=request.schedule.value,
         sandbox=sandbox.name,
         sandbox_details=sandbox.details,
+        sandbox_policy=sandbox.in_force,
         limits=asdict(request.limits),
         max_windows=request.max_windows,
         samples=request.samples,

@@ -33,6 +33,9 @@ from harness.retrieval.report import COPIES_IN, EntryScan, TrainGap
 from harness.sandbox.contract import BuiltEntry, Sandbox
 from harness.train_gap import measure_train_gap
 
+INVENTORY = "built.files.jsonl.gz"
+"""The artifact that lists every file of the built entry."""
+
 
 def nobody(_regime: Regime) -> None:
     """Listens to nothing."""
@@ -145,7 +148,11 @@ class Stages:
                 log=self.store.grade_folder(self.record.grade_id) / "build.log",
                 progress=self.progress,
             )
+        file, sha256 = self.store.keep_copy(self.record.grade_id, INVENTORY, Path(built.inventory))
         self.record.learn(
+            supply=built.supply,
+            inventory_file=file,
+            inventory_sha256=sha256,
             entry_tree_sha256=built.tree_sha256,
             entry_bytes=built.size_bytes,
             entry_files=built.num_files,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 from harness.errors import Blame
 from harness.notice import told
 from harness.outcomes import outcome_of
 from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, SamplesReport
+from harness.sandbox.supply import Destination, Supply
 from harness.scoring.perceptual import Metric
 from harness.scoring.perceptual_scores import SampledScore
 from leaderboard.figures import FULL, Figure, Precision, rounded, rounded_frame, two_figures
@@ -19,6 +21,7 @@ from leaderboard.publishable_retrieval import summary
 NAME_LIMIT = 64
 DESCRIPTION_LIMIT = 2000
 SOURCE_LIMIT = 300
+PATH_LIMIT = 120
 
 POLICY = {
     "isolation": "Isolation",
@@ -36,7 +39,8 @@ POLICY = {
     "survivors": "Surviving processes",
     "python": "Python",
 }
-"""What is said of a sandbox; whatever else a record knows of its host stays in the store."""
+"""What is said of a sandbox beside its policy; whatever else a record knows of its host stays in the store. An older
+record has no policy in one piece, and says here what was in force."""
 
 
 def publishable(report: GradeReport, precision: Precision = FULL) -> GradeReport:
@@ -101,10 +105,55 @@ def _public(provenance: Provenance) -> Provenance:
         codec=provenance.codec and one_line(provenance.codec, limit=NAME_LIMIT),
         sandbox_details={name: one_line(text, limit=REASON_LIMIT) for name, text in details.items()},
         build_s=None if provenance.build_s is None else two_figures(provenance.build_s),
+        supply=provenance.supply and _cleaned_supply(provenance.supply),
+        sandbox_policy=_public_policy(provenance.sandbox_policy),
         limits={},
         durations_s={},
         admission=None,
         resumed_from=None,  # beside the id of the grade it would be a duration
+    )
+
+
+def _public_policy(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """All of it but names that are the host's own: its image's, and those of its GPUs, which are counted."""
+    public = {name: value for name, value in policy.items() if name != "base_image"}
+    if "gpu_device_ids" in public:
+        public["gpus"] = len(public.pop("gpu_device_ids"))
+    return public
+
+
+def _cleaned_supply(supply: Supply) -> Supply:
+    """Paths, names and versions are the entrant's own text; what stands in the host's own network is not named."""
+    return replace(
+        supply,
+        traffic=replace(
+            supply.traffic,
+            destinations=tuple(_cleaned_destination(each) for each in supply.traffic.destinations),
+        ),
+        largest=tuple(
+            replace(each, path=one_line(each.path, limit=PATH_LIMIT) or "unnamed") for each in supply.largest
+        ),
+        packages=tuple(
+            replace(
+                each,
+                name=one_line(each.name, limit=NAME_LIMIT) or "unnamed",
+                version=one_line(each.version, limit=NAME_LIMIT) or "none",
+            )
+            for each in supply.packages
+        ),
+    )
+
+
+def _cleaned_destination(destination: Destination) -> Destination:
+    try:
+        is_public = ip_address(destination.address).is_global
+    except ValueError:
+        is_public = False
+    return replace(
+        destination,
+        address=destination.address if is_public else "",
+        asked=one_line(destination.asked, limit=NAME_LIMIT),
+        resolved=one_line(destination.resolved, limit=NAME_LIMIT) if is_public else "",
     )
 
 

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.protocol.regimes import DISCLOSURE_ORDER
 from harness.results.report import GradeReport
+from harness.sandbox.supply import in_bytes
 from harness.scoring.perceptual import Metric, by_reason
 from harness.spec import CHALLENGE
 from leaderboard import charts, curves, figures
@@ -24,6 +25,7 @@ from leaderboard.grade_pages import GradePage
 from leaderboard.ladder import ERROR
 from leaderboard.marks import Mark
 from leaderboard.measured import measured
+from leaderboard.policies import in_force
 from leaderboard.positions import SHADES, shading
 from leaderboard.publishable import POLICY
 from leaderboard.references import PRIZE, PUBLISHED, Line
@@ -81,6 +83,7 @@ def _environment() -> Environment:
         "delta": figures.delta,
         "share": figures.share,
         "power_of_ten": figures.power_of_ten,
+        "in_bytes": in_bytes,
         "source_hash": _source_hash,
         "page": lambda grade_id: f"{GRADES}/{grade_id}.html",
     }
@@ -118,6 +121,10 @@ _OURS: Mapping[str, Any] = {
     "field_charts": field_charts,
     "measured": measured,
     "policy": POLICY,
+    "in_force": in_force,
+    "shown_packages": 40,
+    "shown_files": 10,
+    "shown_destinations": 20,
     "reasons": _reasons,
     "shading": shading,
     "shades": SHADES,

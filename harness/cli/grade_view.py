@@ -45,6 +45,8 @@ def show_report(
     if not report.failure:
         for line in why_missing(report):
             console.note(line)
+        if supply := report.provenance.supply:
+            console.note(supply.in_words)
         _show_warnings(report, console)
         if report.retrieval:
             show_retrieval(report.retrieval, console, as_json=as_json)

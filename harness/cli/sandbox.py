@@ -87,6 +87,7 @@ def run_status(args: argparse.Namespace, console: Console) -> None:
                 "reason": choice.reason,
                 "switch_on": list(choice.switch_on),
                 "details": choice.sandbox.details,
+                "policy": choice.sandbox.in_force,
             }
         )
         return

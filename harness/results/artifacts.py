@@ -56,6 +56,9 @@ def read_artifact(store: Path, artifact: Artifact) -> bytes:
 
 
 def _named(report: GradeReport) -> Iterator[Artifact]:
+    origin = report.provenance
+    if origin.inventory_file and origin.inventory_sha256:
+        yield Artifact(file=origin.inventory_file, sha256=origin.inventory_sha256)
     for result in filter(None, report.regimes.values()):
         yield from artifacts_of_regime(result)
     check = report.retrieval

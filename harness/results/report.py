@@ -11,6 +11,7 @@ from harness.errors import Blame, StoreFailed
 from harness.plain import from_plain, to_plain
 from harness.protocol.regimes import Regime
 from harness.retrieval.report import RetrievalReport
+from harness.sandbox.supply import Supply
 from harness.scoring.perceptual_scores import SampledScore
 from harness.scoring.state_probe import StateProbe
 
@@ -174,7 +175,10 @@ class Provenance:
         base_image: digest of the image it ran in, None in the process sandbox.
         data_sha256: of the graded clip, `data_name` its folder's name.
         schedule: which windows; `order_leaks` says that their order breaks the reveal rule (comparison only).
-        sandbox: docker or process; `sandbox_details` its policy.
+        supply: what build.sh made of the entry, and what came over the network; older records have None.
+        inventory_file, inventory_sha256: the artifact that lists every file of the built entry, below the store.
+        sandbox: docker or process; `sandbox_details` says more of the machine's.
+        sandbox_policy: the whole policy as it was in force, as plain JSON; empty in older records.
         limits: the gate's, in seconds and windows.
         max_windows: only the first so many windows were graded; None for all.
         samples: how often the fully autoregressive regime was asked.
@@ -210,6 +214,10 @@ class Provenance:
     codec: str | None = None
     codec_sha256: str | None = None
     lpips_sha256: str | None = None
+    supply: Supply | None = None
+    inventory_file: str | None = None
+    inventory_sha256: str | None = None
+    sandbox_policy: Mapping[str, Any] = field(default_factory=dict)
     durations_s: Mapping[str, float] = field(default_factory=dict)
     scoring_version: int = 1
     admission: Admission | None = None

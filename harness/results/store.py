@@ -32,6 +32,8 @@ from harness.results.table import (
 )
 from harness.whole_file import make_folder, whole_file
 
+_CHUNK_BYTES = 1 << 20
+
 
 class Store:
     """A folder of grades; made when the first one is written."""
@@ -90,6 +92,19 @@ class Store:
         except OSError as error:
             raise _unwritable(path, error) from error
         return str(path.relative_to(self.folder)), hashlib.sha256(content).hexdigest()
+
+    def keep_copy(self, grade_id: str, name: str, source: Path) -> tuple[str, str]:
+        """Keep a copy of a file beside the record, a piece at a time; returns (path below the store, sha256)."""
+        path = self.grade_folder(grade_id) / name
+        digest = hashlib.sha256()
+        try:
+            with source.open("rb") as original, whole_file(path) as file:
+                while chunk := original.read(_CHUNK_BYTES):
+                    digest.update(chunk)
+                    file.write(chunk)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        return str(path.relative_to(self.folder)), digest.hexdigest()
 
     def append(self, report: GradeReport) -> None:
         """Commit one record; it is never changed afterwards.

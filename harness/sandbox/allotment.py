@@ -7,14 +7,19 @@ from pathlib import Path
 from harness import owner
 from harness.sandbox import disk_image, failures, flags, volume
 from harness.sandbox.policy import SandboxPolicy
+from harness.sandbox.source import Sent
 from harness.sandbox.volume import Workshop
 
 _CANNOT_MOUNT = "failed to mount local volume"  # in the engine's words
 _DISK_FULL = "no space left on device"
 
 
-def create_filled(shop: Workshop, name: str, files: Path, *, entry_sha256: str, record: Path) -> str:
-    """What bounds the new volume, in words; it holds `files` and nothing else. One of that name is removed first.
+def create_filled(
+    shop: Workshop, name: str, files: Path, *, entry_sha256: str, record: Path
+) -> tuple[str, dict[str, Sent]]:
+    """What bounds the new volume, in words, and what was put into it: `files`, and nothing else.
+
+    One of that name is removed first.
 
     Raises: BuildFailed when `files` are more than is allowed; SandboxFailed.
     """
@@ -31,7 +36,7 @@ def create_filled(shop: Workshop, name: str, files: Path, *, entry_sha256: str, 
     if obstacle is None:
         try:
             _create_image(shop, name, labels)
-            volume.fill(shop, name, files)
+            sent = volume.fill(shop, name, files)
         except APIError as error:
             if _DISK_FULL in str(error):
                 raise failures.refused("size", "its own files do not fit", shop.policy) from error
@@ -40,10 +45,10 @@ def create_filled(shop: Workshop, name: str, files: Path, *, entry_sha256: str, 
             volume.remove(shop.client, name)
             obstacle = "the engine cannot mount a loop device of this host"
         else:
-            return hard_cap(shop.policy)
+            return hard_cap(shop.policy), sent
     shop.client.volumes.create(name=name, driver="local", labels=labels)
-    volume.fill(shop, name, files)
-    return soft_cap(shop.policy, why=obstacle)
+    sent = volume.fill(shop, name, files)
+    return soft_cap(shop.policy, why=obstacle), sent
 
 
 def hard_cap(policy: SandboxPolicy) -> str:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,20 +16,25 @@ from harness.errors import BuildFailed
 from harness.progress import Progress
 from harness.sandbox import (
     allotment,
+    contents,
     disk_image,
     failures,
     flags,
+    ledger,
     lifecycle,
     logs,
     network,
     outside,
     runtime,
+    traffic,
     tree,
     volume,
 )
 from harness.sandbox import built as builds
 from harness.sandbox.contract import BuiltEntry
 from harness.sandbox.network import BuildNetwork
+from harness.sandbox.source import Sent
+from harness.sandbox.supply import Supply, Traffic
 from harness.sandbox.volume import Watch, Workshop
 
 if TYPE_CHECKING:
@@ -50,6 +55,10 @@ class _Job:
     log: Path
     progress: Progress
     note_cap: Callable[[str], None]
+
+    @property
+    def inventory(self) -> Path:
+        return builds.inventory(self.record)
 
 
 def build_entry(
@@ -125,7 +134,7 @@ def _build(job: _Job) -> BuiltEntry:
     builds.forget(job.record)
     try:
         with job.progress.step("copying the entry into its volume"):
-            size_cap = allotment.create_filled(
+            size_cap, sent = allotment.create_filled(
                 job.shop, job.volume, job.files, entry_sha256=job.entry_sha256, record=job.record
             )
         job.note_cap(size_cap)
@@ -133,10 +142,10 @@ def _build(job: _Job) -> BuiltEntry:
         if connection.warning:
             job.progress.note(connection.warning)
         with job.progress.step("running ./build.sh"):
-            build_seconds = _run_build_script(job, connection)
+            build_seconds, moved = _run_build_script(job, connection)
         with job.progress.step("hashing what was built"):
             volume.settle(job.shop, job.volume)
-            measured = volume.measure(job.shop, job.volume)
+            measured, supply = _take_stock(job, sent)
         allotment.freeze(job.shop, job.volume)
     except BaseException:
         volume.remove(job.shop.client, job.volume)
@@ -144,11 +153,14 @@ def _build(job: _Job) -> BuiltEntry:
     return BuiltEntry(
         handle=job.volume,
         entry_sha256=job.entry_sha256,
-        **measured._asdict(),
+        **measured,
         base_image=job.shop.engine.base_id,
         build_seconds=build_seconds,
         network=connection.description,
         size_cap=size_cap,
+        supply=replace(supply, traffic=moved),
+        inventory=str(job.inventory),
+        inventory_sha256=ledger.file_sha256(job.inventory),
     )
 
 
@@ -158,12 +170,37 @@ def _connection(shop: Workshop) -> BuildNetwork:
     return network.NONE_BY_RUNTIME
 
 
-def _run_build_script(job: _Job, connection: BuildNetwork) -> float:
+def _take_stock(job: _Job, sent: dict[str, Sent]) -> tuple[dict[str, Any], Supply]:
+    """The measure of the volume, and what build.sh made of it; every file is in the inventory."""
+    answer: dict[str, Any] = {}
+    with (
+        contents.inventory_of_volume(job.shop, job.volume) as lines,
+        builds.writing(job.inventory.parent),
+        ledger.writing_down(job.inventory, sent) as book,
+    ):
+        for line in lines:
+            if "path" in line:
+                book.tell(line)
+            else:
+                answer = line
+        volume.check(answer, job.shop.policy)
+        return answer["measured"], book.close(answer["installed"])
+
+
+def _run_build_script(job: _Job, connection: BuildNetwork) -> tuple[float, Traffic]:
+    """How long it took, and what it moved over the network."""
+    with traffic.line(job.shop, connection) as line:
+        with line.blameless():
+            build_seconds = _run_connected(job, line)
+        return build_seconds, line.traffic()
+
+
+def _run_connected(job: _Job, line: traffic.Line) -> float:
     policy = job.shop.policy
     settings = {
         **flags.hardened(policy, policy.build, job.shop.engine, grade=job.shop.grade),
         **flags.runtime(policy),
-        **connection.settings,
+        **line.settings,
         "mounts": [flags.entry_mount(job.volume, read_only=False)],
         "working_dir": flags.ENTRY_FOLDER,
         "entrypoint": ["./build.sh"],

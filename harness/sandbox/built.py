@@ -12,19 +12,24 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import SandboxFailed
+from harness.plain import from_plain
 from harness.sandbox.contract import BuiltEntry
+from harness.sandbox.ledger import file_sha256
 
 
 def read(path: Path, *, entry_sha256: str) -> BuiltEntry | None:
     """The finished build of exactly this submission, or None.
 
-    Names are cut to twelve digits, and two submissions can be made to agree in those; the record holds all 64.
+    Names are cut to twelve digits, and two submissions can be made to agree in those; the record holds all 64. A build
+    whose inventory is lost or damaged is none.
     """
     try:
-        built = BuiltEntry(**json.loads(path.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):
+        built = from_plain(BuiltEntry, json.loads(path.read_text(encoding="utf-8")))
+        if built.entry_sha256 != entry_sha256 or file_sha256(Path(built.inventory)) != built.inventory_sha256:
+            return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    return built if built.entry_sha256 == entry_sha256 else None
+    return built
 
 
 def write(path: Path, built: BuiltEntry) -> None:
@@ -43,6 +48,11 @@ def write(path: Path, built: BuiltEntry) -> None:
     except SandboxFailed:
         draft.unlink(missing_ok=True)
         raise
+
+
+def inventory(path: Path) -> Path:
+    """Where the inventory of the build with this record lies."""
+    return path.with_suffix(".files.jsonl.gz")
 
 
 def forget(path: Path) -> None:

@@ -15,7 +15,14 @@ from harness.sandbox import disk_image, engine, flags, volume
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_SUFFIXES = (".json", ".draft", ".log", ".used", ".lock")  # the lock goes last: it is held until then
+_SUFFIXES = (
+    ".json",
+    ".draft",
+    ".log",
+    ".files.jsonl.gz",
+    ".used",
+    ".lock",
+)  # the lock goes last: it is held until then
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ from harness.sandbox import (
 )
 from harness.sandbox.build import build_entry
 from harness.sandbox.contract import BuiltEntry, BuiltFile
-from harness.sandbox.policy import GIB, SandboxPolicy, seccomp_sha256
+from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.volume import Workshop
 
 if TYPE_CHECKING:
@@ -109,25 +109,25 @@ class DockerSandbox:
 
     @property
     def details(self) -> dict[str, str]:
-        """What the grade's provenance records about isolation; final once every run is over."""
-        limits, facts = self.policy.run, self.facts
+        """What the grade's provenance records about isolation beside the policy; final once every run is over."""
+        facts = self.facts
         return {
             "engine": f"docker {facts.version}",
-            "runtime": self.runtime.name,
             "runtime_arguments": " ".join(self.runtime.arguments),
+            **({} if self.runtime.filters_calls else {"seccomp": _NOT_FILTERED}),
             "base_image": facts.base_name,
             "base_image_digest": facts.base_id,
-            "seccomp": seccomp_sha256() if self.runtime.filters_calls else _NOT_FILTERED,
-            "memory": f"{flags.effective_memory_bytes(limits, facts) / GIB:.1f} GiB",
-            "cpus": f"{flags.effective_cpus(limits, facts):g}",
-            "pids": str(limits.pids),
             "build_network": self._build_network,
             "build_volume": self._build_volume,
-            "gpus": ",".join(self.policy.gpu_device_ids) or "none",
             "page_cache": "dropped" if self._page_cache_is_dropped else "not dropped",
             "container": "inspected: mounts, rights, network and environment are those of the allow-list",
             "survivors": "checked" if self._cgroups_are_visible else _NOT_CHECKED,
         }
+
+    @property
+    def in_force(self) -> dict[str, Any]:
+        """The policy as every container gets it."""
+        return flags.in_force(self.policy, self.facts)
 
     def build(
         self, files: Path, *, entry_sha256: str, grade_id: str, log: Path, progress: Progress

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from harness import scratch
 from harness.errors import SandboxFailed
@@ -24,6 +24,8 @@ _CHUNK_BYTES = 1 << 20
 _POLL_S = 0.1
 _CONNECT_TIMEOUT_S = 60.0
 _SILENCE_S = 300.0  # sorting the names of half a million files, or a disk that has to wake up
+_HASHING_S = 1800.0  # of the largest file: nothing is said meanwhile
+_LONGEST_LINE_BYTES = 1 << 24
 
 
 @contextmanager
@@ -32,12 +34,48 @@ def of_volume(shop: Workshop, name: str) -> Iterator[Iterator[BuiltFile]]:
 
     Raises: SandboxFailed, also while the files are read.
     """
+    with _sent_from(shop, name, mode="send") as (stream, why_it_broke):
+        yield received(stream, why_it_broke=why_it_broke)
+
+
+@contextmanager
+def inventory_of_volume(shop: Workshop, name: str) -> Iterator[Iterator[dict[str, Any]]]:
+    """What `inventory.send` says of a volume in which nothing runs any more; its last words are the sum.
+
+    Raises: SandboxFailed, also while the lines are read.
+    """
+    with _sent_from(shop, name, mode="inventory", silence_s=_HASHING_S) as (stream, why_it_broke):
+        yield lines(stream, why_it_broke=why_it_broke)
+
+
+def lines(stream: IO[bytes], *, why_it_broke: Callable[[], str]) -> Iterator[dict[str, Any]]:
+    """The JSON objects that `inventory.send` puts on a stream; the last one has no path.
+
+    Raises: SandboxFailed when the stream ends before it, or breaks.
+    """
+    is_whole = False
+    try:
+        while line := stream.readline(_LONGEST_LINE_BYTES):
+            item = json.loads(line)
+            is_whole = "path" not in item
+            yield item
+    except (ValueError, OSError) as error:
+        raise unreadable(why_it_broke()) from error
+    if not is_whole:
+        raise unreadable(why_it_broke())
+
+
+@contextmanager
+def _sent_from(
+    shop: Workshop, name: str, *, mode: str, silence_s: float = _SILENCE_S
+) -> Iterator[tuple[IO[bytes], Callable[[], str]]]:
+    """What a program of ours sends of a volume, and who can say why it stopped."""
     with (
         _listening() as (folder, listener),
-        volume.sender(shop, name, folder=folder, socket=_SOCKET_NAME) as program,
-        _connection(listener, program.has_ended, program.why_it_broke) as stream,
+        volume.sender(shop, name, mode=mode, folder=folder, socket=_SOCKET_NAME) as program,
+        _connection(listener, program.has_ended, program.why_it_broke, silence_s=silence_s) as stream,
     ):
-        yield received(stream, why_it_broke=program.why_it_broke)
+        yield stream, program.why_it_broke
 
 
 def received(stream: IO[bytes], *, why_it_broke: Callable[[], str]) -> Iterator[BuiltFile]:
@@ -120,7 +158,11 @@ def _listening() -> Iterator[tuple[str, socket.socket]]:
 
 @contextmanager
 def _connection(
-    listener: socket.socket, has_ended: Callable[[], bool], why_it_broke: Callable[[], str]
+    listener: socket.socket,
+    has_ended: Callable[[], bool],
+    why_it_broke: Callable[[], str],
+    *,
+    silence_s: float = _SILENCE_S,
 ) -> Iterator[IO[bytes]]:
     """What the first caller sends."""
     listener.settimeout(_POLL_S)
@@ -136,6 +178,6 @@ def _connection(
             # A short entry is sent, and its sender gone, between two looks: its call still waits.
             is_last_look = has_ended() or time.monotonic() > deadline
     with caller:
-        caller.settimeout(_SILENCE_S)
+        caller.settimeout(silence_s)
         with caller.makefile("rb") as stream:
             yield stream

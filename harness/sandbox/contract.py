@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.progress import Progress
 from harness.sandbox.policy import SandboxPolicy
+from harness.sandbox.supply import Supply
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,9 @@ class BuiltEntry:
         build_seconds: of the run of build.sh that made it (kept when found again).
         network: what that run of build.sh could reach.
         size_cap: what kept it from growing meanwhile.
+        supply: what that run made of the entry, and what came over the network.
+        inventory: every file of the entry, and those that build.sh removed, as `harness.sandbox.ledger` writes them
+            down: a file of this host that the sandbox keeps; `inventory_sha256` is its digest.
     """
 
     handle: str
@@ -36,6 +40,9 @@ class BuiltEntry:
     build_seconds: float
     network: str
     size_cap: str
+    supply: Supply
+    inventory: str
+    inventory_sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +83,12 @@ class Sandbox(Protocol):
 
     @property
     def details(self) -> dict[str, str]:
-        """Policy facts for the grade's provenance: runtime, engine version, seccomp digest, limits."""
+        """Facts about this machine's isolation for the grade's provenance: engine, network of the build."""
+        ...
+
+    @property
+    def in_force(self) -> dict[str, Any]:
+        """The policy as it is kept here, limits clamped to what the machine has, as plain JSON."""
         ...
 
     def build(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from harness import owner
+from harness.plain import to_plain
 from harness.sandbox.engine import Engine
-from harness.sandbox.policy import MIB, Limits, SandboxPolicy, seccomp_profile
+from harness.sandbox.policy import MIB, Limits, SandboxPolicy, seccomp_profile, seccomp_sha256
 
 GRADE_LABEL = "wmc.grade"
 OWNER_LABEL = "wmc.owner"
@@ -86,6 +88,23 @@ def effective_memory_bytes(limits: Limits, engine: Engine) -> int:
 def effective_cpus(limits: Limits, engine: Engine) -> float:
     """The policy's cores, or all that the machine has."""
     return min(limits.cpus or engine.cpus, engine.cpus)
+
+
+def in_force(policy: SandboxPolicy, engine: Engine) -> dict[str, Any]:
+    """The policy as plain JSON, as containers get it: limits clamped, the runtime that runs, the profile's digest."""
+    clamped = replace(
+        policy,
+        build=_clamped(policy.build, engine),
+        run=_clamped(policy.run, engine),
+        runtime=policy.runtime or engine.default_runtime,
+    )
+    return {**to_plain(clamped), "seccomp_sha256": seccomp_sha256()}
+
+
+def _clamped(limits: Limits, engine: Engine) -> Limits:
+    return replace(
+        limits, memory_bytes=effective_memory_bytes(limits, engine), cpus=effective_cpus(limits, engine)
+    )
 
 
 def _tmpfs(limits: Limits) -> str:

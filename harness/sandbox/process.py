@@ -14,23 +14,37 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from harness import force, owner, scratch, undo
 from harness.errors import BuildFailed, SandboxFailed
 from harness.places import cache_folder
 from harness.progress import Progress
 from harness.sandbox import built as builds
-from harness.sandbox import clean, contents, descendants, failures, guest_module, logs, source, tree
+from harness.sandbox import (
+    clean,
+    contents,
+    descendants,
+    failures,
+    guest_module,
+    ledger,
+    logs,
+    source,
+    tree,
+)
 from harness.sandbox.contract import BuiltEntry, BuiltFile
+from harness.sandbox.inventory import take
 from harness.sandbox.policy import SandboxPolicy
+from harness.sandbox.supply import Supply, Traffic
 
 _CHUNK_BYTES = 64 * 1024
 _LOG_PATIENCE_S = 5.0
 _POLL_S = 0.02
 _NOBODY = -1
+_SHARED = "a plain process shares this machine's network with everything else on it"
+_NOT_COUNTED = Traffic(missing=_SHARED, unheard=_SHARED)
 # The shell says why a script cannot be started, and with which status: what a container's init does there.
 _LAUNCHER = ("/bin/sh", "-c", 'exec "$0" "$@"')
 
@@ -71,6 +85,12 @@ class ProcessSandbox:
             "python": platform.python_version(),
             "platform": platform.platform(),
         }
+
+    @property
+    def in_force(self) -> dict[str, Any]:
+        """What of the policy a plain process is held to."""
+        kept = ("build_timeout_s", "entry_bytes", "entry_files", "log_bytes")
+        return {name: getattr(self.policy, name) for name in kept}
 
     def build(
         self, files: Path, *, entry_sha256: str, grade_id: str, log: Path, progress: Progress
@@ -140,23 +160,39 @@ class ProcessSandbox:
             builds.forget(place.with_suffix(".json"))
             force.remove_tree(place)
             try:
-                source.copy(files, place)
+                sent = source.copy(files, place)
             except OSError:  # half a copy would keep the disk full
                 force.remove_tree(place)
                 raise
         started = time.monotonic()
         self._run_build_script(place, grade_id=grade_id, log=log)
         build_seconds = time.monotonic() - started
-        measured = self._measure_and_settle(place)
+        inventory = builds.inventory(place.with_suffix(".json"))
+        measured, supply = self._take_stock(place, sent, inventory)
         return BuiltEntry(
             handle=str(place),
             entry_sha256=entry_sha256,
-            **measured._asdict(),
+            **measured,
             base_image=None,
             build_seconds=build_seconds,
             network="this machine's own",
             size_cap=self.details["build_volume"],
+            supply=replace(supply, traffic=_NOT_COUNTED),
+            inventory=str(inventory),
+            inventory_sha256=ledger.file_sha256(inventory),
         )
+
+    def _take_stock(
+        self, place: Path, sent: dict[str, source.Sent], inventory: Path
+    ) -> tuple[dict[str, Any], Supply]:
+        with (
+            self._as_failures(),
+            builds.writing(self._cache),
+            ledger.writing_down(inventory, sent) as book,
+        ):
+            answer = take(str(place), book.tell, **self._caps)
+            tree.settle(str(place), **self._caps)  # last: reading moves the time of access
+            return answer["measured"], book.close(answer["installed"])
 
     def _run_build_script(self, place: Path, *, grade_id: str, log: Path) -> None:
         settings = {"SOURCE_DATE_EPOCH": str(tree.EPOCH_S)}
@@ -173,18 +209,12 @@ class ProcessSandbox:
         if failure is not None:
             raise failure
 
-    def _measure_and_settle(self, place: Path) -> tree.Measured:
-        with self._as_failures():
-            measured = tree.measure(str(place), **self._caps)
-            tree.settle(str(place), **self._caps)  # last: reading moves the time of access
-            return measured
-
     def _measure(self, place: Path) -> tree.Measured:
         with self._as_failures():
             return tree.measure(str(place), **self._caps)
 
     @property
-    def _caps(self) -> dict[str, int]:
+    def _caps(self) -> dict[str, Any]:
         return {"max_bytes": self.policy.entry_bytes, "max_files": self.policy.entry_files}
 
     @contextmanager

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from harness.errors import SandboxFailed
 
 _FOLDER_MODE = 0o755
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,33 @@ class Member:
     path: Path
     mode: int
     is_folder: bool
+
+
+class Sent(NamedTuple):
+    """What went into the sandbox under one name; `sha256` is of a file's content, empty for a folder."""
+
+    is_folder: bool
+    mode: int
+    size_bytes: int
+    sha256: str
+
+
+class _Hashing:
+    """A file that is read once, and hashed meanwhile."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self._size_bytes = 0
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._file.read(size)
+        self._digest.update(chunk)
+        self._size_bytes += len(chunk)
+        return chunk
+
+    def sent(self, mode: int) -> Sent:
+        return Sent(False, mode, self._size_bytes, self._digest.hexdigest())
 
 
 def members(files: Path) -> Iterator[Member]:
@@ -41,8 +70,9 @@ def members(files: Path) -> Iterator[Member]:
         yield Member(name=name, path=path, mode=0o755 if executable else 0o644, is_folder=path.is_dir())
 
 
-def write_tar(archive: IO[bytes], files: Path, *, uid: int) -> None:
-    """`files` as a tar, owned by `uid`."""
+def write_tar(archive: IO[bytes], files: Path, *, uid: int) -> dict[str, Sent]:
+    """`files` as a tar, owned by `uid`; returns what went into it, by name."""
+    sent = {}
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for member in members(files):
             info = tarfile.TarInfo(member.name)
@@ -51,20 +81,38 @@ def write_tar(archive: IO[bytes], files: Path, *, uid: int) -> None:
             if member.is_folder:
                 info.type = tarfile.DIRTYPE
                 tar.addfile(info)
+                sent[member.name] = _folder(member)
             else:
                 info.size = member.path.stat().st_size
                 with member.path.open("rb") as file:
-                    tar.addfile(info, file)
+                    hashing = _Hashing(file)
+                    tar.addfile(info, hashing)
+                sent[member.name] = hashing.sent(member.mode)
+    return sent
 
 
-def copy(files: Path, target: Path) -> None:
-    """`files` as a new folder `target`, with the modes they have in every sandbox."""
+def copy(files: Path, target: Path) -> dict[str, Sent]:
+    """`files` as a new folder `target`, with the modes they have in every sandbox; returns what went into it."""
+    sent = {}
     target.mkdir()
     target.chmod(_FOLDER_MODE)
     for member in members(files):
         place = target / member.name
         if member.is_folder:
             place.mkdir()
+            sent[member.name] = _folder(member)
         else:
-            shutil.copyfile(member.path, place)
+            sent[member.name] = _copied(member, place)
         place.chmod(member.mode)
+    return sent
+
+
+def _copied(member: Member, place: Path) -> Sent:
+    with member.path.open("rb") as file, place.open("wb") as copied:
+        hashing = _Hashing(file)
+        shutil.copyfileobj(hashing, copied, _CHUNK_BYTES)
+    return hashing.sent(member.mode)
+
+
+def _folder(member: Member) -> Sent:
+    return Sent(True, member.mode, 0, "")

@@ -17,7 +17,7 @@ import socket
 import stat
 import sys
 import time
-from typing import Iterator, NamedTuple  # noqa: UP035 - runs on Python 3.8 too
+from typing import Callable, Iterator, NamedTuple  # noqa: UP035 - runs on Python 3.8 too
 
 _CHUNK_BYTES = 1 << 20
 _WATCH_INTERVAL_S = 0.25
@@ -44,6 +44,10 @@ class Content(NamedTuple):
     chunks: Iterator[bytes]
 
 
+Found = Callable[[str, os.stat_result, bytes], None]
+"""Is told of a path below the root, its status, and the sha256 of a file's content or a link's target, else b""."""
+
+
 class Measured(NamedTuple):
     """What a folder holds: a digest over all of it, bytes, and how many files and folders."""
 
@@ -52,8 +56,8 @@ class Measured(NamedTuple):
     num_files: int
 
 
-def measure(root: str, *, max_bytes: int, max_files: int) -> Measured:
-    """The measure of everything below `root`.
+def measure(root: str, *, max_bytes: int, max_files: int, found: Found | None = None) -> Measured:
+    """The measure of everything below `root`; `found` is told of every path while it is hashed.
 
     The digest is over kind, permission bits, path and content (a link's target) of every entry in byte order of
     the paths; times and owners are left out. Sizes are apparent ones, so that a sparse file cannot make the
@@ -68,6 +72,8 @@ def measure(root: str, *, max_bytes: int, max_files: int) -> Measured:
         content = _content_sha256(os.path.join(root, path), info, hashes)
         kind, mode = stat.S_IFMT(info.st_mode), stat.S_IMODE(info.st_mode)
         digest.update(b"%o %o %s\0%s" % (kind, mode, os.fsencode(path), content))
+        if found:
+            found(path, info, content)
     return Measured(digest.hexdigest(), _size(paths), len(paths))
 
 

@@ -8,12 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import SandboxFailed
-from harness.sandbox import disk_image, failures, flags, lifecycle, source
+from harness.sandbox import disk_image, failures, flags, lifecycle, program, source
 from harness.sandbox.engine import Engine
 from harness.sandbox.policy import GIB, MIB, Limits, SandboxPolicy
 from harness.sandbox.tree import Measured
@@ -49,8 +48,8 @@ class Workshop:
     grade: str
 
 
-def fill(shop: Workshop, volume: str, files: Path) -> None:
-    """Put `files` into the empty volume, owned by the entry's user. No entry code has run yet.
+def fill(shop: Workshop, volume: str, files: Path) -> dict[str, source.Sent]:
+    """Put `files` into the empty volume, owned by the entry's user; returns what they are. No entry code has run yet.
 
     Only folders and regular files are taken, with modes 0755 and 0644 (0755 where the owner may execute).
 
@@ -62,10 +61,11 @@ def fill(shop: Workshop, volume: str, files: Path) -> None:
         _trusted(shop, volume, command, mounts, capabilities=["CHOWN"], purpose="fill") as filler,
         tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as archive,
     ):
-        source.write_tar(archive, files, uid=shop.policy.uid)
+        sent = source.write_tar(archive, files, uid=shop.policy.uid)
         archive.seek(0)
         filler.put_archive(flags.ENTRY_FOLDER, archive)
         _finish(filler)
+    return sent
 
 
 def measure(shop: Workshop, volume: str) -> Measured:
@@ -75,7 +75,7 @@ def measure(shop: Workshop, volume: str) -> Measured:
     """
     with _meter(shop, volume, mode="measure") as meter:
         answer = _finish(meter)
-    _check(answer, shop.policy)
+    check(answer, shop.policy)
     return Measured(**answer)
 
 
@@ -85,7 +85,7 @@ def settle(shop: Workshop, volume: str) -> None:
     Raises: BuildFailed when it is over the policy's caps or cannot be read; SandboxFailed.
     """
     with _meter(shop, volume, mode="settle") as meter:
-        _check(_finish(meter), shop.policy)
+        check(_finish(meter), shop.policy)
 
 
 def look(shop: Workshop, volume: str) -> None:
@@ -94,7 +94,7 @@ def look(shop: Workshop, volume: str) -> None:
     Raises: BuildFailed; SandboxFailed when it is the host's disk that is full.
     """
     with _meter(shop, volume, mode="look") as meter:
-        _check(_finish(meter), shop.policy)
+        check(_finish(meter), shop.policy)
 
 
 def check_disk(image: Path, policy: SandboxPolicy) -> None:
@@ -141,10 +141,13 @@ def watched(shop: Workshop, volume: str) -> Iterator[Watch]:
 
 
 @contextmanager
-def sender(shop: Workshop, volume: str, *, folder: str, socket: str) -> Iterator[Sender]:
-    """A program that sends the volume's files to the socket of that name in a folder of the host."""
+def sender(shop: Workshop, volume: str, *, mode: str, folder: str, socket: str) -> Iterator[Sender]:
+    """A program that sends to the socket of that name in a folder of the host.
+
+    In the mode `send` it sends the volume's files, in the mode `inventory` what they are.
+    """
     door = flags.folder_mount(folder, SENDER_FOLDER)
-    with _meter(shop, volume, mode="send", door=door, socket=f"{SENDER_FOLDER}/{socket}") as meter:
+    with _meter(shop, volume, mode=mode, door=door, socket=f"{SENDER_FOLDER}/{socket}") as meter:
         meter.start()
         yield Sender(container=meter)
 
@@ -196,17 +199,20 @@ class Watch:
         if self.image is not None:
             check_disk(self.image, self.policy)
         if not self.is_content():
-            _check(_answer(self.container), self.policy)
+            check(_answer(self.container), self.policy)
             raise _broken(self.container, "ended without a reason")
 
 
-def _check(answer: dict[str, Any], policy: SandboxPolicy) -> None:
+def check(answer: dict[str, Any], policy: SandboxPolicy) -> None:
+    """Nothing, unless the meter's answer is that it refuses the volume.
+
+    Raises: BuildFailed, SandboxFailed.
+    """
     if "refused" in answer:
         raise failures.refused(answer["refused"], answer["message"], policy)
 
 
 def _meter(shop: Workshop, volume: str, *, mode: str, door: Any = None, socket: str | None = None) -> Any:
-    program = resources.files("harness.sandbox").joinpath("tree.py").read_text(encoding="utf-8")
     policy = shop.policy
     settings = {
         "bytes": policy.entry_bytes,
@@ -214,7 +220,8 @@ def _meter(shop: Workshop, volume: str, *, mode: str, door: Any = None, socket: 
         "reserve": None if _image(shop.client, volume) else policy.disk_reserve_bytes,
         "socket": socket,
     }
-    command = ["-c", program, mode, flags.ENTRY_FOLDER, json.dumps(settings)]
+    modules = ("tree", "installed", "inventory") if mode == "inventory" else ("tree",)
+    command = [*program.command(*modules), mode, flags.ENTRY_FOLDER, json.dumps(settings)]
     settles = mode == "settle"
     mounts = [flags.entry_mount(volume, read_only=not settles), *([door] if door else [])]
     capabilities = ["DAC_READ_SEARCH", *(["FOWNER"] if settles else [])]

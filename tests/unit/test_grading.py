@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +27,9 @@ from harness.results import decoded
 from harness.results.report import GradeReport, Status
 from harness.results.store import Store
 from harness.retrieval.report import Verdict
+from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.process import ProcessSandbox
+from harness.sandbox.supply import Share
 from harness.scoring.perceptual import Metric, Metrics, psnr
 from harness.whole_file import whole_file
 
@@ -104,6 +108,34 @@ def test_the_record_says_where_every_number_came_from(grade_folder: Callable[...
     assert provenance.base_image is None
     assert provenance.order_leaks is False
     assert set(provenance.durations_s) >= {"data", "intake", "build", "temporally_teacher_forced"}
+
+
+def test_what_the_build_made_is_kept_beside_the_record(
+    grade_folder: Callable[..., GradeReport], entry: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Every file in the artifact, the sum in the record; for an entry that is found again too."""
+    folder = entry("raise SystemExit")
+    (folder / "build.sh").write_text("#!/bin/sh\nprintf weights > weights\n")
+    for _ in range(2):
+        origin = grade_folder(folder).provenance
+        assert origin.supply is not None
+        assert origin.supply.added == Share(files=1, size_bytes=7)
+        assert origin.inventory_file is not None
+        kept = tmp_path / "store" / origin.inventory_file
+        assert hashlib.sha256(kept.read_bytes()).hexdigest() == origin.inventory_sha256
+        with gzip.open(kept) as file:
+            added = [json.loads(line)["path"] for line in file if b'"is":"added"' in line]
+        assert added == ["weights"]
+
+
+def test_the_whole_policy_is_in_the_record(grade_folder: Callable[..., GradeReport]) -> None:
+    policy = SandboxPolicy()
+    assert grade_folder(ROOT / "submissions_template").provenance.sandbox_policy == {
+        "build_timeout_s": policy.build_timeout_s,
+        "entry_bytes": policy.entry_bytes,
+        "entry_files": policy.entry_files,
+        "log_bytes": policy.log_bytes,
+    }
 
 
 def test_pictures_are_in_the_record_and_what_is_missing_is_named(

@@ -15,10 +15,17 @@ _SIOCGIFADDR = 0x8915
 @contextmanager
 def listener() -> Iterator[int]:
     """The port at which somebody listens, on all addresses."""
-    with socket.socket() as listening:
-        listening.bind(("0.0.0.0", 0))
-        listening.listen()
-        yield listening.getsockname()[1]
+    with listening() as socket_:
+        yield socket_.getsockname()[1]
+
+
+@contextmanager
+def listening() -> Iterator[socket.socket]:
+    """Somebody who listens on all addresses."""
+    with socket.socket() as listens:
+        listens.bind(("0.0.0.0", 0))
+        listens.listen()
+        yield listens
 
 
 def address_of(interface: str) -> str:

@@ -130,6 +130,22 @@ def test_a_damaged_and_a_lost_file_are_named(kept: Any) -> None:
     assert wrong(verified(kept)) == ["files", NAME]
 
 
+def test_an_inventory_that_was_edited_is_named(kept: Any, tmp_path: Path) -> None:
+    """Control: its digest in the record. Otherwise a file could be taken off the list of what was built."""
+    (tmp_path / "list").write_bytes(b"every file")
+    file, sha256 = kept.store.keep_copy(kept.report.grade_id, "built.files.jsonl.gz", tmp_path / "list")
+    origin = replace(kept.report.provenance, inventory_file=file, inventory_sha256=sha256)
+    store = rewritten(kept, replace(kept.report, provenance=origin), tmp_path / "other")
+    assert wrong(verify_grade(store, kept.report.grade_id, Means(), progress=Silent())) == []
+    (store.folder / file).write_bytes(b"every file but one")
+    (check,) = [
+        check
+        for check in verify_grade(store, kept.report.grade_id, Means(), progress=Silent())
+        if check.outcome is Outcome.DIFFERENT
+    ]
+    assert (check.what, file in check.detail) == ("files", True)
+
+
 def test_fewer_windows_than_the_record_counts_give_no_figure(kept: Any, tmp_path: Path) -> None:
     """Control: no figure is taken from a part, not even from one with a matching digest."""
     report = kept.report

@@ -161,8 +161,23 @@ def test_an_entry_that_is_gone_is_the_operators_matter(tmp_path):
         build_seconds=0,
         network="",
         size_cap="",
+        supply=None,
+        inventory="",
+        inventory_sha256="",
     )
     sandbox = ProcessSandbox(cache=tmp_path)
     with pytest.raises(SandboxFailed) as caught, sandbox.files(built, grade_id="g"):
         pass
     assert caught.value.code == "sandbox.entry_gone"
+
+
+@pytest.mark.parametrize("cut", [b"", b'{"path": "a"}\n', b'{"path": "a"}\n{"mea', b"[1"])
+def test_an_inventory_that_ends_early_is_the_operators_matter(cut):
+    """Control: the sum at its end. A meter that was killed would otherwise leave a list that looks complete."""
+    with pytest.raises(SandboxFailed, match="it was killed"):
+        list(contents.lines(io.BytesIO(cut), why_it_broke=lambda: "it was killed"))
+
+
+def test_an_inventory_is_whole_with_its_sum():
+    said = b'{"path": "a"}\n{"measured": {}}\n'
+    assert len(list(contents.lines(io.BytesIO(said), why_it_broke=str))) == 2

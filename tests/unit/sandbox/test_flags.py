@@ -1,5 +1,8 @@
 """Limits that fit the machine; what containers really get is tested in tests/integration."""
 
+import json
+from dataclasses import fields
+
 from harness.sandbox import flags
 from harness.sandbox.engine import Engine
 from harness.sandbox.policy import GIB, Limits, SandboxPolicy
@@ -40,3 +43,16 @@ def test_swap_is_not_a_way_around_the_memory_limit():
 def test_every_container_says_whose_it_is():
     policy = SandboxPolicy()
     assert set(flags.hardened(policy, policy.run, ENGINE, grade="g")["labels"]) == {"wmc.grade", "wmc.owner"}
+
+
+def test_the_policy_in_force_is_the_frozen_object_with_its_limits_clamped():
+    """Every field of it, so that a new one is in the record without anybody thinking of it."""
+    policy = SandboxPolicy(gpu_device_ids=("0",))
+    said = flags.in_force(policy, ENGINE)
+    assert json.loads(json.dumps(said)) == said
+    assert set(said) == {field.name for field in fields(SandboxPolicy)} | {"seccomp_sha256"}
+    assert set(said["build"]) == set(said["run"]) == {field.name for field in fields(Limits)}
+    assert said["run"]["memory_bytes"] == 14 * GIB
+    assert said["run"]["cpus"] == 4
+    assert (said["runtime"], said["gpu_device_ids"]) == ("runc", ["0"])
+    assert flags.in_force(SandboxPolicy(runtime="runsc"), ENGINE)["runtime"] == "runsc"
