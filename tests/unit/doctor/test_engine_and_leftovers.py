@@ -99,7 +99,7 @@ class FakeEngine:
         def remove(force: bool) -> None:
             self._volumes = [each for each in self._volumes if each.name != name]
 
-        return SimpleNamespace(remove=remove)
+        return SimpleNamespace(remove=remove, attrs={"Options": None})
 
 
 @pytest.mark.parametrize(("driver", "health"), [("overlay2", Health.OK), ("vfs", Health.WARNING)])

@@ -362,6 +362,7 @@ def test_what_a_killed_harness_left_is_removed_by_the_next(bench):
         "import os, pathlib, time\n"
         "from harness.sandbox.contract import BuiltEntry\n"
         "from harness.sandbox.process import ProcessSandbox\n"
+        "from harness.sandbox.supply import *\n"
         f"built = {built!r}\n"
         f"gate = pathlib.Path({str(bench.gate)!r})\n"
         "with ProcessSandbox().run(built, grade_id='g', gate=gate, log=gate / 'log'):\n"
