@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from harness.errors import SandboxFailed
-from harness.sandbox import flags, inspection, lifecycle
+from harness.sandbox import allotment, flags, inspection, lifecycle
 
 pytestmark = [pytest.mark.docker]
 
@@ -160,6 +160,7 @@ def test_every_mount_and_the_root_are_read_only(bench, puppet):
 
 def test_a_mount_that_is_not_read_only_is_noticed(bench, monkeypatch):
     honest = flags.entry_mount
+    monkeypatch.setattr(allotment, "freeze", lambda *_: None)  # else the file system itself is read only
     built = bench.build(bench.entry())
     monkeypatch.setattr(inspection, "check", lambda *_: None)
     monkeypatch.setattr(flags, "entry_mount", lambda volume, *, read_only: honest(volume, read_only=False))
