@@ -13,6 +13,7 @@ from harness.results.fairness import read_fairness
 from harness.results.register import names
 from harness.results.report import GradeReport
 from harness.results.store import Store
+from harness.results.withdrawals import withdrawals
 from leaderboard.changelog import changelog, to_atom
 from leaderboard.exports import grade_to_json, to_csv, to_json
 from leaderboard.grade_pages import GradePage, grade_pages
@@ -22,6 +23,7 @@ from leaderboard.samples import Gallery, Sample, SourceSample, copy_samples, rem
 from leaderboard.site_files import put
 from leaderboard.standings import Standings, standings
 from leaderboard.verdicts import with_latest_check
+from leaderboard.withdrawn import published_decisions, struck_out
 
 _GRADE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
@@ -44,11 +46,13 @@ def publish(
     """
     recorded = list(reports)
     gallery = gallery or Gallery()
+    decisions = published_decisions(withdrawals(Store(store))) if store else ()
     announced = announce(
         recorded,
         gallery.disclosure,
         read_fairness(store) if store else None,
         given=names(Store(store)).given if store else None,
+        withdrawn=struck_out(decisions),
     )
     every = with_latest_check(recorded, or_later=announced.stays)
     shown = standings(every, announced)
@@ -63,7 +67,7 @@ def publish(
             _write_grade(page, site)
         put(site / "leaderboard.json", _as_text(to_json(shown), indent=2).encode())
         put(site / "leaderboard.csv", to_csv(shown).encode())
-        changes = changelog(every)
+        changes = changelog(every, decisions)
         put(site / "changelog.html", render_changelog(changes).encode())
         put(site / "feed.xml", to_atom(changes, grades=GRADES))
         put(site / "rules.html", render_rules().encode())
