@@ -35,6 +35,7 @@ class Place:
     """Where a grade stands in a track; `rank` is None where it is listed without one, `band` as in `Row`."""
 
     track: str
+    page: str
     anchor: str
     data_name: str
     rank: int | None
@@ -176,6 +177,7 @@ def _places(standings: Standings) -> dict[str, list[Place]]:
             places[row.report.grade_id].append(
                 Place(
                     track="Compression",
+                    page="index.html",
                     anchor=f"board-{number}",
                     data_name=board.data_name,
                     rank=row.rank,
@@ -188,6 +190,7 @@ def _places(standings: Standings) -> dict[str, list[Place]]:
             places[sampled_row.report.grade_id].append(
                 Place(
                     track="Sampling",
+                    page="sampling.html",
                     anchor=f"sampling-{number}",
                     data_name=sampled.data_name,
                     rank=sampled_row.rank,

@@ -18,7 +18,7 @@ from leaderboard.changelog import changelog, to_atom
 from leaderboard.exports import grade_to_json, to_csv, to_json
 from leaderboard.grade_pages import GradePage, grade_pages
 from leaderboard.ladder import announce
-from leaderboard.render import GRADES, render, render_changelog, render_grade, render_rules
+from leaderboard.render import GRADES, render, render_changelog, render_grade, render_rules, render_sampling
 from leaderboard.samples import Gallery, Sample, SourceSample, copy_samples, remove_other_samples
 from leaderboard.site_files import put
 from leaderboard.standings import Standings, standings
@@ -70,6 +70,7 @@ def publish(
         changes = changelog(every, decisions)
         put(site / "changelog.html", render_changelog(changes).encode())
         put(site / "feed.xml", to_atom(changes, grades=GRADES))
+        put(site / "sampling.html", render_sampling(shown).encode())
         put(site / "rules.html", render_rules().encode())
         put(site / "index.html", render(shown).encode())  # last: it names all others
         remove_other_samples(samples, site)

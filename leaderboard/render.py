@@ -19,11 +19,13 @@ from harness.scoring.perceptual import Metric, by_reason
 from harness.spec import CHALLENGE
 from leaderboard import charts, curves, figures
 from leaderboard.changelog import Change
+from leaderboard.column_style import column_style
 from leaderboard.columns import COLUMNS, REGIME_COLUMNS, SAMPLING_COLUMNS
 from leaderboard.field import field_charts
 from leaderboard.grade_pages import GradePage
 from leaderboard.ladder import ERROR
-from leaderboard.marks import Mark
+from leaderboard.marks import UNRANKED, Mark
+from leaderboard.origins import Origin
 from leaderboard.measured import measured
 from leaderboard.policies import in_force
 from leaderboard.positions import SHADES, shading
@@ -42,8 +44,13 @@ _HERE = Path(__file__).parent
 
 
 def render(standings: Standings) -> str:
-    """The page of all rankings as HTML; the same standings give the same bytes."""
+    """The first page as HTML: the compression track, and the best of the others; the same standings give the same bytes."""
     return _environment().get_template("index.html").render(script=_static("board.js"), standings=standings)
+
+
+def render_sampling(standings: Standings) -> str:
+    """The page of the sampling track as HTML."""
+    return _environment().get_template("sampling.html").render(script=_static("board.js"), standings=standings)
 
 
 def render_grade(page: GradePage) -> str:
@@ -74,6 +81,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "loss": figures.loss,
+        "bits": figures.bits,
         "signed": figures.signed,
         "signed_frame": figures.signed_frame,
         "short_loss": figures.short_loss,
@@ -88,7 +96,7 @@ def _environment() -> Environment:
         "page": lambda grade_id: f"{GRADES}/{grade_id}.html",
     }
     environment.tests["line"] = lambda item: isinstance(item, Line)
-    environment.globals |= {**_OURS, "style": _static("style.css")}
+    environment.globals |= {**_OURS, "style": _static("style.css") + column_style()}
     return environment
 
 
@@ -104,6 +112,8 @@ _OURS: Mapping[str, Any] = {
     "regime_columns": REGIME_COLUMNS,
     "sampling_columns": SAMPLING_COLUMNS,
     "marks": Mark,
+    "unranked_marks": UNRANKED,
+    "origins": Origin,
     "badges": Badge,
     "never_alone": NEVER_ALONE,
     "metric": Metric,
