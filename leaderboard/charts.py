@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -136,13 +137,13 @@ def sampling_scales(board: SamplingBoard) -> SamplingScales:
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
-    """A line through these points, relative and in half pixels: as few characters as can be seen, a page has thousands."""
+    """A line through these points, relative and in half pixels: a page has thousands, and nobody sees less."""
     halves = [(round(2 * x), round(2 * y)) for x, y in points]
     if not halves:
         return ""
     steps = [
         f"{(x - before_x) / 2:g},{(y - before_y) / 2:g}"
-        for (before_x, before_y), (x, y) in zip(halves, halves[1:], strict=False)
+        for (before_x, before_y), (x, y) in itertools.pairwise(halves)
     ]
     begin = f"M{halves[0][0] / 2:g},{halves[0][1] / 2:g}"
     return (begin + "l" + " ".join(steps)).replace(",-", "-").replace(" -", "-") if steps else begin + "h0"

@@ -51,10 +51,10 @@ COLUMNS = (
         name="rank",
         title="Rank",
         figures=True,
-        meaning="By loss, lowest first. Entries that cannot be told apart share a band of ranks, such as 2\N{EN DASH}4: where "
-        "everybody has the data, a paired bootstrap over windows says who is worse than a band's first (5% for all that "
-        "follow, Bonferroni); on private data, and for older records, the published intervals do. Only grades of the "
-        "same data, schedule and number of windows are ranked together, and only the latest grade of each entry.",
+        meaning="By loss, lowest first. Entries that cannot be told apart share a band of ranks, such as "
+        "2\N{EN DASH}4: where everybody has the data, a paired bootstrap over windows says who is worse than a band's "
+        "first (5% for all that follow, Bonferroni); on private data, and for older records, the published intervals "
+        "do. Only grades of the same data, schedule and number of windows are ranked together, and only the latest grade of each entry.",
     ),
     Column(name="user", title="User", meaning="Who sent the entry."),
     Column(name="entry", title="Entry", meaning="What its entrant calls it; leads to its details."),
@@ -65,7 +65,7 @@ COLUMNS = (
         meaning=f"{Regime.TEMPORALLY_TEACHER_FORCED.in_words.capitalize()}: "
         "every frame is predicted from the true frames before it. Cross-entropy in "
         "nats per token, mean over windows, frames and positions; lower is better. Below it the 95% "
-        "bootstrap interval over windows, the loss in bits, and the interval as a bar on one scale for the whole table.",
+        "bootstrap interval over windows, the loss in bits, and the interval as a bar on one scale for the table.",
     ),
     Column(
         name="by-frame",
@@ -128,8 +128,8 @@ SAMPLING_COLUMNS = (
         name="rank",
         title="Rank",
         figures=True,
-        meaning="By LPIPS, lowest first; entries whose published intervals overlap with that of the first of a band share "
-        "it, such as 2\N{EN DASH}4. Only what the same codec decoded and the "
+        meaning="By LPIPS, lowest first; entries whose published intervals overlap with that of the first of a band "
+        "share it, such as 2\N{EN DASH}4. Only what the same codec decoded and the "
         "same weights compared is ranked together. Without LPIPS there is no rank: PSNR and SSIM prefer a blurred "
         "guess to a sharp one, so nothing is ranked by them.",
     ),

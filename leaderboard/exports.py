@@ -26,9 +26,11 @@ FORMAT = 1
 # What makes a cell a formula, full-width forms included; tabs and line ends were removed with all control characters.
 _FORMULA = re.compile(r"(^|;)(\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
 _COLUMNS = (
-    "kind", "data_name", "data_sha256", "schedule", "windows", "rank", "band_first", "band_last", "user", "entry", "loss", "loss_low", "loss_high",
+    "kind", "data_name", "data_sha256", "schedule", "windows", "rank", "band_first", "band_last", "user",
+    "entry", "loss", "loss_low", "loss_high",
     "token_accuracy", "lpips", "seconds_per_frame", "fully_autoregressive_loss", "fully_teacher_forced_loss",
-    "training_flops", "external_data", "claimed_val_loss", "measured_val_loss", "origin", "sandbox", "marks", "retrieval", "retrieval_delta",
+    "training_flops", "external_data", "claimed_val_loss", "measured_val_loss", "origin", "sandbox",
+    "marks", "retrieval", "retrieval_delta",
     "finished_at", "grade_id", "submission_sha256",
 )  # fmt: skip
 

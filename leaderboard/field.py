@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from leaderboard.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Tick, axis
+from leaderboard.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Tick, axis, dot_path
 from leaderboard.figures import LARGEST
 from leaderboard.references import PRIZE
 from leaderboard.standings import Board, Row
@@ -63,7 +63,7 @@ class FieldChart:
 
     def path(self, *, best: bool) -> str:
         """The dots that are, or are not, of the best as one SVG path of lines without length: round ends make dots."""
-        return "".join(f"M{dot.x:g} {dot.y:g}h0" for dot in self.dots if dot.is_best is best)
+        return dot_path((dot.x, dot.y) for dot in self.dots if dot.is_best is best)
 
     @property
     def in_words(self) -> str:

@@ -114,9 +114,7 @@ def grade_pages(
         histories[_entry(report, senders)].append(public[report.grade_id])
     untold = frozenset(each.grade_id for each in standings.unannounced)
     places = _places(standings)
-    measured = val_losses(
-        report for report in public.values() if report.grade_id not in announced.withdrawn
-    )
+    measured = val_losses(report for report in public.values() if report.grade_id not in announced.withdrawn)
     rivals = rivals_of(standings.sampling)
     gallery = gallery or Gallery()
     for exact in shown:
@@ -173,6 +171,7 @@ def _attempt(report: GradeReport, senders: Senders) -> object:
 def _places(standings: Standings) -> dict[str, list[Place]]:
     places: dict[str, list[Place]] = defaultdict(list)
     for number, board in enumerate(standings.boards, start=1):
+        ranked = len(board.contenders)
         for row in board.rows:
             places[row.report.grade_id].append(
                 Place(
@@ -182,10 +181,11 @@ def _places(standings: Standings) -> dict[str, list[Place]]:
                     data_name=board.data_name,
                     rank=row.rank,
                     band=row.band,
-                    entries=len(board.contenders),
+                    entries=ranked,
                 )
             )
     for number, sampled in enumerate(standings.sampling, start=1):
+        ranked = len(sampled.contenders)
         for sampled_row in sampled.rows:
             places[sampled_row.report.grade_id].append(
                 Place(
@@ -195,7 +195,7 @@ def _places(standings: Standings) -> dict[str, list[Place]]:
                     data_name=sampled.data_name,
                     rank=sampled_row.rank,
                     band=sampled_row.band,
-                    entries=len(sampled.contenders),
+                    entries=ranked,
                 )
             )
     return places

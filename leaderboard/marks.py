@@ -70,7 +70,7 @@ def unranked_by(marks: Iterable[Mark]) -> Mark | None:
 def marks_of(
     report: GradeReport, *, other_sender: bool, withdrawn: Container[str] = frozenset()
 ) -> tuple[Mark, ...]:
-    """The reservations about one grade, in the legend's order; `withdrawn` has the ids of what the organiser took back."""
+    """The reservations about one grade, in the legend's order; `withdrawn` has the ids of what was taken back."""
     probes = [result.state_probe for result in report.regimes.values() if result]
     holds = {
         Mark.WITHDRAWN: report.grade_id in withdrawn,

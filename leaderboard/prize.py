@@ -46,8 +46,8 @@ def first_below(
 
 
 def _counts(report: GradeReport, announced: Announcements) -> bool:
-    """Whether it may win: announced, of the whole set in windows that do not leak, isolated, within the rules, eligible,
-    and not withdrawn."""
+    """Whether it may win: announced, on the whole set, in windows that do not leak, isolated, by the rules, not
+    withdrawn, and by somebody who wants the prize."""
     return (
         announced.is_private(report)
         and announced.ranks_by_loss(report)

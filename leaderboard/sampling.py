@@ -195,7 +195,9 @@ def _board(
         key=lambda report: _order(report if announced.precision(report) is FULL else public[report.grade_id]),
     )
     marks = {
-        report.grade_id: marks_of(report, other_sender=senders.is_other(report), withdrawn=announced.withdrawn)
+        report.grade_id: marks_of(
+            report, other_sender=senders.is_other(report), withdrawn=announced.withdrawn
+        )
         for report in in_order
     }
     figures = {

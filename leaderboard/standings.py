@@ -168,7 +168,9 @@ def standings(reports: Iterable[GradeReport], announced: Announcements = EVERYTH
     for report in ranked:
         of_contest[_contest(report)].append(report)
     boards = [
-        _board(contest, those, senders, announced, measured, first_below(of_contest[contest], senders, announced))
+        _board(
+            contest, those, senders, announced, measured, first_below(of_contest[contest], senders, announced)
+        )
         for contest, those in counting(ranked, senders, _contest, announced.withdrawn).items()
     ]
     boards.sort(key=lambda board: (len(board.contenders), board.contest.windows, board.latest), reverse=True)

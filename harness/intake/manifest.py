@@ -210,7 +210,9 @@ def _sources(value: object) -> tuple[str, ...]:
         raise _MistakeError(f"has a source that {mistake}") from mistake
 
 
-_OPTIONAL = frozenset({"claimed_val_loss", "causal", "parameters", "forbidden_reference", "eligible_for_prize"})
+_OPTIONAL = frozenset(
+    {"claimed_val_loss", "causal", "parameters", "forbidden_reference", "eligible_for_prize"}
+)
 
 _CHECKS: dict[str, tuple[Callable[[object], object], str]] = {
     "user_name": (

@@ -167,6 +167,11 @@ def copied(**fields: Any) -> RetrievalReport:
 
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
+CLOSES = {
+    "td": {"td", "th"}, "th": {"td", "th"}, "tr": {"td", "th", "tr"}, "/tr": {"td", "th"},
+    "/tbody": {"td", "th", "tr"}, "/thead": {"td", "th", "tr"},
+}  # fmt: skip
+"""End tags that HTML lets a writer leave out, by what implies them."""
 HOSTILE = [
     "<script>alert(1)</script>",
     "</style><script>alert(1)</script>",
@@ -202,13 +207,19 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         assert len(dict(attrs)) == len(attrs), f"an attribute is given twice: {attrs}"
         self.elements.append((tag, dict(attrs)))
+        self._imply(tag)
         if tag not in VOID:
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
 
+    def _imply(self, by):
+        while self.open and self.open[-1] in CLOSES.get(by, ()):
+            self.open.pop()
+
     def handle_endtag(self, tag):
+        self._imply(f"/{tag}")
         assert self.open.pop() == tag
 
     def handle_data(self, data):
