@@ -7,6 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.errors import Blame
@@ -352,6 +353,25 @@ class Grades:
 def grades() -> Grades:
     """Makes `graded(...)` and `failed(...)` reports."""
     return Grades()
+
+
+@pytest.fixture
+def scored(grades) -> Callable[..., GradeReport]:
+    """A grade with these losses by window."""
+
+    def make(losses_B: Sequence[float], **options) -> GradeReport:
+        loss = float(np.mean(losses_B))
+        report = grades.graded(loss=loss, **options)
+        regime = Regime.TEMPORALLY_TEACHER_FORCED
+        result = replace(
+            report.regimes[regime],
+            loss_by_window=tuple(map(float, losses_B)),
+            windows=len(losses_B),
+            tokens_sha256=f"{grades.made:064x}",
+        )
+        return replace(report, regimes={**report.regimes, regime: result})
+
+    return make
 
 
 @pytest.fixture(scope="session")
