@@ -16,7 +16,7 @@ def column_style() -> str:
     aligned = ",".join(each for name, columns in tables.items() for each in _figures(name, columns))
     labels = "".join(each for name, columns in tables.items() for each in _labels(name, columns))
     return (
-        f"{aligned}{{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums lining-nums}}\n"
+        f"@media (min-width:48rem){{{aligned}{{text-align:right}}}}\n"
         f"@media (max-width:47.99rem){{{labels}}}\n"
     )
 
