@@ -50,15 +50,15 @@ class Pairs:
     """Bounds as `paired_low` gives them, for many pairs of N entries: all are resampled once, with the same draws."""
 
     def __init__(self, values_BN: NDArray[np.float64], rng: np.random.Generator) -> None:
-        self._values_BN = values_BN
-        self._means_RN = _resampled_means(values_BN, rng)
+        self._values_NB = np.ascontiguousarray(values_BN.T)
+        self._means_NR = np.ascontiguousarray(_resampled_means(values_BN, rng).T)
 
     def low(self, left: int, right: int, *, chance: float) -> float:
         """`paired_low` of these two columns."""
-        normal = _normal_low(self._values_BN[:, left] - self._values_BN[:, right], chance)
+        normal = _normal_low(self._values_NB[left] - self._values_NB[right], chance)
         if normal <= 0:
             return normal
-        return min(normal, float(np.quantile(self._means_RN[:, left] - self._means_RN[:, right], chance)))
+        return min(normal, float(np.quantile(self._means_NR[left] - self._means_NR[right], chance)))
 
 
 def _normal_low(differences_B: NDArray[np.float64], chance: float) -> float:
