@@ -33,7 +33,7 @@ class Crossing:
 def first_below(
     reports: Iterable[GradeReport], senders: Senders, announced: Announcements
 ) -> Crossing | None:
-    """The first of `reports` (one contest on private data) that counts and is below the line; None where none is."""
+    """The first below the line of the announced `reports` of one contest; None where none counts, as on public data."""
     for report in sorted(reports, key=lambda each: each.finished_at):
         if not _counts(report, announced):
             continue
@@ -46,11 +46,10 @@ def first_below(
 
 
 def _counts(report: GradeReport, announced: Announcements) -> bool:
-    """Whether it may win: announced, on the whole set, in windows that do not leak, isolated, by the rules, not
+    """Whether it may win: on the whole private set, in windows that do not leak, isolated, by the rules, not
     withdrawn, and by somebody who wants the prize."""
     return (
         announced.is_private(report)
-        and announced.ranks_by_loss(report)
         and report.grade_id not in announced.withdrawn
         and origin_of(report) is Origin.VERIFIED
         and report.provenance.order_leaks is False

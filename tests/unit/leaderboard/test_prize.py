@@ -98,7 +98,8 @@ def test_a_withdrawn_grade_is_passed_over(grades):
 
 
 def test_a_grade_that_is_not_announced_crosses_nothing(grades):
-    """The control is `ranks_by_loss`: 8.03 is announced, and 7.98 does not leave its interval."""
+    """8.03 is announced, and 7.985 does not leave its interval: `standings` passes on what is announced alone, and
+    what is not has no figures in publishable form. The twin is the same grade without the one before it."""
     reports = [grades.graded(entry="one", loss=8.03), grades.graded(entry="two", loss=7.985)]
     assert crossing(reports) is None
     assert crossing(reports[1:]) == "ada"
