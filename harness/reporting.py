@@ -27,6 +27,7 @@ def entry_facts(manifest: EntryManifest) -> EntryFacts:
         email_sha256=manifest.email_sha256,
         parameters=manifest.parameters,
         forbidden_reference=manifest.forbidden_reference,
+        eligible_for_prize=manifest.eligible_for_prize,
     )
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from harness.results.report import GradeReport
 from leaderboard.grade_pages import is_published
-from leaderboard.publishable import publishable
+from leaderboard.plain_text import one_line
+from leaderboard.publishable import NAME_LIMIT, day_of, in_fixed_words, shown_name
+from leaderboard.withdrawn import Struck
 
 _ATOM = "http://www.w3.org/2005/Atom"
 _NAMES = uuid.UUID("5c8f6f5e-6f0b-5d7e-9a53-1d0c8f2b7a11")
@@ -28,18 +30,23 @@ class Kind(str, Enum):
     GRADED = "graded"
     REGRADED = "scored again"
     STOPPED = "stopped by its entry"
+    WITHDRAWN = "withdrawn"
+    RESTORED = "restored"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One published grade; its texts are in publishable form.
+    """One published grade, or a decision about it; its texts are in publishable form.
 
     Attributes:
-        at: the day on which the grade ended, ISO 8601.
+        name: what tells it from all other changes.
+        at: the day on which the grade ended or the decision fell, ISO 8601.
         regrade_of: the grade whose answers were scored again.
         stopped_by: the code of what stopped it.
+        reason: of the decision.
     """
 
+    name: str
     kind: Kind
     grade_id: str
     at: str
@@ -48,18 +55,33 @@ class Change:
     data_name: str
     regrade_of: str | None = None
     stopped_by: str | None = None
+    reason: str | None = None
 
     @property
     def in_words(self) -> str:
         """In one sentence without its date."""
         where = f" on {self.data_name}" if self.kind is not Kind.STOPPED else ""
-        why = f" ({self.stopped_by})" if self.stopped_by else ""
+        why = f" ({self.stopped_by})" if self.stopped_by else f": {self.reason}" if self.reason else ""
         return f"{self.entry} by {self.user} was {self.kind.value}{where}{why}"
 
 
-def changelog(reports: Sequence[GradeReport]) -> tuple[Change, ...]:
-    """The latest first; `reports` come oldest first."""
-    return tuple(_change(report) for report in reversed(reports) if is_published(report))
+def changelog(reports: Sequence[GradeReport], decisions: Sequence[Struck] = ()) -> tuple[Change, ...]:
+    """The latest first; `reports` and what was withdrawn or restored come oldest first."""
+    made = {report.grade_id: _change(report) for report in reports if is_published(report)}
+    decided = [
+        replace(
+            made[each.grade_id],
+            name=f"{each.grade_id}, decision {number}",
+            kind=Kind.RESTORED if each.restored else Kind.WITHDRAWN,
+            at=each.at,
+            regrade_of=None,
+            stopped_by=None,
+            reason=each.reason,
+        )
+        for number, each in enumerate(decisions)
+        if each.grade_id in made
+    ]
+    return tuple(sorted([*made.values(), *decided], key=lambda change: change.at))[::-1]
 
 
 def to_atom(changes: Sequence[Change], *, grades: str) -> bytes:
@@ -76,7 +98,7 @@ def to_atom(changes: Sequence[Change], *, grades: str) -> bytes:
     _add(feed, "link", rel="alternate", type="text/html", href="changelog.html")
     for change in changes[:IN_FEED]:
         entry = _add(feed, "entry")
-        _add(entry, "id", _id(change.grade_id))
+        _add(entry, "id", _id(change.name))
         _add(entry, "title", change.in_words)
         _add(entry, "updated", change.at)
         _add(_add(entry, "author"), "name", change.user)
@@ -86,21 +108,21 @@ def to_atom(changes: Sequence[Change], *, grades: str) -> bytes:
 
 
 def _change(report: GradeReport) -> Change:
-    public = publishable(report)
     kind = Kind.GRADED
-    if public.failure:
+    if report.failure:
         kind = Kind.STOPPED
-    elif public.regrade_of:
+    elif report.regrade_of:
         kind = Kind.REGRADED
     return Change(
+        name=report.grade_id,
         kind=kind,
-        grade_id=public.grade_id,
-        at=public.finished_at,
-        user=public.entry.user_name or "",
-        entry=public.entry.entry_name or "",
-        data_name=public.provenance.data_name or "",
-        regrade_of=public.regrade_of,
-        stopped_by=public.failure.code if public.failure else None,
+        grade_id=report.grade_id,
+        at=day_of(report.finished_at),
+        user=shown_name(report.entry.user_name),
+        entry=shown_name(report.entry.entry_name),
+        data_name=one_line(report.provenance.data_name, limit=NAME_LIMIT) or "unnamed",
+        regrade_of=report.regrade_of,
+        stopped_by=in_fixed_words(report.failure).code if report.failure else None,
     )
 
 

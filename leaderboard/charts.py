@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.results.report import RegimeReport
@@ -12,6 +14,7 @@ from leaderboard.sampling import SamplingBoard, SamplingRow
 from leaderboard.standings import Board
 
 WIDTH = 100.0
+SPARK_WIDTH = 74.0
 HEIGHT = 24.0
 _PADDING = 2.0
 _LEAST_SPAN = 1.0
@@ -33,12 +36,11 @@ class Scale:
 
 @dataclass(frozen=True, kw_only=True)
 class Whisker:
-    """An interval and its mean on a horizontal axis of `WIDTH`; `prize` is None where it is off the scale."""
+    """An interval and its mean on a horizontal axis of `WIDTH`."""
 
     low: float
     mean: float
     high: float
-    prize: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +60,16 @@ class BoardScales:
         low, mean, high = (
             self.interval.along(loss, WIDTH) for loss in (result.loss_ci[0], result.loss, result.loss_ci[1])
         )
-        prize_shown = self.interval.low <= PRIZE.loss <= self.interval.high
-        prize = self.interval.along(PRIZE.loss, WIDTH) if prize_shown else None
-        return Whisker(low=low, mean=mean, high=high, prize=prize)
+        return Whisker(low=low, mean=mean, high=high)
+
+    @property
+    def prize(self) -> float | None:
+        """Where the prize line lies on the axis of the intervals; None where it is off the scale."""
+        shown = self.interval.low <= PRIZE.loss <= self.interval.high
+        return self.interval.along(PRIZE.loss, WIDTH) if shown else None
 
     def sparkline(self, result: RegimeReport) -> str:
-        """The points of an SVG polyline in a `WIDTH` by `HEIGHT` box: frames to the right, larger losses higher."""
+        """An SVG path in a `SPARK_WIDTH` by `HEIGHT` box: frames to the right, larger losses higher."""
         frames = CHALLENGE.window - 1
         losses = result.loss_by_frame
         middle = (min(losses) + max(losses)) / 2
@@ -71,15 +77,15 @@ class BoardScales:
         points = []
         for index, loss in enumerate(losses):
             along = (result.first_frame + index - 1) / max(1, frames - 1)
-            x = _PADDING + along * (WIDTH - 2 * _PADDING)
-            points.append(_point(x, HEIGHT - axis.along(loss, HEIGHT)))
-        return " ".join(points)
+            x = _PADDING + along * (SPARK_WIDTH - 2 * _PADDING)
+            points.append((x, HEIGHT - axis.along(loss, HEIGHT)))
+        return _path(points)
 
 
 def scales(board: Board) -> BoardScales:
     """The axes that hold every row of `board`, in all regimes, as far as losses are shown.
 
-    What breaks the rules on purpose has no interval drawn: its loss would leave the others no room on the axis.
+    What has no rank has no interval drawn: its loss would leave the others no room on the axis.
     """
     results = [result for row in board.rows for result in row.report.regimes.values() if result]
     drawn = board.contenders or board.rows
@@ -106,15 +112,17 @@ class SamplingScales:
         low, mean, high = (
             self.interval.along(value, WIDTH) for value in (row.lpips.ci[0], row.lpips.mean, row.lpips.ci[1])
         )
-        return Whisker(low=low, mean=mean, high=high, prize=None)
+        return Whisker(low=low, mean=mean, high=high)
 
     def sparkline(self, row: SamplingRow) -> str:
-        """The points of an SVG polyline in a `WIDTH` by `HEIGHT` box: frames to the right, larger LPIPS higher."""
+        """An SVG path in a `SPARK_WIDTH` by `HEIGHT` box: frames to the right, larger LPIPS higher."""
         values = row.lpips.by_frame if row.lpips else ()
         across = Scale(low=0, high=len(values) - 1)
-        return " ".join(
-            _point(across.along(index, WIDTH), HEIGHT - self.by_frame.along(value, HEIGHT))
-            for index, value in enumerate(values)
+        return _path(
+            [
+                (across.along(index, SPARK_WIDTH), HEIGHT - self.by_frame.along(value, HEIGHT))
+                for index, value in enumerate(values)
+            ]
         )
 
 
@@ -128,6 +136,14 @@ def sampling_scales(board: SamplingBoard) -> SamplingScales:
     )
 
 
-def _point(across: float, up: float) -> str:
-    """A point of a polyline, in as few characters as can be seen: a page has thousands."""
-    return f"{across:.0f},{round(up, 1):g}"
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    """A line through these points, relative and in half pixels: a page has thousands, and nobody sees less."""
+    halves = [(round(2 * x), round(2 * y)) for x, y in points]
+    if not halves:
+        return ""
+    steps = [
+        f"{(x - before_x) / 2:g},{(y - before_y) / 2:g}"
+        for (before_x, before_y), (x, y) in itertools.pairwise(halves)
+    ]
+    begin = f"M{halves[0][0] / 2:g},{halves[0][1] / 2:g}"
+    return (begin + "l" + " ".join(steps)).replace(",-", "-").replace(" -", "-") if steps else begin + "h0"

@@ -51,8 +51,11 @@ COLUMNS = (
         name="rank",
         title="Rank",
         figures=True,
-        meaning="By loss, lowest first. Equal published losses share a rank. Only grades of the same data, schedule "
-        "and number of windows are ranked together, and only the latest grade of each entry.",
+        meaning="By loss, lowest first. Entries that cannot be told apart share a band of ranks, such as "
+        "2\N{EN DASH}4: where everybody has the data, a paired bootstrap over windows says who is worse than a band's "
+        "first (5% for all that follow, Bonferroni); on private data, and for older records, the published intervals "
+        "do. Only grades of the same data, schedule and number of windows are ranked together, and only the latest "
+        "grade of each entry.",
     ),
     Column(name="user", title="User", meaning="Who sent the entry."),
     Column(name="entry", title="Entry", meaning="What its entrant calls it; leads to its details."),
@@ -63,7 +66,7 @@ COLUMNS = (
         meaning=f"{Regime.TEMPORALLY_TEACHER_FORCED.in_words.capitalize()}: "
         "every frame is predicted from the true frames before it. Cross-entropy in "
         "nats per token, mean over windows, frames and positions; lower is better. Below it the 95% "
-        "bootstrap interval over windows, and the same as a bar on one scale for the whole table.",
+        "bootstrap interval over windows, the loss in bits, and the interval as a bar on one scale for the table.",
     ),
     Column(
         name="by-frame",
@@ -102,15 +105,17 @@ COLUMNS = (
     Column(
         name="external",
         title="External data",
+        figures=True,
         meaning="Number of sources beyond the challenge's own data, pretrained weights included, as declared.",
     ),
     Column(
         name="claimed",
         title="Claimed loss",
         figures=True,
-        meaning="The entrant's own figure for the public validation set. Not checked here.",
+        meaning="The entrant's own figure for the public validation set; below it what was measured here, where the "
+        "same submission was graded on that set.",
     ),
-    Column(name="sandbox", title="Sandbox", meaning="What the entry ran in: docker, or a plain process."),
+    Column(name="origin", title="Origin", meaning="What stands behind the figures: see the legend below."),
     Column(name="date", title="Date", descends=True, meaning="When the grade ended (UTC)."),
 )
 
@@ -124,7 +129,8 @@ SAMPLING_COLUMNS = (
         name="rank",
         title="Rank",
         figures=True,
-        meaning="By LPIPS, lowest first; equal published values share a rank. Only what the same codec decoded and the "
+        meaning="By LPIPS, lowest first; entries whose published intervals overlap with that of the first of a band "
+        "share it, such as 2\N{EN DASH}4. Only what the same codec decoded and the "
         "same weights compared is ranked together. Without LPIPS there is no rank: PSNR and SSIM prefer a blurred "
         "guess to a sharp one, so nothing is ranked by them.",
     ),

@@ -7,7 +7,7 @@ answers it scores again, so that an old grade that was scored again does not pas
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from typing import TypeVar
 
 from harness.results.report import GradeReport
@@ -18,16 +18,28 @@ ContestT = TypeVar("ContestT", bound=Hashable)
 
 
 def counting(
-    reports: Iterable[GradeReport], senders: Senders, contest_of: Callable[[GradeReport], ContestT]
+    reports: Iterable[GradeReport],
+    senders: Senders,
+    contest_of: Callable[[GradeReport], ContestT],
+    withdrawn: Container[str] = frozenset(),
 ) -> dict[ContestT, list[GradeReport]]:
-    """The grades that count among `reports` (oldest first), for every contest."""
+    """The grades that count among `reports` (oldest first), for every contest.
+
+    One that the organiser withdrew takes no other's place, and stands where its entry has no other.
+    """
     contests: dict[ContestT, dict[EntryKey, GradeReport]] = defaultdict(dict)
     for report in by_run(reports):
         of_entry, key = contests[contest_of(report)], senders.key(report)
         earlier = of_entry.get(key)
-        if not (earlier and is_self_run(report) and not is_self_run(earlier)):
+        if earlier is None or _replaces(report, earlier, withdrawn):
             of_entry[key] = report
     return {contest: list(of_entry.values()) for contest, of_entry in contests.items()}
+
+
+def _replaces(later: GradeReport, earlier: GradeReport, withdrawn: Container[str]) -> bool:
+    if (later.grade_id in withdrawn) is not (earlier.grade_id in withdrawn):
+        return earlier.grade_id in withdrawn
+    return not (is_self_run(later) and not is_self_run(earlier))
 
 
 def by_run(reports: Iterable[GradeReport]) -> list[GradeReport]:

@@ -6,9 +6,10 @@ The template draws them, so that all text stays escaped by it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property, lru_cache
 
 WIDTH, HEIGHT = 420.0, 210.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 10.0, 34.0
@@ -93,11 +94,15 @@ class Chart:
             f"to {last} at frame {curve.frames[-1]}{beside}. All figures are in the table below."
         )
 
-    def cells(self, curve: Curve) -> Iterator[str]:
+    def cells(self, curve: Curve) -> tuple[str, ...]:
         """The curve's figure for each of the chart's frames, empty where it has none."""
-        for frame in self.frames:
-            known = frame in curve.frames
-            yield f"{curve.values[frame - curve.first_frame]:.{self.decimals}f}" if known else ""
+        return _cells(curve.values, curve.first_frame, self.frames, self.decimals)
+
+
+@lru_cache(maxsize=1024)  # the best entries stand on the pages of all others
+def _cells(values: tuple[float, ...], first_frame: int, frames: range, decimals: int) -> tuple[str, ...]:
+    known = range(first_frame, first_frame + len(values))
+    return tuple(f"{values[frame - first_frame]:.{decimals}f}" if frame in known else "" for frame in frames)
 
 
 def chart(
@@ -117,7 +122,7 @@ def chart(
         strokes=tuple(
             _stroke(curve, axes) for curve in sorted(curves, key=lambda curve: curve.part is not Part.RIVAL)
         ),
-        across=tuple(Tick(at=axes.x(frame), label=str(frame)) for frame in axes.frames),
+        across=tuple(Tick(at=x, label=str(frame)) for x, frame in zip(axes.across, axes.frames, strict=True)),
         up=tuple(axes.ticks()),
         decimals=decimals,
     )
@@ -131,6 +136,11 @@ class _Axes:
     low: float
     high: float
     step: float
+
+    @cached_property
+    def across(self) -> tuple[float, ...]:
+        """Where each of the frames lies."""
+        return tuple(map(self.x, self.frames))
 
     def x(self, frame: int) -> float:
         """Where a frame lies."""
@@ -160,11 +170,21 @@ def _axes(curves: Sequence[Curve]) -> _Axes:
 
 def _stroke(curve: Curve, axes: _Axes) -> Stroke:
     """The drawn curve; dots are the entry's own alone, those of all others would hide them."""
-    dots = tuple(
-        (axes.x(frame), axes.y(value)) for frame, value in zip(curve.frames, curve.values, strict=True)
-    )
-    points = " ".join(f"{across:g},{up:g}" for across, up in dots)
+    begin = curve.first_frame - axes.frames[0]
+    across = axes.across[begin : begin + len(curve.values)]
+    dots = tuple(zip(across, map(axes.y, curve.values), strict=True))
+    points = " ".join(f"{x:g},{y:g}" for x, y in dots)
     return Stroke(curve=curve, points=points, dots=dots if curve.part is not Part.RIVAL else ())
+
+
+def dot_path(dots: Iterable[tuple[float, float]]) -> str:
+    """One SVG path of lines without length: their round ends are dots."""
+    return "".join(f"M{x:g} {y:g}h0" for x, y in dots)
+
+
+def grid(up: Iterable[Tick]) -> str:
+    """One SVG path of the level lines through these ticks."""
+    return "".join(f"M{LEFT:g} {tick.at:g}H{WIDTH - RIGHT:g}" for tick in up)
 
 
 def axis(low: float, high: float, *, ticks: int = _TICKS) -> tuple[float, float, float]:

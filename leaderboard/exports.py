@@ -14,6 +14,7 @@ from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE
 from leaderboard.grade_pages import GradePage
 from leaderboard.measured import Measured, measured
+from leaderboard.prize import Crossing
 from leaderboard.references import PUBLISHED, Reference
 from leaderboard.retrieval_exports import in_full, in_short
 from leaderboard.sampling import SamplingBoard, SamplingRow
@@ -25,9 +26,11 @@ FORMAT = 1
 # What makes a cell a formula, full-width forms included; tabs and line ends were removed with all control characters.
 _FORMULA = re.compile(r"(^|;)(\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
 _COLUMNS = (
-    "kind", "data_name", "data_sha256", "schedule", "windows", "rank", "user", "entry", "loss", "loss_low", "loss_high",
+    "kind", "data_name", "data_sha256", "schedule", "windows", "rank", "band_first", "band_last", "user",
+    "entry", "loss", "loss_low", "loss_high",
     "token_accuracy", "lpips", "seconds_per_frame", "fully_autoregressive_loss", "fully_teacher_forced_loss",
-    "training_flops", "external_data", "claimed_val_loss", "sandbox", "marks", "retrieval", "retrieval_delta",
+    "training_flops", "external_data", "claimed_val_loss", "measured_val_loss", "origin", "sandbox",
+    "marks", "retrieval", "retrieval_delta",
     "finished_at", "grade_id", "submission_sha256",
 )  # fmt: skip
 
@@ -66,6 +69,7 @@ def grade_to_json(page: GradePage) -> dict[str, Any]:
         "format": FORMAT,
         **record,
         "announced": page.announced,
+        "withdrawn": page.struck and {"at": page.struck.at, "reason": page.struck.reason},
         "retrieval": page.badge and in_full(page.badge, shown.found if shown else None),
         "retrieval_pictures": [
             {"window": each.window, "frame": each.frame, "train_frame": each.train_frame, "file": each.path}
@@ -101,7 +105,20 @@ def _board(board: Board) -> dict[str, Any]:
         "schedule": contest.schedule,
         "windows": contest.windows,
         "spec_version": contest.spec_version,
+        "first_below_prize_loss": board.crossing and _crossing(board.crossing),
         "rows": [_row(row) for row in board.rows],
+    }
+
+
+def _crossing(crossing: Crossing) -> dict[str, Any]:
+    return {
+        "grade_id": crossing.report.grade_id,
+        "user": crossing.report.entry.user_name,
+        "entry": crossing.report.entry.entry_name,
+        "finished_at": crossing.report.finished_at,
+        "loss": crossing.loss,
+        "loss_ci": list(crossing.loss_ci),
+        "marks": [mark.value for mark in crossing.marks],
     }
 
 
@@ -109,6 +126,7 @@ def _row(row: Row) -> dict[str, Any]:
     report = row.report
     return {
         "rank": row.rank,
+        "band": row.band and [row.band.first, row.band.last],
         "user": report.entry.user_name,
         "entry": report.entry.entry_name,
         "description": report.entry.description,
@@ -116,6 +134,9 @@ def _row(row: Row) -> dict[str, Any]:
         "training_flops": report.entry.training_flops,
         "external_data": list(report.entry.external_data),
         "claimed_val_loss": report.entry.claimed_val_loss,
+        "measured_val_loss": row.measured_val_loss,
+        "eligible_for_prize": report.entry.eligible_for_prize,
+        "origin": row.origin.value,
         "causal": report.entry.causal,
         "marks": [mark.value for mark in row.marks],
         "retrieval": in_short(row.badge, report.retrieval),
@@ -142,6 +163,7 @@ def _sampling_row(row: SamplingRow) -> dict[str, Any]:
     figures = {metric.value: measured(row.result, metric) for metric in Metric}
     return {
         "rank": row.rank,
+        "band": row.band and [row.band.first, row.band.last],
         "user": report.entry.user_name,
         "entry": report.entry.entry_name,
         "marks": [mark.value for mark in row.marks],
@@ -207,6 +229,8 @@ def _flat(board: Board, row: Row) -> dict[str, object]:
         "schedule": contest.schedule,
         "windows": contest.windows,
         "rank": row.rank,
+        "band_first": row.band and row.band.first,
+        "band_last": row.band and row.band.last,
         "user": report.entry.user_name,
         "entry": report.entry.entry_name,
         "loss": result.loss,
@@ -220,6 +244,8 @@ def _flat(board: Board, row: Row) -> dict[str, object]:
         "training_flops": report.entry.training_flops,
         "external_data": "; ".join(report.entry.external_data),
         "claimed_val_loss": report.entry.claimed_val_loss,
+        "measured_val_loss": row.measured_val_loss,
+        "origin": row.origin.value,
         "sandbox": report.provenance.sandbox,
         "marks": " ".join(mark.value for mark in row.marks),
         "retrieval": row.badge.value,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from leaderboard.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Tick, axis
+from leaderboard.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Tick, axis, dot_path
 from leaderboard.figures import LARGEST
 from leaderboard.references import PRIZE
 from leaderboard.standings import Board, Row
@@ -61,6 +61,10 @@ class FieldChart:
         """The dots that the line goes through, from left to right."""
         return tuple(dot for dot in self.dots if dot.is_best)
 
+    def path(self, *, best: bool) -> str:
+        """The dots that are, or are not, of the best as one SVG path of lines without length: round ends make dots."""
+        return dot_path((dot.x, dot.y) for dot in self.dots if dot.is_best is best)
+
     @property
     def in_words(self) -> str:
         """The same for those who do not see it."""
@@ -74,7 +78,7 @@ class FieldChart:
 def field_charts(board: Board) -> tuple[FieldChart, ...]:
     """Training FLOPs against loss, and the best loss over time, as far as there is something to compare.
 
-    What breaks the rules on purpose is no part of the field.
+    What has no rank is no part of the field.
     """
     return tuple(chart for chart in (_effort(board.contenders), _progress(board.contenders)) if chart)
 

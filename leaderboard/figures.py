@@ -108,6 +108,11 @@ def loss(value: float | None) -> str:
     return NOTHING if value is None else figure(value, FULL.loss)
 
 
+def bits(nats: float) -> str:
+    """`13.61 bits`; nothing far beyond guessing."""
+    return f"{nats / math.log(2):.2f} bits" if nats <= LARGEST else ""
+
+
 def signed(value: float) -> str:
     """`+0.8100`: a difference of losses, with its sign; beyond guessing only the sign is certain."""
     return f"{_sign(value)}{loss(Figure(abs(value), decimals_of(value, FULL.loss)))}"

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.data.published import PUBLIC_VAL
 from harness.errors import Blame
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport
+from leaderboard.bands import Band
 from leaderboard.counting import by_run
 from leaderboard.curves import Chart
 from leaderboard.gaps import Gap, gaps
 from leaderboard.ladder import EVERYTHING, Announcements
-from leaderboard.marks import Mark, is_forbidden, marks_of
+from leaderboard.marks import Mark, marks_of, unranked_by
 from leaderboard.positions import PositionMap, position_maps
 from leaderboard.retrieval_pages import RetrievalPage, retrieval_page
 from leaderboard.rivals import loss_chart, metric_charts, rivals_of
 from leaderboard.samples import Gallery, Sample
 from leaderboard.senders import Senders
-from leaderboard.standings import RANKED_BY, Standings
+from leaderboard.standings import Standings
+from leaderboard.val_losses import val_losses
 from leaderboard.verdicts import Badge, badge_of
+from leaderboard.withdrawn import Struck
 
 HISTORY = 20
 """Grades of an entry that its pages list, the latest ones."""
@@ -30,13 +32,15 @@ HISTORY = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a grade stands in a track; `rank` is None where it is listed without one."""
+    """Where a grade stands in a track; `rank` is None where it is listed without one, `band` as in `Row`."""
 
     track: str
+    page: str
     anchor: str
     data_name: str
     rank: int | None
     entries: int
+    band: Band | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +60,7 @@ class GradePage:
         samples: strips that may be published, of a grade that stands on a board; those of all would be too many.
         badge: what the retrieval check says; None for a grade that stopped.
         retrieval: None where it was not checked.
-        forbidden: whether the entry breaks the rules on purpose, and so has no rank.
+        struck: when and why the organiser withdrew it; None where it counts.
         measured_val_loss: of the same submission on the public validation set, None where it was not graded there;
             to be held beside what its entrant claims.
     """
@@ -75,8 +79,13 @@ class GradePage:
     samples: tuple[Sample, ...]
     badge: Badge | None
     retrieval: RetrievalPage | None
-    forbidden: bool
+    struck: Struck | None
     measured_val_loss: float | None
+
+    @property
+    def unranked(self) -> Mark | None:
+        """Why it has no rank on any board."""
+        return unranked_by(self.marks)
 
     @property
     def is_latest(self) -> bool:
@@ -105,7 +114,7 @@ def grade_pages(
         histories[_entry(report, senders)].append(public[report.grade_id])
     untold = frozenset(each.grade_id for each in standings.unannounced)
     places = _places(standings)
-    measured = _val_losses(public.values())
+    measured = val_losses(report for report in public.values() if report.grade_id not in announced.withdrawn)
     rivals = rivals_of(standings.sampling)
     gallery = gallery or Gallery()
     for exact in shown:
@@ -116,7 +125,11 @@ def grade_pages(
         yield GradePage(
             report=report,
             announced=is_told,
-            marks=marks_of(exact, other_sender=not exact.failure and senders.is_other(exact)),
+            marks=marks_of(
+                exact,
+                other_sender=not exact.failure and senders.is_other(exact),
+                withdrawn=announced.withdrawn,
+            ),
             places=standing,
             history=tuple(histories[_entry(exact, senders)][:HISTORY]),
             untold=untold,
@@ -135,7 +148,7 @@ def grade_pages(
             )
             if is_told
             else None,
-            forbidden=is_forbidden(exact),
+            struck=announced.withdrawn.get(report.grade_id),
             measured_val_loss=measured.get(exact.provenance.submission_sha256),
         )
 
@@ -150,17 +163,6 @@ def _entry(report: GradeReport, senders: Senders) -> object:
     return senders.key(report) if report.entry.entry_name else report.grade_id
 
 
-def _val_losses(public: Iterable[GradeReport]) -> dict[str | None, float]:
-    """The latest loss of every submission on the whole public validation set."""
-    return {
-        report.provenance.submission_sha256: result.loss
-        for report in public
-        if report.provenance.data_name in PUBLIC_VAL
-        and report.provenance.max_windows is None
-        and (result := report.regimes.get(RANKED_BY))
-    }
-
-
 def _attempt(report: GradeReport, senders: Senders) -> object:
     """What a later grade of the entry stands in for: one on the same data, windows chosen alike."""
     return _entry(report, senders), report.provenance.data_sha256, report.provenance.schedule
@@ -169,25 +171,31 @@ def _attempt(report: GradeReport, senders: Senders) -> object:
 def _places(standings: Standings) -> dict[str, list[Place]]:
     places: dict[str, list[Place]] = defaultdict(list)
     for number, board in enumerate(standings.boards, start=1):
+        ranked = len(board.contenders)
         for row in board.rows:
             places[row.report.grade_id].append(
                 Place(
                     track="Compression",
+                    page="index.html",
                     anchor=f"board-{number}",
                     data_name=board.data_name,
                     rank=row.rank,
-                    entries=len(board.contenders),
+                    band=row.band,
+                    entries=ranked,
                 )
             )
     for number, sampled in enumerate(standings.sampling, start=1):
+        ranked = len(sampled.contenders)
         for sampled_row in sampled.rows:
             places[sampled_row.report.grade_id].append(
                 Place(
                     track="Sampling",
+                    page="sampling.html",
                     anchor=f"sampling-{number}",
                     data_name=sampled.data_name,
                     rank=sampled_row.rank,
-                    entries=len(sampled.contenders),
+                    band=sampled_row.band,
+                    entries=ranked,
                 )
             )
     return places

@@ -9,7 +9,7 @@ Reliable Leaderboard for Machine Learning Competitions (2015).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from harness.results.fairness import Fairness, read_fairness
 from harness.results.register import names
 from harness.results.report import GradeReport, RegimeReport
 from harness.results.store import Store
+from harness.results.withdrawals import withdrawals
 from harness.scoring.bootstrap import paired_low
 from harness.scoring.perceptual import Metric
 from leaderboard.counting import by_run
@@ -28,6 +29,7 @@ from leaderboard.marks import is_forbidden, is_self_run
 from leaderboard.measured import measured
 from leaderboard.publishable import publishable, without_figures
 from leaderboard.senders import Senders
+from leaderboard.withdrawn import Struck, published_decisions, struck_out
 
 ERROR = 0.05
 """The chance that any of an entrant's tries on one data set is announced for nothing, however many there are."""
@@ -44,12 +46,16 @@ class Announcements:
         disclosure: the data that everybody has, of which everything is told; None for all data.
         by_loss, by_lpips: ids of the grades on other data that are announced for one or the other.
         given: user names that the organiser gave to another address, see `Senders`.
+        withdrawn: what the organiser took back, by the grades' ids.
     """
 
     disclosure: Disclosure | None = None
     by_loss: frozenset[str] = frozenset()
     by_lpips: frozenset[str] = frozenset()
     given: Mapping[str, str] = field(default_factory=dict)
+    withdrawn: Mapping[str, Struck] = field(default_factory=dict)
+    _made: dict[str, tuple[GradeReport, GradeReport]] = field(default_factory=dict, repr=False, compare=False)
+    """What was made publishable, beside what it was made of."""
 
     def senders(self, reports: Iterable[GradeReport]) -> Senders:
         """Whose user name is whose."""
@@ -76,13 +82,24 @@ class Announcements:
     def stays(self, report: GradeReport) -> bool:
         """Whether it may be what stands for its entry although the same zip was graded again: its verdict is the
         latest, then."""
-        return not self._is_open(report)
+        return self.is_private(report)
 
     def publishable(self, report: GradeReport) -> GradeReport:
-        """The grade as strangers may see it."""
+        """The grade as strangers may see it; made once."""
+        source, made = self._made.get(report.grade_id, (None, report))
+        if source is report:
+            return made
         if report.failure or self.is_announced(report):
-            return publishable(report, self.precision(report))
-        return without_figures(report)
+            made = publishable(report, self.precision(report))
+        else:
+            made = without_figures(report)
+        if self.disclosure is not None:  # `EVERYTHING` lives as long as the program
+            self._made[report.grade_id] = (report, made)
+        return made
+
+    def is_private(self, report: GradeReport) -> bool:
+        """Whether it is of data that not everybody has."""
+        return not self._is_open(report)
 
     def _is_open(self, report: GradeReport) -> bool:
         return self.disclosure is None or self.disclosure.covers(report)
@@ -98,11 +115,14 @@ def announce(
     fairness: Fairness | None = None,
     *,
     given: Mapping[str, str] | None = None,
+    withdrawn: Mapping[str, Struck] | None = None,
 ) -> Announcements:
     """What is announced of `reports` (oldest first); entries of the organiser's own always are.
 
-    Later records change nothing of what was announced before, but for one that scores the same answers again.
+    Later records change nothing of what was announced before, but for one that scores the same answers again. A grade
+    that was withdrawn is announced as it was, and is no best that a later one has to beat.
     """
+    struck = withdrawn or {}
     rules = fairness or Fairness()
     finished = [report for report in reports if not report.failure]
     private = [report for report in finished if not disclosure.covers(report)]
@@ -118,8 +138,9 @@ def announce(
     return Announcements(
         disclosure=disclosure,
         given=given or {},
-        by_loss=_climb(private, owner, lambda report: bool(report.regimes.get(_LOSS)), improves_loss),
-        by_lpips=_climb(private, owner, lambda report: _lpips(report) is not None, improves_lpips),
+        withdrawn=struck,
+        by_loss=_climb(private, owner, lambda report: bool(report.regimes.get(_LOSS)), improves_loss, struck),
+        by_lpips=_climb(private, owner, lambda report: _lpips(report) is not None, improves_lpips, struck),
     )
 
 
@@ -131,15 +152,20 @@ def announced_in(store: Store, disclosure: Disclosure | None = None) -> Announce
     """
     reports = store.reports()
     return announce(
-        reports, disclosure or disclose(reports), read_fairness(store.folder), given=names(store).given
+        reports,
+        disclosure or disclose(reports),
+        read_fairness(store.folder),
+        given=names(store).given,
+        withdrawn=struck_out(published_decisions(withdrawals(store))),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Rung:
-    """The announced best, and how many grades were compared with one since the first."""
+    """The announced best, and how many grades were compared with one since the first; no best where all that was
+    announced was withdrawn."""
 
-    best: GradeReport
+    best: GradeReport | None
     compared: int = 0
 
 
@@ -148,6 +174,7 @@ def _climb(
     owner: Callable[[GradeReport], Hashable | None],
     is_measured: Callable[[GradeReport], bool],
     improves: Callable[[GradeReport, GradeReport, int], bool],
+    withdrawn: Container[str],
 ) -> frozenset[str]:
     """The ids of the announced grades of one track."""
     rungs: dict[Hashable, _Rung] = {}
@@ -161,11 +188,13 @@ def _climb(
         rung = rungs.get(contest)
         if report.regrade_of in announced:  # the same answers, told before
             announced.add(report.grade_id)
-            if rung and rung.best.grade_id == report.regrade_of:
+            if rung and rung.best and rung.best.grade_id == report.regrade_of:
                 rungs[contest] = replace(rung, best=report)
-        elif rung is None or improves(rung.best, report, rung.compared + 1):
+        elif rung is None or rung.best is None or improves(rung.best, report, rung.compared + 1):
             announced.add(report.grade_id)
-            rungs[contest] = _Rung(best=report, compared=rung.compared + 1 if rung else 0)
+            before = rung.best if rung else None
+            best = before if report.grade_id in withdrawn else report
+            rungs[contest] = _Rung(best=best, compared=rung.compared + 1 if rung else 0)
         else:
             rungs[contest] = replace(rung, compared=rung.compared + 1)
     return frozenset(announced)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from enum import Enum
 
 from harness.results.report import GradeReport
@@ -10,7 +11,9 @@ from harness.results.report import GradeReport
 class Mark(str, Enum):
     """A reservation about a grade; the value is its name in the exports."""
 
+    WITHDRAWN = "withdrawn"
     FORBIDDEN_REFERENCE = "forbidden_reference"
+    NO_PRIZE = "no_prize"
     SELF_RUN = "self_run"
     ORDER_LEAKS = "order_leaks"
     CARRIED_STATE = "carried_state"
@@ -22,6 +25,8 @@ class Mark(str, Enum):
     def label(self) -> str:
         """As the badge says it."""
         return {
+            Mark.WITHDRAWN: "withdrawn",
+            Mark.NO_PRIZE: "not for the prize",
             Mark.FORBIDDEN_REFERENCE: "forbidden reference",
             Mark.SELF_RUN: "not isolated: self-run",
             Mark.ORDER_LEAKS: "order leaks",
@@ -35,6 +40,9 @@ class Mark(str, Enum):
     def meaning(self) -> str:
         """As the legend says it."""
         return {
+            Mark.WITHDRAWN: "Taken back by the organiser, with the day and the reason on its page. It has no rank and "
+            "wins nothing; its record stays as it was.",
+            Mark.NO_PRIZE: "Ranked, but its entrant wants no prize or may have none, as its manifest says.",
             Mark.FORBIDDEN_REFERENCE: "Breaks the rules on purpose and says so: it copies the training set, to show "
             "what that earns and what the checks see of it. It has no rank and wins nothing.",
             Mark.SELF_RUN: "Run as a plain process, without a sandbox: nothing kept it from the held-out data.",
@@ -50,11 +58,24 @@ class Mark(str, Enum):
         }[self]
 
 
-def marks_of(report: GradeReport, *, other_sender: bool) -> tuple[Mark, ...]:
-    """The reservations about one grade, in the legend's order."""
+UNRANKED = (Mark.WITHDRAWN, Mark.FORBIDDEN_REFERENCE)
+"""What keeps a row without a rank: it stands where its figure would, and is nobody's rival."""
+
+
+def unranked_by(marks: Iterable[Mark]) -> Mark | None:
+    """Why something with these marks has no rank; None for what is ranked."""
+    return next((mark for mark in marks if mark in UNRANKED), None)
+
+
+def marks_of(
+    report: GradeReport, *, other_sender: bool, withdrawn: Container[str] = frozenset()
+) -> tuple[Mark, ...]:
+    """The reservations about one grade, in the legend's order; `withdrawn` has the ids of what was taken back."""
     probes = [result.state_probe for result in report.regimes.values() if result]
     holds = {
+        Mark.WITHDRAWN: report.grade_id in withdrawn,
         Mark.FORBIDDEN_REFERENCE: is_forbidden(report),
+        Mark.NO_PRIZE: not report.entry.eligible_for_prize,
         Mark.SELF_RUN: is_self_run(report),
         Mark.ORDER_LEAKS: bool(report.provenance.order_leaks),
         Mark.CARRIED_STATE: any(probe.carried_state for probe in probes),

@@ -13,15 +13,17 @@ from harness.results.fairness import read_fairness
 from harness.results.register import names
 from harness.results.report import GradeReport
 from harness.results.store import Store
+from harness.results.withdrawals import withdrawals
 from leaderboard.changelog import changelog, to_atom
 from leaderboard.exports import grade_to_json, to_csv, to_json
 from leaderboard.grade_pages import GradePage, grade_pages
 from leaderboard.ladder import announce
-from leaderboard.render import GRADES, render, render_changelog, render_grade, render_rules
+from leaderboard.render import GRADES, render, render_changelog, render_grade, render_rules, render_sampling
 from leaderboard.samples import Gallery, Sample, SourceSample, copy_samples, remove_other_samples
 from leaderboard.site_files import put
 from leaderboard.standings import Standings, standings
 from leaderboard.verdicts import with_latest_check
+from leaderboard.withdrawn import published_decisions, struck_out
 
 _GRADE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
@@ -44,11 +46,13 @@ def publish(
     """
     recorded = list(reports)
     gallery = gallery or Gallery()
+    decisions = published_decisions(withdrawals(Store(store))) if store else ()
     announced = announce(
         recorded,
         gallery.disclosure,
         read_fairness(store) if store else None,
         given=names(Store(store)).given if store else None,
+        withdrawn=struck_out(decisions),
     )
     every = with_latest_check(recorded, or_later=announced.stays)
     shown = standings(every, announced)
@@ -61,11 +65,12 @@ def publish(
             copy_samples(pictures, site)
             samples += pictures
             _write_grade(page, site)
-        put(site / "leaderboard.json", _as_text(to_json(shown), indent=2).encode())
+        put(site / "leaderboard.json", _as_text(to_json(shown)).encode())
         put(site / "leaderboard.csv", to_csv(shown).encode())
-        changes = changelog(every)
+        changes = changelog(every, decisions)
         put(site / "changelog.html", render_changelog(changes).encode())
         put(site / "feed.xml", to_atom(changes, grades=GRADES))
+        put(site / "sampling.html", render_sampling(shown).encode())
         put(site / "rules.html", render_rules().encode())
         put(site / "index.html", render(shown).encode())  # last: it names all others
         remove_other_samples(samples, site)
@@ -86,9 +91,10 @@ def _write_grade(page: GradePage, site: Path) -> None:
             code="store.bad_record",
             fix="wmc writes no such ids: look at who wrote into the store",
         )
-    put(site / GRADES / f"{grade_id}.json", _as_text(grade_to_json(page), indent=None).encode())
+    put(site / GRADES / f"{grade_id}.json", _as_text(grade_to_json(page)).encode())
     put(site / GRADES / f"{grade_id}.html", render_grade(page).encode())
 
 
-def _as_text(value: dict[str, Any], *, indent: int | None) -> str:
-    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False) + "\n"
+def _as_text(value: dict[str, Any]) -> str:
+    """Without line breaks: with them a site of a thousand grades takes seconds longer."""
+    return json.dumps(value, allow_nan=False, ensure_ascii=False) + "\n"

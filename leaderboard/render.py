@@ -6,11 +6,12 @@ import base64
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from harness.protocol.regimes import DISCLOSURE_ORDER
 from harness.results.report import GradeReport
@@ -19,12 +20,14 @@ from harness.scoring.perceptual import Metric, by_reason
 from harness.spec import CHALLENGE
 from leaderboard import charts, curves, figures
 from leaderboard.changelog import Change
+from leaderboard.column_style import column_style
 from leaderboard.columns import COLUMNS, REGIME_COLUMNS, SAMPLING_COLUMNS
 from leaderboard.field import field_charts
 from leaderboard.grade_pages import GradePage
 from leaderboard.ladder import ERROR
-from leaderboard.marks import Mark
+from leaderboard.marks import UNRANKED, Mark
 from leaderboard.measured import measured
+from leaderboard.origins import Origin
 from leaderboard.policies import in_force
 from leaderboard.positions import SHADES, shading
 from leaderboard.publishable import POLICY
@@ -42,8 +45,15 @@ _HERE = Path(__file__).parent
 
 
 def render(standings: Standings) -> str:
-    """The page of all rankings as HTML; the same standings give the same bytes."""
+    """The first page as HTML, with the best of the other tracks; the same standings give the same bytes."""
     return _environment().get_template("index.html").render(script=_static("board.js"), standings=standings)
+
+
+def render_sampling(standings: Standings) -> str:
+    """The page of the sampling track as HTML."""
+    return (
+        _environment().get_template("sampling.html").render(script=_static("board.js"), standings=standings)
+    )
 
 
 def render_grade(page: GradePage) -> str:
@@ -74,6 +84,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "loss": figures.loss,
+        "bits": figures.bits,
         "signed": figures.signed,
         "signed_frame": figures.signed_frame,
         "short_loss": figures.short_loss,
@@ -84,12 +95,20 @@ def _environment() -> Environment:
         "share": figures.share,
         "power_of_ten": figures.power_of_ten,
         "in_bytes": in_bytes,
+        "figure_cells": _figure_cells,
         "source_hash": _source_hash,
         "page": lambda grade_id: f"{GRADES}/{grade_id}.html",
     }
     environment.tests["line"] = lambda item: isinstance(item, Line)
-    environment.globals |= {**_OURS, "style": _static("style.css")}
+    environment.globals |= {**_OURS, "style": _static("style.css") + column_style()}
     return environment
+
+
+@lru_cache(maxsize=1024)
+def _figure_cells(texts: tuple[str, ...]) -> Markup:
+    """A cell for each of these texts: escaped in one go, for a page has hundreds."""
+    cells = escape("\n".join(texts)).replace("\n", Markup('</td><td class="figure">'))
+    return Markup('<td class="figure">') + cells + Markup("</td>")
 
 
 def _reasons(report: GradeReport) -> list[tuple[str, list[str]]]:
@@ -104,6 +123,8 @@ _OURS: Mapping[str, Any] = {
     "regime_columns": REGIME_COLUMNS,
     "sampling_columns": SAMPLING_COLUMNS,
     "marks": Mark,
+    "unranked_marks": UNRANKED,
+    "origins": Origin,
     "badges": Badge,
     "never_alone": NEVER_ALONE,
     "metric": Metric,

@@ -33,7 +33,7 @@ Rivals = Mapping[str, Field]
 def rivals_of(boards: Iterable[SamplingBoard]) -> Rivals:
     """Who is compared with whom: the entries of one sampling board, each measured as the others.
 
-    What breaks the rules on purpose is nobody's rival.
+    What has no rank is nobody's rival.
     """
     rivals: dict[str, Field] = {}
     for board in boards:

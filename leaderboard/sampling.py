@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
 from harness.scoring.perceptual import Metric
+from leaderboard.bands import Band, bands, by_intervals
 from leaderboard.counting import counting, ranks
 from leaderboard.figures import FULL
 from leaderboard.ladder import EVERYTHING, Announcements
-from leaderboard.marks import Mark, is_forbidden, marks_of
+from leaderboard.marks import Mark, marks_of, unranked_by
 from leaderboard.measured import Measured, has_pictures, measured
 from leaderboard.senders import EntryKey, Senders
 from leaderboard.verdicts import Badge, badge_of
@@ -41,14 +42,15 @@ class SamplingContest:
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingRow:
-    """One entry; `rank` is None where LPIPS was not measured, and for one that breaks the rules on purpose.
+    """One entry; `rank` is None where LPIPS was not measured, and for one with a mark of `UNRANKED`.
 
-    `report` is in publishable form.
+    `report` is in publishable form; `band` has the ranks that cannot be told from its own.
     """
 
     rank: int | None
     report: GradeReport
     marks: tuple[Mark, ...]
+    band: Band | None = None
 
     @property
     def badge(self) -> Badge:
@@ -56,9 +58,9 @@ class SamplingRow:
         return badge_of(self.report)
 
     @property
-    def forbidden(self) -> bool:
-        """Whether it breaks the rules on purpose."""
-        return is_forbidden(self.report)
+    def unranked(self) -> Mark | None:
+        """Why it has no rank, however its pictures were measured."""
+        return unranked_by(self.marks)
 
     @property
     def result(self) -> RegimeReport:
@@ -107,8 +109,8 @@ class SamplingBoard:
 
     @property
     def contenders(self) -> tuple[SamplingRow, ...]:
-        """Those that keep the rules."""
-        return tuple(row for row in self.rows if not row.forbidden)
+        """Those that have a rank, or would have one with LPIPS."""
+        return tuple(row for row in self.rows if row.unranked is None)
 
     @property
     def is_ranked(self) -> bool:
@@ -139,7 +141,7 @@ def sampling_boards(
     imagined = [
         report for report in finished if report.regimes.get(IMAGINED) and announced.ranks_by_pictures(report)
     ]
-    contests = counting(imagined, senders, sampling_contest)
+    contests = counting(imagined, senders, sampling_contest, announced.withdrawn)
     ranked: dict[object, set[EntryKey]] = defaultdict(set)
     for contest, reports in contests.items():
         if contest.lpips_sha256:
@@ -192,17 +194,28 @@ def _board(
         reports,
         key=lambda report: _order(report if announced.precision(report) is FULL else public[report.grade_id]),
     )
+    marks = {
+        report.grade_id: marks_of(
+            report, other_sender=senders.is_other(report), withdrawn=announced.withdrawn
+        )
+        for report in in_order
+    }
     figures = {
         report.grade_id: figure
         for report in in_order
-        if not is_forbidden(report) and (figure := _lpips(public[report.grade_id])) is not None
+        if unranked_by(marks[report.grade_id]) is None
+        and (figure := measured(public[report.grade_id].regimes[IMAGINED], Metric.LPIPS))
     }
-    rank_of = dict(zip(figures, ranks(list(figures.values())), strict=True))
+    places = ranks([figure.mean for figure in figures.values()])
+    rank_of = dict(zip(figures, places, strict=True))
+    apart = by_intervals([figure.ci for figure in figures.values()])
+    band_of = dict(zip(figures, bands(places, apart), strict=True))
     rows = [
         SamplingRow(
             rank=rank_of.get(report.grade_id),
             report=public[report.grade_id],
-            marks=marks_of(report, other_sender=senders.is_other(report)),
+            marks=marks[report.grade_id],
+            band=band_of.get(report.grade_id),
         )
         for report in in_order
     ]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.errors import Blame
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
+from leaderboard.bands import Band, bands, by_intervals, by_windows
 from leaderboard.counting import counting, ranks
 from leaderboard.figures import FULL
 from leaderboard.ladder import EVERYTHING, Announcements
-from leaderboard.marks import Mark, is_forbidden, marks_of
+from leaderboard.marks import Mark, marks_of, unranked_by
+from leaderboard.origins import Origin, origin_of
 from leaderboard.plain_text import one_line
+from leaderboard.prize import Crossing, first_below
 from leaderboard.publishable import NAME_LIMIT, day_of, in_fixed_words, shown_name
 from leaderboard.references import LINES, Line
 from leaderboard.sampling import SamplingBoard, Unseen, sampling_boards
 from leaderboard.senders import Senders
+from leaderboard.val_losses import val_losses
 from leaderboard.verdicts import Badge, badge_of
 
 RANKED_BY = Regime.TEMPORALLY_TEACHER_FORCED
@@ -36,12 +41,18 @@ class Contest:
 class Row:
     """One entry. Entries whose published losses are equal share a rank; `report` is in publishable form.
 
-    One that breaks the rules on purpose has no rank, and stands where its loss would.
+    One with a mark of `UNRANKED` has no rank, and stands where its loss would.
+
+    Attributes:
+        band: the ranks that cannot be told from its own; None without a rank.
+        measured_val_loss: of the same submission, to be held beside the claimed one; None where there is none.
     """
 
     rank: int | None
     report: GradeReport
     marks: tuple[Mark, ...]
+    band: Band | None = None
+    measured_val_loss: float | None = None
 
     @property
     def badge(self) -> Badge:
@@ -49,9 +60,14 @@ class Row:
         return badge_of(self.report)
 
     @property
-    def forbidden(self) -> bool:
-        """Whether it breaks the rules on purpose."""
-        return is_forbidden(self.report)
+    def unranked(self) -> Mark | None:
+        """Why it has no rank."""
+        return unranked_by(self.marks)
+
+    @property
+    def origin(self) -> Origin:
+        """What stands behind its figures."""
+        return origin_of(self.report)
 
     @property
     def result(self) -> RegimeReport:
@@ -61,11 +77,19 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """One contest. `listing` has its rows, best first, with the lines drawn through it at their places."""
+    """One contest.
+
+    Attributes:
+        listing: its rows, best first, with the lines drawn through it at their places.
+        is_private: whether not everybody has the data; only there the prize line can be crossed.
+        crossing: who did so first, who may win.
+    """
 
     contest: Contest
     data_name: str
     listing: tuple[Row | Line, ...]
+    is_private: bool = False
+    crossing: Crossing | None = None
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -74,8 +98,8 @@ class Board:
 
     @property
     def contenders(self) -> tuple[Row, ...]:
-        """Those that keep the rules, and so have a rank."""
-        return tuple(row for row in self.rows if not row.forbidden)
+        """Those that have a rank."""
+        return tuple(row for row in self.rows if row.unranked is None)
 
     @property
     def latest(self) -> str:
@@ -137,9 +161,17 @@ def standings(reports: Iterable[GradeReport], announced: Announcements = EVERYTH
     with_loss = [report for report in finished if report.regimes.get(RANKED_BY)]
     ranked = [report for report in with_loss if announced.ranks_by_loss(report)]
     senders = announced.senders(finished)
+    measured = val_losses(
+        announced.publishable(report) for report in finished if report.grade_id not in announced.withdrawn
+    )
+    of_contest: dict[Contest, list[GradeReport]] = defaultdict(list)
+    for report in ranked:
+        of_contest[_contest(report)].append(report)
     boards = [
-        _board(contest, those, senders, announced)
-        for contest, those in counting(ranked, senders, _contest).items()
+        _board(
+            contest, those, senders, announced, measured, first_below(of_contest[contest], senders, announced)
+        )
+        for contest, those in counting(ranked, senders, _contest, announced.withdrawn).items()
     ]
     boards.sort(key=lambda board: (len(board.contenders), board.contest.windows, board.latest), reverse=True)
     sampling, unseen = sampling_boards(finished, senders, announced)
@@ -173,7 +205,14 @@ def _contest(report: GradeReport) -> Contest:
     )
 
 
-def _board(contest: Contest, reports: list[GradeReport], senders: Senders, announced: Announcements) -> Board:
+def _board(
+    contest: Contest,
+    reports: list[GradeReport],
+    senders: Senders,
+    announced: Announcements,
+    measured: Mapping[str | None, float],
+    crossing: Crossing | None,
+) -> Board:
     """Ranked by loss; whose published losses are equal, are equal. Of private data the order tells no more either."""
 
     def place(report: GradeReport) -> float:
@@ -184,19 +223,43 @@ def _board(contest: Contest, reports: list[GradeReport], senders: Senders, annou
     placed: list[tuple[float, str, Row | Line]] = [(line.loss, "", line) for line in LINES]
     in_order = sorted(reports, key=lambda report: (place(report), report.finished_at, report.grade_id))
     public = [announced.publishable(report) for report in in_order]
-    contenders = [report for report in public if not is_forbidden(report)]
-    losses = [_ranking_result(report).loss for report in contenders]
-    rank_of = dict(zip((report.grade_id for report in contenders), ranks(losses), strict=True))
+    marks = {
+        exact.grade_id: marks_of(exact, other_sender=senders.is_other(exact), withdrawn=announced.withdrawn)
+        for exact in in_order
+    }
+    contenders = [exact for exact in in_order if unranked_by(marks[exact.grade_id]) is None]
+    rank_of, band_of = _ranked(contenders, announced)
     for number, (exact, report) in enumerate(zip(in_order, public, strict=True)):
-        marks = marks_of(report, other_sender=senders.is_other(exact))
-        row = Row(rank=rank_of.get(report.grade_id), report=report, marks=marks)
+        row = Row(
+            rank=rank_of.get(report.grade_id),
+            report=report,
+            marks=marks[report.grade_id],
+            band=band_of.get(report.grade_id),
+            measured_val_loss=measured.get(report.provenance.submission_sha256),
+        )
         placed.append((place(exact), f"{number:09}", row))
     placed.sort(key=lambda item: item[:2])  # a line before the rows that only reach it
     return Board(
         contest=contest,
         data_name=announced.publishable(newest).provenance.data_name or "",
         listing=tuple(item for _, _, item in placed),
+        is_private=announced.is_private(newest),
+        crossing=crossing,
     )
+
+
+def _ranked(
+    contenders: Sequence[GradeReport], announced: Announcements
+) -> tuple[Mapping[str, int], Mapping[str, Band]]:
+    """The rank and the band of each, best first, by their ids."""
+    ids = [report.grade_id for report in contenders]
+    public = [_ranking_result(announced.publishable(report)) for report in contenders]
+    places = ranks([result.loss for result in public])
+    if any(map(announced.is_private, contenders)):
+        apart = by_intervals([result.loss_ci for result in public])
+    else:
+        apart = by_windows([_ranking_result(report) for report in contenders])
+    return dict(zip(ids, places, strict=True)), dict(zip(ids, bands(places, apart), strict=True))
 
 
 def _failed(report: GradeReport) -> Failed:

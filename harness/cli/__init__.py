@@ -32,6 +32,7 @@ from harness.cli import (
     train_baseline,
     verify,
     visualize,
+    withdraw,
 )
 from harness.cli.console import Console, interject
 from harness.cli.grade_view import without_record
@@ -47,6 +48,7 @@ _COMMANDS = (
     regrade,
     verify,
     notice,
+    withdraw,
     leaderboard,
     retrieval,
     data,

@@ -117,7 +117,7 @@ def _tell_organiser(standings: Standings, console: Console) -> None:
                 f"{name} came from another e-mail address than the first entry of {entry.user_name}: it stands apart, "
                 "marked; ask who sent it"
             )
-        if row.badge in (Badge.REVIEW, Badge.COPIED) and not row.forbidden:
+        if row.badge in (Badge.REVIEW, Badge.COPIED) and row.unranked is None:
             console.warn(f"{name} has the badge {row.badge.label}: look at its page; a person decides")
 
 
@@ -173,7 +173,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     low, high = result.loss_ci
     others = (regimes.get(Regime.FULLY_AUTOREGRESSIVE), regimes.get(Regime.FULLY_TEACHER_FORCED))
     return (
-        f"{row.rank or '':2}  {entry.user_name}/{entry.entry_name}",
+        f"{row.band or ''!s:>2}  {entry.user_name}/{entry.entry_name}",
         figures.loss(result.loss),
         f"{figures.loss(low)} to {figures.loss(high)}",
         figures.loss(result.token_accuracy),
@@ -204,7 +204,7 @@ def _sampling_cells(row: SamplingRow) -> tuple[str, ...]:
     entry, lpips = row.report.entry, row.lpips
     interval = tuple(of_metric(end, Metric.LPIPS) for end in lpips.ci) if lpips else ()
     return (
-        f"{row.rank or '':2}  {entry.user_name}/{entry.entry_name}",
+        f"{row.band or ''!s:>2}  {entry.user_name}/{entry.entry_name}",
         of_metric(lpips.mean if lpips else None, Metric.LPIPS),
         " to ".join(interval) or NOTHING,
         of_metric(row.lpips_forced.mean if row.lpips_forced else None, Metric.LPIPS),

@@ -38,6 +38,7 @@ class EntryManifest:
         causal: predicts token by token too, and is graded in the fully teacher-forced regime.
         parameters: how many numbers of the model were learned; None if that is not declared.
         forbidden_reference: breaks rule 5 on purpose, to show what the check sees; it never ranks.
+        eligible_for_prize: false for one that ranks and wants no prize, or may have none.
     """
 
     user_name: str
@@ -52,6 +53,7 @@ class EntryManifest:
     causal: bool = False
     parameters: float | None = None
     forbidden_reference: bool = False
+    eligible_for_prize: bool = True
 
     @property
     def email_sha256(self) -> str:
@@ -208,7 +210,9 @@ def _sources(value: object) -> tuple[str, ...]:
         raise _MistakeError(f"has a source that {mistake}") from mistake
 
 
-_OPTIONAL = frozenset({"claimed_val_loss", "causal", "parameters", "forbidden_reference"})
+_OPTIONAL = frozenset(
+    {"claimed_val_loss", "causal", "parameters", "forbidden_reference", "eligible_for_prize"}
+)
 
 _CHECKS: dict[str, tuple[Callable[[object], object], str]] = {
     "user_name": (
@@ -232,4 +236,5 @@ _CHECKS: dict[str, tuple[Callable[[object], object], str]] = {
         _flag,
         "forbidden_reference = true, or leave it out: only for what breaks rule 5 on purpose",
     ),
+    "eligible_for_prize": (_flag, "eligible_for_prize = false, or leave it out: it ranks and wins no prize"),
 }

@@ -29,6 +29,7 @@ class EntryFacts:
 
     `email_sha256` is of the address in lower case; it tells two senders apart and is never published.
     `forbidden_reference`: it breaks rule 5 on purpose, to show what the check sees; it never ranks.
+    `eligible_for_prize`: false for one that ranks and wants no prize.
     """
 
     user_name: str | None = None
@@ -41,6 +42,7 @@ class EntryFacts:
     email_sha256: str | None = None
     parameters: float | None = None
     forbidden_reference: bool = False
+    eligible_for_prize: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from harness.protocol.regimes import Regime
+from harness.results import withdrawals
 from harness.results.report import GradeReport, SamplesReport, Strip
 from harness.results.store import Store
 from harness.retrieval.report import (
@@ -114,6 +115,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, grade: Callable[..., GradeRep
         grade(3, loss=8.5, lpips=0.21, entry_name="mango", user_name="carol", claimed_val_loss=None),
         grade(4, loss=12.9, lpips=None, entry_name=hostile, user_name="W" * 32, description=hostile * 20),
         grade(5, loss=9, failed=True, entry_name=hostile, user_name="dave"),
+        grade(7, loss=8.1, lpips=0.29, entry_name="Undone", user_name="frank"),
         grade(6, loss=1.2, lpips=0.05, entry_name="seeker", user_name="erin", forbidden_reference=True),
     ]
     made[2] = _asked_again(made[2])
@@ -122,7 +124,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, grade: Callable[..., GradeRep
     reports[0] = replace(reports[0], retrieval=_honest(Verdict.CLEAR))
     reports[2] = replace(reports[2], retrieval=_uncalibrated())
     reports[3] = replace(reports[3], retrieval=_honest(Verdict.REVIEW, hostile))
-    reports[5] = replace(reports[5], retrieval=_copied(reports[5].grade_id, store))
+    reports[6] = replace(reports[6], retrieval=_copied(reports[6].grade_id, store))
+    withdraw_in(store, reports[5])
     folder = tmp_path_factory.mktemp("site")
     publish(
         reports,
@@ -131,6 +134,18 @@ def site(tmp_path_factory: pytest.TempPathFactory, grade: Callable[..., GradeRep
         store=store.folder,
     )
     return folder
+
+
+def withdraw_in(store: Store, report: GradeReport) -> None:
+    """Take a grade back; a store whose records were never appended knows of none, so the decision is written here."""
+    with withdrawals._LEDGER.open(store) as entries:
+        entries.add(
+            at="2025-02-03T00:00:00+00:00",
+            decision=withdrawals.Move.WITHDRAWN.value,
+            grade_id=report.grade_id,
+            by_whom="rita",
+            reason="Scored on the wrong data.",
+        )
 
 
 def _with_artifacts(report: GradeReport, store: Store, *, shade: int) -> GradeReport:

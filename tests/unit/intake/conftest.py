@@ -22,7 +22,7 @@ eligibility_attested = true
 @pytest.fixture
 def manifest_text() -> str:
     """A manifest without mistakes that uses every key."""
-    return MANIFEST + "parameters = 1.8e6\nforbidden_reference = true\n"
+    return MANIFEST + "parameters = 1.8e6\nforbidden_reference = true\neligible_for_prize = false\n"
 
 
 @pytest.fixture

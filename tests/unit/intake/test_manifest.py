@@ -35,6 +35,7 @@ def test_every_key_is_read(manifest_text):
         causal=True,
         parameters=1.8e6,
         forbidden_reference=True,
+        eligible_for_prize=False,
         rules_accepted=True,
         eligibility_attested=True,
     )
@@ -43,11 +44,12 @@ def test_every_key_is_read(manifest_text):
 def test_what_may_be_left_out_has_a_harmless_meaning(manifest_text):
     """Nobody is marked as breaking the rules, and left unranked, for saying nothing."""
     text = manifest_text
-    for key in ("causal", "claimed_val_loss", "parameters", "forbidden_reference"):
+    for key in ("causal", "claimed_val_loss", "parameters", "forbidden_reference", "eligible_for_prize"):
         text = with_line(text, key, "")
     manifest = parse_manifest(text.encode())
     assert (manifest.claimed_val_loss, manifest.causal) == (None, False)
     assert (manifest.parameters, manifest.forbidden_reference) == (None, False)
+    assert manifest.eligible_for_prize
 
 
 def test_an_empty_manifest_names_every_required_key():
@@ -115,6 +117,7 @@ def test_an_unknown_key_is_compared_with_the_known_ones(manifest_text):
         ("parameters", "1e16", "not between"),
         ("parameters", '"1.8 M"', "text, not a number"),
         ("forbidden_reference", '"no"', "text, not true or false"),
+        ("eligible_for_prize", "1", "not true or false"),
         ("rules_accepted", "false", "cannot take part"),
         ("eligibility_attested", "false", "cannot take part"),
     ],

@@ -7,6 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.errors import Blame
@@ -167,6 +168,11 @@ def copied(**fields: Any) -> RetrievalReport:
 
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
+CLOSES = {
+    "td": {"td", "th"}, "th": {"td", "th"}, "tr": {"td", "th", "tr"}, "/tr": {"td", "th"},
+    "/tbody": {"td", "th", "tr"}, "/thead": {"td", "th", "tr"},
+}  # fmt: skip
+"""End tags that HTML lets a writer leave out, by what implies them."""
 HOSTILE = [
     "<script>alert(1)</script>",
     "</style><script>alert(1)</script>",
@@ -202,13 +208,19 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         assert len(dict(attrs)) == len(attrs), f"an attribute is given twice: {attrs}"
         self.elements.append((tag, dict(attrs)))
+        self._imply(tag)
         if tag not in VOID:
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
 
+    def _imply(self, by):
+        while self.open and self.open[-1] in CLOSES.get(by, ()):
+            self.open.pop()
+
     def handle_endtag(self, tag):
+        self._imply(f"/{tag}")
         assert self.open.pop() == tag
 
     def handle_data(self, data):
@@ -341,6 +353,25 @@ class Grades:
 def grades() -> Grades:
     """Makes `graded(...)` and `failed(...)` reports."""
     return Grades()
+
+
+@pytest.fixture
+def scored(grades) -> Callable[..., GradeReport]:
+    """A grade with these losses by window."""
+
+    def make(losses_B: Sequence[float], **options) -> GradeReport:
+        loss = float(np.mean(losses_B))
+        report = grades.graded(loss=loss, **options)
+        regime = Regime.TEMPORALLY_TEACHER_FORCED
+        result = replace(
+            report.regimes[regime],
+            loss_by_window=tuple(map(float, losses_B)),
+            windows=len(losses_B),
+            tokens_sha256=f"{grades.made:064x}",
+        )
+        return replace(report, regimes={**report.regimes, regime: result})
+
+    return make
 
 
 @pytest.fixture(scope="session")

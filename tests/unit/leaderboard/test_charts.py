@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from harness.protocol.regimes import Regime
-from leaderboard.charts import HEIGHT, WIDTH, Scale, scales
+from leaderboard.charts import HEIGHT, SPARK_WIDTH, WIDTH, Scale, scales
 from leaderboard.standings import standings
 
 
-def points(text):
-    return [tuple(map(float, point.split(","))) for point in text.split()]
+def points(path):
+    """The corners of a relative path."""
+    begin, *steps = re.findall(r"(-?[0-9.]+),?(-?[0-9.]+)", path)
+    x, y = map(float, begin)
+    corners = [(x, y)]
+    for dx, dy in steps:
+        x, y = x + float(dx), y + float(dy)
+        corners.append((x, y))
+    return corners
 
 
 def test_an_axis_begins_at_its_smallest_loss_and_clamps_what_lies_outside():
@@ -29,7 +37,7 @@ def test_whiskers_are_ordered_and_the_prize_is_drawn_only_where_it_fits(grades):
     ):
         whisker = scales(board).whisker(board.rows[0].result)
         assert 0 <= whisker.low < whisker.mean < whisker.high <= WIDTH
-        assert (whisker.prize is not None) is shows_prize
+        assert (scales(board).prize is not None) is shows_prize
 
 
 @pytest.mark.parametrize(
@@ -39,9 +47,9 @@ def test_a_sparkline_has_a_point_per_frame_and_starts_at_its_first(grades, regim
     (board,) = standings([grades.graded()]).boards
     drawn = points(scales(board).sparkline(board.rows[0].report.regimes[regime]))
     assert len(drawn) == frames
-    assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in drawn)
-    assert drawn[0][0] == pytest.approx(2.0 if frames == 15 else 50.0)
-    assert drawn[-1][0] == pytest.approx(98.0)
+    assert all(0 <= x <= SPARK_WIDTH and 0 <= y <= HEIGHT for x, y in drawn)
+    assert drawn[0][0] == pytest.approx(2.0 if frames == 15 else 37.0)
+    assert drawn[-1][0] == pytest.approx(72.0)
     assert drawn[0][1] < drawn[-1][1], "a falling loss falls: y points down"
 
 

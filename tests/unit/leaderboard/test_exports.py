@@ -83,7 +83,7 @@ def test_the_senders_address_is_in_no_file(grades, tmp_path):
     sent = [grades.graded(facts={"email_sha256": digest}), grades.graded(facts={"email_sha256": "6f" * 32})]
     publish([*sent, grades.failed()], tmp_path)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(files) == 12
+    assert len(files) == 13
     for path in files:
         assert digest not in path.read_text("utf-8")
         assert "email" not in path.read_text("utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,24 +25,6 @@ from leaderboard.standings import standings
 
 TTF, FAR = Regime.TEMPORALLY_TEACHER_FORCED, Regime.FULLY_AUTOREGRESSIVE
 NOTHING_SHOWN = Disclosure()
-
-
-@pytest.fixture
-def scored(grades) -> Callable[..., GradeReport]:
-    """A grade with these losses by window."""
-
-    def make(losses_B: Sequence[float] | np.ndarray, **options) -> GradeReport:
-        loss = float(np.mean(losses_B))
-        report = grades.graded(loss=loss, **options)
-        result = replace(
-            report.regimes[TTF],
-            loss_by_window=tuple(map(float, losses_B)),
-            windows=len(losses_B),
-            tokens_sha256=f"{grades.made:064x}",
-        )
-        return replace(report, regimes={**report.regimes, TTF: result})
-
-    return make
 
 
 def announced_ids(reports: Sequence[GradeReport], fairness: Fairness | None = None) -> list[str]:

@@ -14,7 +14,8 @@ from leaderboard.exports import to_csv, to_json
 from leaderboard.publish import publish
 from leaderboard.render import render
 
-FILES = ["changelog.html", "feed.xml", "index.html", "leaderboard.csv", "leaderboard.json", "rules.html"]
+FILES = ["changelog.html", "feed.xml", "index.html", "leaderboard.csv", "leaderboard.json", "rules.html",
+         "sampling.html"]  # fmt: skip
 
 
 def contents(site):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.scoring import bootstrap
-from harness.scoring.bootstrap import difference_interval, mean_interval, paired_low
+from harness.scoring.bootstrap import Pairs, difference_interval, mean_interval, paired_low
 
 
 def test_the_interval_agrees_with_the_normal_one_on_many_windows() -> None:
@@ -106,3 +106,13 @@ def test_a_smaller_chance_needs_a_larger_difference() -> None:
 def test_one_window_shows_no_improvement() -> None:
     assert paired_low(np.array([9.0]), np.array([1.0]), np.random.default_rng(0), chance=0.025) == -np.inf
     assert paired_low(np.full(9, 9.0), np.full(9, 8.0), np.random.default_rng(0), chance=0.025) == 1.0
+
+
+def test_many_pairs_have_the_bounds_of_each_alone() -> None:
+    rng = np.random.default_rng(0)
+    values_BN = rng.normal(9.0, 0.5, (150, 1)) + rng.normal([0.0, 0.02, 0.4], 0.1, (150, 3))
+    pairs = Pairs(values_BN, np.random.default_rng(1))
+    for left, right in ((1, 0), (2, 0), (2, 1), (0, 2)):
+        alone = paired_low(values_BN[:, left], values_BN[:, right], np.random.default_rng(1), chance=0.01)
+        assert pairs.low(left, right, chance=0.01) == pytest.approx(alone, abs=0.003)
+    assert pairs.low(2, 0, chance=0.01) > 0 > pairs.low(0, 2, chance=0.01)

@@ -1,0 +1,59 @@
+"""`wmc withdraw GRADE`: take a grade off the ranking, or put it back; its record stays as it is."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.cli.console import Console
+from harness.errors import UsageError
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "withdraw",
+        help="take a grade off the ranking, or put it back",
+        description="The grade stays on the page, struck through and without a rank, with the day and the reason; the "
+        "changes and the feed tell of it. Its record is not touched, so `wmc verify` finds it as it was. An earlier "
+        "grade of the same entry stands in its place.",
+    )
+    parser.add_argument("grade", metavar="GRADE", help="the grade's id, as its page says")
+    parser.add_argument("--by", metavar="NAME", required=True, help="who decided it; stays in the store")
+    parser.add_argument("--reason", metavar="TEXT", required=True, help="one line; it is published")
+    parser.add_argument("--restore", action="store_true", help="it counts again")
+    parser.add_argument(
+        "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the decision as one JSON object instead")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, console: Console) -> None:
+    """Keep the decision and say what follows from it."""
+    from dataclasses import asdict
+
+    from harness.results.store import Store
+    from harness.results.withdrawals import Move, Withdrawal, withdraw
+    from harness.text import printable
+
+    if not args.by.strip() or not args.reason.strip():
+        raise UsageError(
+            "a withdrawal needs a name and a reason, and one of them is empty",
+            code="usage.withdraw_why",
+            fix="give --by NAME and --reason TEXT",
+        )
+    decided = withdraw(
+        Store(args.store),
+        Withdrawal(
+            move=Move.RESTORED if args.restore else Move.WITHDRAWN,
+            grade_id=args.grade,
+            by=args.by.strip(),
+            reason=args.reason.strip(),
+        ),
+    )
+    if args.json:
+        console.json({**asdict(decided), "move": decided.move.value})
+        return
+    console.note(f"grade {printable(decided.grade_id)} is {decided.move.value}")
+    console.note("the next `wmc leaderboard` shows it; its record is as it was")

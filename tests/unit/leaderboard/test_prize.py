@@ -1,0 +1,126 @@
+"""Who was first below the prize line: of private data only, and of those who may win."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from harness.protocol.regimes import Regime
+from leaderboard.disclosure import Disclosure, disclose
+from leaderboard.exports import to_json
+from leaderboard.ladder import announce
+from leaderboard.render import render
+from leaderboard.standings import standings
+from leaderboard.withdrawn import Struck
+
+TTF = Regime.TEMPORALLY_TEACHER_FORCED
+
+
+def crossing(reports, disclosure=None, withdrawn=()):
+    announced = announce(
+        reports,
+        disclosure or Disclosure(),
+        withdrawn={
+            report.grade_id: Struck(
+                grade_id=report.grade_id, at="2025-02-01T00:00:00+00:00", reason="a mistake"
+            )
+            for report in withdrawn
+        },
+    )
+    (board,) = standings(reports, announced).boards
+    return board.crossing and board.crossing.report.entry.user_name
+
+
+def test_the_first_below_the_line_is_named_not_the_best(grades):
+    reports = [
+        grades.graded(user="a", loss=8.3),
+        grades.graded(user="b", loss=7.9),
+        grades.graded(user="c", loss=7.1),
+    ]
+    assert crossing(reports) == "b"
+    shown = standings(reports, announce(reports, Disclosure()))
+    text = " ".join(re.sub("<[^>]+>", "", render(shown)).split())
+    assert "First below 8.0:" in text
+    assert "2025-01-01, 7.90 (95% interval 7.85 to 7.95)" in text
+    first = to_json(shown)["boards"][0]["first_below_prize_loss"]
+    assert (first["user"], first["loss"], first["loss_ci"]) == ("b", 7.9, [7.85, 7.95])
+
+
+def test_the_mean_decides_as_it_is_published(grades):
+    assert crossing([grades.graded(loss=7.99)]) == "ada", "although its interval reaches over the line"
+    assert crossing([grades.graded(loss=7.996)]) is None, "it is published as 8.00"
+    assert crossing([grades.graded(loss=8.0)]) is None
+
+
+def test_an_earlier_grade_of_the_same_entry_counts_although_a_later_one_stands(grades):
+    reports = [
+        grades.graded(user="a", loss=7.9),
+        grades.graded(user="b", loss=7.8),
+        grades.graded(user="a", loss=7.2),
+    ]
+    assert crossing(reports) == "a"
+
+
+def test_public_data_has_no_prize(grades):
+    """The control is `is_private`; the same grade on private data is its twin."""
+    reports = [grades.graded(loss=7.0, provenance={"data_name": "val"})]
+    assert crossing(reports, disclose(reports)) is None
+    assert crossing(reports) == "ada"
+    assert "Nobody" not in render(standings(reports, announce(reports, disclose(reports))))
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        {"facts": {"forbidden_reference": True}},
+        {"facts": {"eligible_for_prize": False}},
+        {"provenance": {"sandbox": "process"}},
+        {"provenance": {"order_leaks": True}},
+        {"provenance": {"order_leaks": None}},
+        {"provenance": {"max_windows": 24}},
+    ],
+)
+def test_who_may_not_win_is_passed_over(grades, unfit):
+    """The control is `prize._counts`, one condition each; the twin is the same grade without what makes it unfit."""
+    assert crossing([grades.graded(user="eve", loss=7.0), grades.graded(user="ada", loss=7.5)]) == "eve"
+    assert (
+        crossing([grades.graded(user="eve", loss=7.0, **unfit), grades.graded(user="ada", loss=7.5)]) == "ada"
+    )
+
+
+def test_a_withdrawn_grade_is_passed_over(grades):
+    """The control is `announced.withdrawn` in `prize._counts`."""
+    eve, ada = grades.graded(user="eve", loss=7.0), grades.graded(user="ada", loss=7.5)
+    assert crossing([eve, ada]) == "eve"
+    assert crossing([eve, ada], withdrawn=[eve]) == "ada"
+
+
+def test_a_grade_that_is_not_announced_crosses_nothing(grades):
+    """8.03 is announced, and 7.985 does not leave its interval: `standings` passes on what is announced alone, and
+    what is not has no figures in publishable form. The twin is the same grade without the one before it."""
+    reports = [grades.graded(entry="one", loss=8.03), grades.graded(entry="two", loss=7.985)]
+    assert crossing(reports) is None
+    assert crossing(reports[1:]) == "ada"
+
+
+def test_reservations_stand_beside_the_name(grades):
+    reports = [grades.graded(loss=7.5, carried_state=True)]
+    html = render(standings(reports, announce(reports, Disclosure())))
+    assert "With reservations: carried state" in " ".join(html.split())
+
+
+def test_where_nobody_is_below_the_page_says_so(grades):
+    reports = [grades.graded(loss=8.5)]
+    html = render(standings(reports, announce(reports, Disclosure())))
+    assert "No eligible entry has been below 8.0" in " ".join(html.split())
+
+
+def test_whoever_wants_no_prize_is_marked_and_ranked(grades):
+    report = grades.graded(loss=7.5, facts={"eligible_for_prize": False})
+    shown = standings([report], announce([report], Disclosure()))
+    assert [(row.rank, row.unranked, [mark.value for mark in row.marks]) for row in shown.boards[0].rows] == [
+        (1, None, ["no_prize"])
+    ]
+    assert replace(report.entry, eligible_for_prize=True).eligible_for_prize

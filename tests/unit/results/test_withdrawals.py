@@ -1,0 +1,71 @@
+"""What the organiser took back is remembered beside the records, which stay as they are."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from harness.errors import UsageError
+from harness.results.audit import check_records
+from harness.results.checks import Outcome
+from harness.results.report import GradeReport
+from harness.results.store import Store
+from harness.results.withdrawals import Move, Withdrawal, withdraw, withdrawals, withdrawn
+
+
+def decision(report, move=Move.WITHDRAWN, reason="a mistake"):
+    return Withdrawal(move=move, grade_id=report.grade_id, by="rita", reason=reason)
+
+
+@pytest.fixture
+def report(record) -> GradeReport:
+    return record()
+
+
+@pytest.fixture
+def store(tmp_path, report) -> Store:
+    store = Store(tmp_path / "store")
+    store.append(report)
+    return store
+
+
+def test_the_last_decision_counts_and_all_are_kept(store, report):
+    assert withdrawn(withdrawals(store)) == {}
+    made = withdraw(store, decision(report))
+    assert withdrawn(withdrawals(store)) == {report.grade_id: made}
+    withdraw(store, decision(report, Move.RESTORED, "it was right"))
+    assert withdrawn(withdrawals(store)) == {}
+    assert [each.move for each in withdrawals(store)] == [Move.WITHDRAWN, Move.RESTORED]
+
+
+def test_the_record_is_as_it_was(store, report):
+    withdraw(store, decision(report))
+    assert store.reports() == [report]
+    assert not [check for check in check_records(store) if check.outcome is Outcome.DIFFERENT]
+
+
+@pytest.mark.parametrize("statement", ["UPDATE withdrawals SET reason = 'x'", "DELETE FROM withdrawals"])
+def test_a_decision_cannot_be_unmade(store, report, statement):
+    """The control is the triggers of a Ledger."""
+    withdraw(store, decision(report))
+    with (
+        closing(sqlite3.connect(store.database)) as database,
+        pytest.raises(sqlite3.Error, match="append-only"),
+    ):
+        database.execute(statement)
+
+
+def test_what_makes_no_sense_is_refused_with_its_reason(store, report):
+    unknown = Withdrawal(move=Move.WITHDRAWN, grade_id="20250101-000000-ffffffff", by="rita", reason="x")
+    for wrong, code in (
+        (unknown, "usage.withdraw_unknown"),
+        (decision(report, Move.RESTORED), "usage.withdraw_again"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            withdraw(store, wrong)
+        assert caught.value.code == code
+    withdraw(store, decision(report))
+    with pytest.raises(UsageError, match="withdrawn already"):
+        withdraw(store, decision(report))
