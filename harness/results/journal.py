@@ -68,7 +68,8 @@ class Journal:
         path = journal_path(self._store, self.history.grade_id)
         with suppress(OSError):
             path.unlink()
-            path.parent.rmdir()
+            for folder in (path.parent, path.parent.parent, self._store.folder):  # as far as they are empty
+                folder.rmdir()
 
 
 @contextmanager
