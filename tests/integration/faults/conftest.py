@@ -192,7 +192,7 @@ class Grader:
 @pytest.fixture(scope="session")
 def small_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four windows of random tokens."""
-    folder, frames = tmp_path_factory.mktemp("faults") / "clip", 4 * 226
+    folder, frames = tmp_path_factory.mktemp("faults") / "val", 4 * 226
     rng = np.random.default_rng(0)
     write_clip(
         folder,
