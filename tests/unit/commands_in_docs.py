@@ -26,7 +26,7 @@ class Shown:
         line: of the text, from 1.
         words: what follows `wmc` or `make`.
         program: `wmc` or `make`.
-        is_whole: it is there to be typed; otherwise arguments that it needs may be left out.
+        is_whole: it is there to be typed; otherwise what it needs may be left out.
     """
 
     line: int
@@ -148,7 +148,7 @@ def _prepare(parser: argparse.ArgumentParser, *, is_whole: bool) -> None:
             action.choices = _Any(action.choices)
         if not is_whole:
             action.required = False
-            if not action.option_strings and action.nargs in {None, "+"}:
+            if action.nargs in {None, "+"}:
                 action.nargs = "?" if action.nargs is None else "*"
     for group in parser._mutually_exclusive_groups:
         group.required = group.required and is_whole

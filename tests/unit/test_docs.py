@@ -66,7 +66,7 @@ def test_every_help_can_be_shown_and_names_commands_that_are_ones(name: str) -> 
         ("```\nwmc review\n```", "required"),
         ("```\nwmc leaderboard --store S > page | make nothing\n```", "has no nothing"),
         ("`torchrun -m harness train-baselin genie`", "invalid choice"),
-        ("`wmc grade --windows many`", "invalid int"),
+        ("`wmc grade --windows many`", "not a whole number"),
     ],
 )
 def test_a_command_that_is_none_is_found_with_its_line(text: str, fault: str) -> None:
@@ -78,7 +78,7 @@ def test_a_command_that_is_none_is_found_with_its_line(text: str, fault: str) ->
 @pytest.mark.parametrize(
     "text",
     [
-        "`wmc grade --train DIR`",
+        "`wmc grade --train DIR`, `wmc grade --abandon`",
         "`wmc grade ENTRY.zip ... --windows N`",
         "```\nwmc grade ENTRY.zip ... --train TRAIN   # and asks\nwmc verify [GRADE] --store S\n```",
         "```\nwmc retrieval calibrate --store S --data D --train T --entry GRADE...\n```",
