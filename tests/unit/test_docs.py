@@ -12,13 +12,20 @@ import pytest
 from harness.cli import _parser
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests" / "integration" / "hostile")]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(ROOT / "tests" / "integration" / "hostile"))
 from cases import HOLES
 from commands_in_docs import Shown, commands_in, fault_of, helps_of, targets_of
 
 PAGES = sorted(
     page
-    for pattern in ("README.md", "CONTRIBUTING.md", "docs/*.md", "submissions_template/*.md", "baselines/**/*.md")
+    for pattern in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/*.md",
+        "submissions_template/*.md",
+        "baselines/**/*.md",
+    )
     for page in ROOT.glob(pattern)
 )
 OF_TESTS = [ROOT / "docs" / name for name in ("promises.md", "threats.md")]
