@@ -11,11 +11,12 @@ import pytest
 
 from harness.cli import _parser
 
-ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(ROOT / "tests" / "integration" / "hostile"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "integration" / "hostile"))
 from cases import HOLES
 from commands_in_docs import Shown, commands_in, fault_of, helps_of, targets_of
+
+ROOT = Path(__file__).parents[2]
 
 PAGES = sorted(
     page
