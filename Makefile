@@ -12,7 +12,7 @@ FORBIDDEN := baselines/retrieval
 APPROVE = mkdir -p $(DEMO)/store && echo 'organisers = ["baseline", "your-name"]' > $(DEMO)/store/fairness.toml && \
 	  $(WMC) review --store $(DEMO)/store --approve --by demo
 
-.PHONY: demo genie test nightly check bench docs clean
+.PHONY: demo genie test nightly check check-docs bench docs clean
 .DELETE_ON_ERROR:
 
 # The honest entries come first: by what they show of the training set the forbidden one is judged.
@@ -73,6 +73,9 @@ check: $(VENV)/ready
 	else \
 	  echo "baselines/genie and causal_lm were not type-checked: that needs pip install -c constraints.txt -e '.[genie]'"; \
 	fi
+
+check-docs: $(VENV)/ready
+	$(BIN)/pytest -q tests/unit/test_docs.py
 
 bench: $(VENV)/ready
 	@set -e; for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
