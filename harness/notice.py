@@ -31,6 +31,10 @@ from harness.text import printable
 LOG_BYTES = 64 << 10
 """Of each log, from its end."""
 
+TOLD_OF_PRINTED = ("loss", "acc", "pred_lpips", "gen_time")
+"""Of the figures that a program of the open protocol prints, by 1X's names for them."""
+
+_MOST_PRINTED = 1e6
 _LARGEST_LOSS = 2 * CHALLENGE.uniform_loss
 _ISOLATED = "docker"
 
@@ -68,6 +72,20 @@ class Figures:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OpenFigures:
+    """What a program of the open protocol is worth in its own words, and its saved logits in ours.
+
+    Attributes:
+        self_reported: what it printed, by name, rounded.
+        rescored_loss, rescored_accuracy: rounded; None where no logits were scored.
+    """
+
+    self_reported: dict[str, float]
+    rescored_loss: float | None
+    rescored_accuracy: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Notice:
     """What an entrant is told of one grade.
 
@@ -76,6 +94,7 @@ class Notice:
         outcome: how it failed, None where it was scored.
         is_announced: whether its figures are told; of private data only those that beat what was announced before.
         figures: of each graded regime; none where they are not told.
+        open_figures: of a grade of the open protocol, which has no regimes; None for every other one.
         retrieval: the verdict on copying the training set, None where nobody looked.
         is_private: whether the data is held out.
         has_logs: whether the entry's logs may go along.
@@ -92,6 +111,7 @@ class Notice:
     outcome: Outcome | None
     is_announced: bool
     figures: dict[Regime, Figures]
+    open_figures: OpenFigures | None
     retrieval: str | None
     is_private: bool
     has_logs: bool
@@ -123,9 +143,30 @@ def notice_of(report: GradeReport, *, is_announced: bool = True) -> Notice:
         figures={
             regime: _rounded(found, rounding) for regime, found in report.regimes.items() if found and is_told
         },
+        open_figures=open_figures(report),
         retrieval=report.retrieval.verdict.value if report.retrieval else None,
         is_private=held_out,
         has_logs=not held_out and provenance.sandbox == _ISOLATED,
+    )
+
+
+def open_figures(report: GradeReport) -> OpenFigures | None:
+    """What may leave of a grade of the open protocol; None for every other one. Of held-out data no figure leaves."""
+    found = report.open_run
+    if found is None:
+        return None
+    if is_private(report):
+        return OpenFigures(self_reported={}, rescored_loss=None, rescored_accuracy=None)
+    printed = {name: found.self_reported.get(name) for name in TOLD_OF_PRINTED}
+    result = found.rescored
+    return OpenFigures(
+        self_reported={
+            name: round(max(-_MOST_PRINTED, min(value, _MOST_PRINTED)), PUBLIC.loss)
+            for name, value in printed.items()
+            if value is not None
+        },
+        rescored_loss=round(min(result.loss, _LARGEST_LOSS), PUBLIC.loss) if result else None,
+        rescored_accuracy=round(result.token_accuracy, PUBLIC.accuracy) if result else None,
     )
 
 

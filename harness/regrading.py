@@ -17,7 +17,7 @@ from harness.results.artifacts import artifacts_of, read_artifact
 from harness.results.audit import check_records
 from harness.results.checks import Outcome
 from harness.results.record import Record
-from harness.results.report import GradeReport, RegimeReport
+from harness.results.report import OPEN, GradeReport, RegimeReport
 from harness.results.store import Store
 from harness.results.version import git_commit, harness_version
 from harness.retrieval.report import COPIES_IN, RetrievalReport
@@ -83,6 +83,12 @@ def _check_possible(old: GradeReport, request: RegradeRequest) -> None:
             f"{old.grade_id} failed ({old.failure.code}), so there is nothing to score again",
             code="usage.not_graded",
             fix="grade the entry again",
+        )
+    if old.provenance.protocol == OPEN:
+        raise UsageError(
+            f"{old.grade_id} is of the open protocol: it has no answers that were given through the gate",
+            code="usage.open_grade",
+            fix="grade the entry again; `wmc verify` computes its rescored figures again",
         )
     if old.provenance.spec_version != CHALLENGE.version:
         raise UsageError(

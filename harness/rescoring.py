@@ -22,7 +22,7 @@ from harness.errors import StoreFailed, UsageError
 from harness.exam import Exam, interval_rng, set_exam
 from harness.protocol.regimes import Regime
 from harness.results.artifacts import Artifact, read_artifact
-from harness.results.report import GradeReport, RegimeReport
+from harness.results.report import GradeReport, RegimeReport, Rescored
 from harness.scoring.sheet import ScoreSheet
 from harness.spec import CHALLENGE
 
@@ -64,6 +64,15 @@ def kept_answers(result: RegimeReport, regime: Regime, store: Path) -> tuple[Ans
         _read(Artifact(file=file, sha256=sha256), store, windows=result.windows, frames=len(regime.targets()))
         for file, sha256 in named
     )
+
+
+def kept_open_answers(result: Rescored, regime: Regime, store: Path) -> Answers:
+    """What an open grade kept of the logits that its entry saved, scored as `regime`.
+
+    Raises: StoreFailed where the file is lost, damaged or partial.
+    """
+    artifact = Artifact(file=result.tokens_file, sha256=result.tokens_sha256)
+    return _read(artifact, store, windows=result.windows, frames=len(regime.targets()))
 
 
 def exam_of(report: GradeReport, data: Path) -> Exam:
@@ -109,6 +118,20 @@ def rescored(
         loss_by_window=tuple(sheets[0].window_losses_B.tolist()),
         token_accuracy=scores.token_accuracy if truth else result.token_accuracy,
         samples=samples,
+    )
+
+
+def rescored_open(
+    result: Rescored, regime: Regime, answers: Answers, *, seed: int, truth: ClipTruth | None
+) -> Rescored:
+    """The same of an open grade. Raises: StoreFailed where the answers are to other windows than `truth` has."""
+    scores = _sheet(answers, regime, truth).total(interval_rng(seed, regime))
+    return replace(
+        result,
+        loss=scores.loss,
+        loss_ci=scores.loss_ci,
+        loss_by_frame=scores.loss_by_frame,
+        token_accuracy=scores.token_accuracy if truth else result.token_accuracy,
     )
 
 

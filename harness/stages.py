@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness.admission import Data, admitted, in_words
+from harness.arrival import Arrival
 from harness.asking import Asker
 from harness.copying import CopyCheck, open_copy_check
 from harness.data.clips import clip_sha256
 from harness.errors import GuestFailed, UsageError
 from harness.exam import Exam, Predicted, Result, examine, set_exam
-from harness.intake.archive import Entry, open_archive
+from harness.intake.archive import Entry
 from harness.intake.manifest import EntryManifest
 from harness.looking import PictureStage
 from harness.pictures import NOT_LOOKED_AT, open_viewer
 from harness.progress import Progress
 from harness.protocol.host import Prediction, Sink
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
-from harness.reporting import entry_facts, regime_report, with_pictures
+from harness.reporting import regime_report, with_pictures
 from harness.request import GradeRequest
 from harness.results.journal import Journal
 from harness.results.journal_lines import Finished
@@ -32,9 +32,6 @@ from harness.retrieval.frame_index import index_frames
 from harness.retrieval.report import COPIES_IN, EntryScan, TrainGap
 from harness.sandbox.contract import BuiltEntry, Sandbox
 from harness.train_gap import measure_train_gap
-
-INVENTORY = "built.files.jsonl.gz"
-"""The artifact that lists every file of the built entry."""
 
 
 def nobody(_regime: Regime) -> None:
@@ -101,26 +98,11 @@ class Stages:
 
     def open_submission(self, folder: Path) -> Entry:
         """The zip's files in `folder`, strictly."""
-        submission = self.request.submission
-        with self.progress.step(f"opening {submission}"), self.record.timed("intake"):
-            entry = open_archive(submission, folder)
-        self.record.learn(submission_sha256=entry.sha256)
-        self.record.entry = entry_facts(entry.manifest)
-        return entry
+        return self._arrival.open_submission(self.request.submission, folder)
 
-    @contextmanager
-    def admitted(self, entry: Entry) -> Iterator[None]:
+    def admitted(self, entry: Entry) -> AbstractContextManager[None]:
         """Before anything of the entry runs. Raises: NotAdmitted."""
-        origin, rules = self.record.provenance, self.request.rules
-        if rules is None:
-            yield
-            return
-        data = Data(name=str(origin.data_name), sha256=str(origin.data_sha256))
-        with admitted(entry, data, rules, store=self.store, grade_id=self.record.grade_id) as admission:
-            self.record.learn(admission=admission)
-            if admission:
-                self.progress.note(in_words(admission))
-            yield
+        return self._arrival.admitted(entry, self.request.rules)
 
     def regimes(self, manifest: EntryManifest) -> list[Regime]:
         """The asked-for regimes, least disclosing first."""
@@ -140,26 +122,7 @@ class Stages:
 
     def build(self, entry: Entry) -> BuiltEntry:
         """The entry after its build.sh."""
-        with self.record.timed("build"):
-            built = self.sandbox.build(
-                entry.folder,
-                entry_sha256=entry.sha256,
-                grade_id=self.record.grade_id,
-                log=self.store.grade_folder(self.record.grade_id) / "build.log",
-                progress=self.progress,
-            )
-        file, sha256 = self.store.keep_copy(self.record.grade_id, INVENTORY, Path(built.inventory))
-        self.record.learn(
-            supply=built.supply,
-            inventory_file=file,
-            inventory_sha256=sha256,
-            entry_tree_sha256=built.tree_sha256,
-            entry_bytes=built.size_bytes,
-            entry_files=built.num_files,
-            build_s=built.build_seconds,
-            base_image=built.base_image,
-        )
-        return built
+        return self._arrival.build(entry)
 
     def run(self, regime: Regime, exam: Exam, built: BuiltEntry, check: CopyCheck | None) -> Result:
         """One regime, in a sandbox and with a gate of its own."""
@@ -224,6 +187,10 @@ class Stages:
     def look_at_pictures(self, check: CopyCheck | None, predicted: list[Predicted], exam: Exam) -> None:
         """What comes when the guests are gone."""
         self._picture_stage().look(predicted, exam, train=check.train if check else None)
+
+    @property
+    def _arrival(self) -> Arrival:
+        return Arrival(sandbox=self.sandbox, store=self.store, progress=self.progress, record=self.record)
 
     def _picture_stage(self) -> PictureStage:
         request = self.request

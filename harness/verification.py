@@ -15,12 +15,19 @@ from harness.exam import SCORING_VERSION, Exam
 from harness.progress import Progress
 from harness.protocol.regimes import Regime
 from harness.rejudging import judged_again
-from harness.rescoring import Answers, exam_of, kept_answers, rescored
+from harness.rescoring import (
+    Answers,
+    exam_of,
+    kept_answers,
+    kept_open_answers,
+    rescored,
+    rescored_open,
+)
 from harness.results.artifacts import artifacts_of, read_artifact
 from harness.results.audit import check_records
 from harness.results.checks import Check, Outcome, compared, different, unchecked
 from harness.results.record import Record
-from harness.results.report import GradeReport, RegimeReport
+from harness.results.report import SCORED_AS, GradeReport, OpenRun, RegimeReport, Rescored
 from harness.results.signing import wrong_signature
 from harness.results.store import Store
 from harness.retrieval.panel import read_panel
@@ -76,6 +83,8 @@ def verify_grade(store: Store, grade_id: str, means: Means, *, progress: Progres
         if result:
             with progress.step(f"{regime.in_words}: scoring again"):
                 checks += _regime(store, report, regime, result, exam)
+    if report.open_run:
+        checks += _open_run(store, report, report.open_run, exam)
     if report.retrieval:
         checks += _retrieval(store, report, report.retrieval, means, exam, progress)
     return checks
@@ -113,7 +122,11 @@ def _regime(
         yield different(name, error.message)
         return
     yield compared(f"{name}: first frame", result.first_frame, regime.first_target())
-    yield from _losses(name, report, result, again, cut_off=sum(each.cut_off for each in answers))
+    cut_off = sum(each.cut_off for each in answers)
+    yield from _losses(name, report, result, again, cut_off=cut_off)
+    if result.samples and again.samples and not cut_off:
+        one, other = result.samples.loss_mean, again.samples.loss_mean
+        yield compared(f"{name}: loss over draws", one, other, tolerance=NATS_TOLERANCE)
     if exam:
         yield from _accuracies(name, result, again)
     else:
@@ -123,8 +136,36 @@ def _regime(
         yield unchecked(f"{name}: pictures", "kept ones have their digests; their metrics need the codec")
 
 
+def _open_run(store: Store, report: GradeReport, found: OpenRun, exam: Exam | None) -> Iterator[Check]:
+    """What a program of the open protocol said, and the figures of the logits that it saved."""
+    name = "open protocol"
+    yield unchecked(
+        f"{name}: self-reported figures", "the entry printed them: nothing can compute them again"
+    )
+    result = found.rescored
+    if result is None:
+        return
+    truth = exam.truth if exam else None
+    try:
+        answers = kept_open_answers(result, SCORED_AS, store.folder)
+        again = rescored_open(result, SCORED_AS, answers, seed=report.provenance.seed, truth=truth)
+    except StoreFailed as error:
+        yield different(name, error.message)
+        return
+    yield from _losses(name, report, result, again, cut_off=answers.cut_off)
+    if exam:
+        yield compared(f"{name}: accuracy", result.token_accuracy, again.token_accuracy, tolerance=1e-12)
+    else:
+        yield unchecked(f"{name}: accuracy", "needs the graded clip: --data")
+
+
 def _losses(
-    name: str, report: GradeReport, result: RegimeReport, again: RegimeReport, *, cut_off: int
+    name: str,
+    report: GradeReport,
+    result: RegimeReport | Rescored,
+    again: RegimeReport | Rescored,
+    *,
+    cut_off: int,
 ) -> Iterator[Check]:
     if cut_off:
         yield unchecked(f"{name}: losses", f"{cut_off} tokens cost more nats than float32 holds")
@@ -140,12 +181,9 @@ def _losses(
     yield compared(
         f"{name}: loss by frame", result.loss_by_frame, again.loss_by_frame, tolerance=NATS_TOLERANCE
     )
-    if result.loss_by_window:
+    if isinstance(result, RegimeReport) and isinstance(again, RegimeReport) and result.loss_by_window:
         kept, found = result.loss_by_window, again.loss_by_window
         yield compared(f"{name}: loss by window", kept, found, tolerance=NATS_TOLERANCE)
-    if result.samples and again.samples:
-        one, other = result.samples.loss_mean, again.samples.loss_mean
-        yield compared(f"{name}: loss over draws", one, other, tolerance=NATS_TOLERANCE)
 
 
 def _accuracies(name: str, result: RegimeReport, again: RegimeReport) -> Iterator[Check]:

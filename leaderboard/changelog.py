@@ -29,6 +29,7 @@ class Kind(str, Enum):
 
     GRADED = "graded"
     REGRADED = "scored again"
+    RUN_OPENLY = "run by the open protocol"
     STOPPED = "stopped by its entry"
     WITHDRAWN = "withdrawn"
     RESTORED = "restored"
@@ -111,6 +112,8 @@ def _change(report: GradeReport) -> Change:
     kind = Kind.GRADED
     if report.failure:
         kind = Kind.STOPPED
+    elif report.open_run:
+        kind = Kind.RUN_OPENLY
     elif report.regrade_of:
         kind = Kind.REGRADED
     return Change(

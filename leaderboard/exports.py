@@ -14,6 +14,7 @@ from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE
 from leaderboard.grade_pages import GradePage
 from leaderboard.measured import Measured, measured
+from leaderboard.open_rows import OpenRow
 from leaderboard.prize import Crossing
 from leaderboard.references import PUBLISHED, Reference
 from leaderboard.retrieval_exports import in_full, in_short
@@ -49,6 +50,7 @@ def to_json(standings: Standings) -> dict[str, Any]:
         "boards": [_board(board) for board in standings.boards],
         "sampling": [_sampling_board(board) for board in standings.sampling],
         "without_pictures": [asdict(each) for each in standings.unseen],
+        "open_protocol": [_open_row(row) for row in standings.opened],
         "published": [asdict(reference) for reference in PUBLISHED],
         "failed": [asdict(failed) for failed in standings.failed],
         "no_announced_improvement": [asdict(each) for each in standings.unannounced],
@@ -87,12 +89,16 @@ def grade_to_json(page: GradePage) -> dict[str, Any]:
 
 
 def to_csv(standings: Standings) -> str:
-    """A row per ranked entry of every board, then the published ones; text that could be a formula begins with `'`."""
+    """A row per entry of every board, then those of the open protocol and those published elsewhere, without a rank.
+
+    Text that could be a formula begins with `'`.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\r\n")
     writer.writeheader()
     for board in standings.boards:
         writer.writerows(_cells(_flat(board, row)) for row in board.rows)
+    writer.writerows(_cells(_flat_open(row)) for row in standings.opened)
     writer.writerows(_cells(_flat_reference(reference)) for reference in PUBLISHED)
     return text.getvalue()
 
@@ -177,6 +183,23 @@ def _sampling_row(row: SamplingRow) -> dict[str, Any]:
     }
 
 
+def _open_row(row: OpenRow) -> dict[str, Any]:
+    report, found = row.report, row.found
+    rescored = found.rescored
+    return {
+        "data_name": report.provenance.data_name,
+        "data_sha256": report.provenance.data_sha256,
+        "user": report.entry.user_name,
+        "entry": report.entry.entry_name,
+        "marks": [mark.value for mark in row.marks],
+        "self_reported": dict(found.self_reported),
+        "rescored": rescored and {"loss": rescored.loss, "token_accuracy": rescored.token_accuracy},
+        "finished_at": report.finished_at,
+        "grade_id": report.grade_id,
+        "provenance": _provenance(report),
+    }
+
+
 def _measured(found: Measured) -> dict[str, Any]:
     return {
         "mean": found.mean,
@@ -253,6 +276,27 @@ def _flat(board: Board, row: Row) -> dict[str, object]:
         "finished_at": report.finished_at,
         "grade_id": report.grade_id,
         "submission_sha256": report.provenance.submission_sha256,
+    }
+
+
+def _flat_open(row: OpenRow) -> dict[str, object]:
+    report, origin = row.report, row.report.provenance
+    return {
+        "kind": "open",
+        "data_name": origin.data_name,
+        "data_sha256": origin.data_sha256,
+        "schedule": origin.schedule,
+        "user": report.entry.user_name,
+        "entry": report.entry.entry_name,
+        "loss": row.loss,
+        "token_accuracy": row.token_accuracy,
+        "lpips": row.lpips,
+        "seconds_per_frame": row.seconds_per_frame,
+        "sandbox": origin.sandbox,
+        "marks": " ".join(mark.value for mark in row.marks),
+        "finished_at": report.finished_at,
+        "grade_id": report.grade_id,
+        "submission_sha256": origin.submission_sha256,
     }
 
 

@@ -58,7 +58,7 @@ class GradePage:
         metrics: of the frames it imagines, by frame beside the other entries of the same contest.
         maps: where in the frame its losses lie, of data that is shown.
         samples: strips that may be published, of a grade that stands on a board; those of all would be too many.
-        badge: what the retrieval check says; None for a grade that stopped.
+        badge: what the retrieval check says; None for a grade that stopped, and for the open protocol.
         retrieval: None where it was not checked.
         struck: when and why the organiser withdrew it; None where it counts.
         measured_val_loss: of the same submission on the public validation set, None where it was not graded there;
@@ -139,7 +139,7 @@ def grade_pages(
             gaps=gaps(exact, precision) if is_told else (),
             maps=position_maps(exact, store) if store and shows else {},
             samples=gallery.samples.get(report.grade_id, ()) if standing else (),
-            badge=None if exact.failure else badge_of(exact),
+            badge=None if exact.failure or exact.open_run else badge_of(exact),
             retrieval=retrieval_page(
                 exact,
                 windows_shown=shows,
@@ -164,8 +164,9 @@ def _entry(report: GradeReport, senders: Senders) -> object:
 
 
 def _attempt(report: GradeReport, senders: Senders) -> object:
-    """What a later grade of the entry stands in for: one on the same data, windows chosen alike."""
-    return _entry(report, senders), report.provenance.data_sha256, report.provenance.schedule
+    """What a later grade of the entry stands in for: one on the same data, windows chosen alike, asked alike."""
+    origin = report.provenance
+    return _entry(report, senders), origin.data_sha256, origin.schedule, origin.protocol
 
 
 def _places(standings: Standings) -> dict[str, list[Place]]:

@@ -14,6 +14,8 @@ class Mark(str, Enum):
     WITHDRAWN = "withdrawn"
     FORBIDDEN_REFERENCE = "forbidden_reference"
     NO_PRIZE = "no_prize"
+    SELF_REPORTED = "self_reported"
+    RESCORED = "rescored"
     SELF_RUN = "self_run"
     ORDER_LEAKS = "order_leaks"
     CARRIED_STATE = "carried_state"
@@ -28,6 +30,8 @@ class Mark(str, Enum):
             Mark.WITHDRAWN: "withdrawn",
             Mark.NO_PRIZE: "not for the prize",
             Mark.FORBIDDEN_REFERENCE: "forbidden reference",
+            Mark.SELF_REPORTED: "self-reported",
+            Mark.RESCORED: "rescored",
             Mark.SELF_RUN: "not isolated: self-run",
             Mark.ORDER_LEAKS: "order leaks",
             Mark.CARRIED_STATE: "carried state",
@@ -45,6 +49,10 @@ class Mark(str, Enum):
             Mark.NO_PRIZE: "Ranked, but its entrant wants no prize or may have none, as its manifest says.",
             Mark.FORBIDDEN_REFERENCE: "Breaks the rules on purpose and says so: it copies the training set, to show "
             "what that earns and what the checks see of it. It has no rank and wins nothing.",
+            Mark.SELF_REPORTED: "Run by 1X's own rules: the program read the whole clip, the frames it was to predict "
+            "too, and printed these figures itself. They cannot be checked. It has no rank and wins nothing.",
+            Mark.RESCORED: "Run by 1X's own rules, and the logits that it saved were scored by us. That checks its "
+            "arithmetic alone: it had the frames before it when it wrote them. It has no rank and wins nothing.",
             Mark.SELF_RUN: "Run as a plain process, without a sandbox: nothing kept it from the held-out data.",
             Mark.ORDER_LEAKS: "The graded windows interleave, so earlier ones show frames of later ones. "
             "For comparison only.",
@@ -58,7 +66,7 @@ class Mark(str, Enum):
         }[self]
 
 
-UNRANKED = (Mark.WITHDRAWN, Mark.FORBIDDEN_REFERENCE)
+UNRANKED = (Mark.WITHDRAWN, Mark.FORBIDDEN_REFERENCE, Mark.SELF_REPORTED, Mark.RESCORED)
 """What keeps a row without a rank: it stands where its figure would, and is nobody's rival."""
 
 
@@ -72,10 +80,13 @@ def marks_of(
 ) -> tuple[Mark, ...]:
     """The reservations about one grade, in the legend's order; `withdrawn` has the ids of what was taken back."""
     probes = [result.state_probe for result in report.regimes.values() if result]
+    rescored = report.open_run.rescored if report.open_run else None
     holds = {
         Mark.WITHDRAWN: report.grade_id in withdrawn,
         Mark.FORBIDDEN_REFERENCE: is_forbidden(report),
-        Mark.NO_PRIZE: not report.entry.eligible_for_prize,
+        Mark.NO_PRIZE: not report.entry.eligible_for_prize and report.open_run is None,
+        Mark.SELF_REPORTED: report.open_run is not None and rescored is None,
+        Mark.RESCORED: rescored is not None,
         Mark.SELF_RUN: is_self_run(report),
         Mark.ORDER_LEAKS: bool(report.provenance.order_leaks),
         Mark.CARRIED_STATE: any(probe.carried_state for probe in probes),

@@ -16,6 +16,7 @@ from harness.scoring.perceptual import Metric
 from harness.scoring.perceptual_scores import SampledScore
 from leaderboard.figures import FULL, Figure, Precision, rounded, rounded_frame, two_figures
 from leaderboard.plain_text import REASON_LIMIT, one_line, paragraphs, without_folders
+from leaderboard.publishable_open import publishable_open, without_open_figures
 from leaderboard.publishable_retrieval import summary
 
 NAME_LIMIT = 64
@@ -57,12 +58,14 @@ def publishable(report: GradeReport, precision: Precision = FULL) -> GradeReport
         failure=report.failure and in_fixed_words(report.failure),
         provenance=_public(report.provenance),
         retrieval=report.retrieval and summary(report.retrieval, precision),
+        open_run=report.open_run and publishable_open(report, report.open_run),
     )
 
 
 def without_figures(report: GradeReport) -> GradeReport:
     """The same grade where nothing that was measured may be shown: who sent what, when, and how it was run."""
-    return publishable(replace(report, regimes=dict.fromkeys(report.regimes), retrieval=None))
+    bare = replace(report, regimes=dict.fromkeys(report.regimes), retrieval=None, open_run=None)
+    return replace(publishable(bare), open_run=report.open_run and without_open_figures())
 
 
 def shown_name(name: str | None) -> str:

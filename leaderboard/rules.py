@@ -29,7 +29,8 @@ RULES = (
         rule=f"First to reach a temporally teacher-forced loss below {CHALLENGE.prize_loss:.1f} nats per token on the "
         "private test set.",
         enforced="The host holds the truth and computes the loss itself, from logits that it received before it "
-        "showed the frame. Nothing that an entry writes is taken as a score. The private set is never in the box. "
+        "showed the frame. Nothing that an entry writes is taken as a score: programs of the open protocol, which read "
+        "the whole clip, have no rank. The private set is never in the box. "
         "The mean decides, as it is published: 8.00 is not below 8.0. The first such grade counts that is announced, "
         "ran in a container, on all windows in an order that shows nothing ahead, is neither withdrawn nor a forbidden "
         "reference, and does not renounce the prize.",

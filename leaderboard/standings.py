@@ -14,6 +14,7 @@ from leaderboard.counting import counting, ranks
 from leaderboard.figures import FULL
 from leaderboard.ladder import EVERYTHING, Announcements
 from leaderboard.marks import Mark, marks_of, unranked_by
+from leaderboard.open_rows import OpenRow, open_rows
 from leaderboard.origins import Origin, origin_of
 from leaderboard.plain_text import one_line
 from leaderboard.prize import Crossing, first_below
@@ -137,6 +138,7 @@ class Standings:
     Attributes:
         boards: of the compression track, the one with the most entries first.
         sampling: the boards of the sampling track; `unseen` says what keeps entries off them.
+        opened: grades of the open protocol, which rank nowhere, by name.
         failed, unannounced: the latest first.
         not_ranked: grades that finished without the regime that ranks.
         not_charged: grades that stopped through no fault of their entry; nobody's business but the organiser's.
@@ -146,6 +148,7 @@ class Standings:
     boards: tuple[Board, ...]
     sampling: tuple[SamplingBoard, ...]
     unseen: tuple[Unseen, ...]
+    opened: tuple[OpenRow, ...]
     failed: tuple[Failed, ...]
     unannounced: tuple[Unannounced, ...]
     not_ranked: int
@@ -179,11 +182,14 @@ def standings(reports: Iterable[GradeReport], announced: Announcements = EVERYTH
         boards=tuple(boards),
         sampling=sampling,
         unseen=unseen,
+        opened=open_rows(finished, senders, announced),
         failed=tuple(_failed(report) for report in reversed(charged) if report.failure),
         unannounced=tuple(
-            _unannounced(report) for report in reversed(finished) if not announced.is_announced(report)
+            _unannounced(report)
+            for report in reversed(finished)
+            if not report.open_run and not announced.is_announced(report)
         ),
-        not_ranked=len(finished) - len(with_loss),
+        not_ranked=len(finished) - len(with_loss) - sum(report.open_run is not None for report in finished),
         not_charged=len(every) - len(charged),
         latest=max((day_of(report.finished_at) for report in charged), default=None),
     )

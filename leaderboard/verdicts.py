@@ -62,7 +62,7 @@ def with_latest_check(
         graded = _graded(report)
         if report.retrieval and badge_of(report) not in {Badge.UNCHECKED, Badge.UNCALIBRATED}:
             found[graded] = report.retrieval
-        elif report.status is Status.GRADED and graded in found:
+        elif report.status is Status.GRADED and graded in found and not report.open_run:
             report = replace(report, retrieval=found[graded])  # noqa: PLW2901
         kept.append(report)
     return [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli import grade_resume
 from harness.cli.console import Console
+from harness.cli.grade_open import add_open_options, graded_openly, refuse_open_options
 from harness.cli.grade_options import add_grade_options, grade_request, pick_sandbox
 from harness.cli.grade_view import show_report
 from harness.errors import UsageError
@@ -38,6 +39,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     grade_resume.add_options(parser)
     _add_admission_options(parser)
     _add_retrieval_options(parser)
+    add_open_options(parser)
     add_grade_options(parser, needs_data=False)
     parser.set_defaults(run=partial(run, parser=parser))
 
@@ -71,6 +73,8 @@ def _graded(
 
     if args.submission is None or args.data is None:
         parser.error("the following arguments are required: ZIP, --data (or --resume)")
+    if args.protocol == "open":
+        return graded_openly(args, store, console)
     return grade(_request(args), sandbox=pick_sandbox(args, console), store=store, progress=console)
 
 
@@ -83,6 +87,7 @@ def _request(args: argparse.Namespace) -> GradeRequest:
 
     from harness.admission import Rules
 
+    refuse_open_options(args)
     if args.panel and not args.train:
         raise UsageError(
             "--panel judges the retrieval check, which needs the training clip",

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.console import Console
+from harness.cli.open_view import UNPROVEN, open_table
 from harness.cli.picture_view import picture_table, why_missing
 from harness.cli.retrieval_view import show_retrieval
 from harness.cli.tables import number_table
@@ -38,6 +39,8 @@ def show_report(
     """
     if as_json:
         console.json({**report.to_json(), **beside})
+    elif report.open_run:
+        console.show(open_table(report, report.open_run))
     elif not report.failure:
         console.show(_regime_table(report))
         if pictures := picture_table(report):
@@ -109,7 +112,9 @@ def _clean_probes(report: GradeReport) -> str:
 
 
 def _show_warnings(report: GradeReport, console: Console) -> None:
-    if report.provenance.order_leaks:
+    if report.open_run:
+        console.warn(UNPROVEN)
+    elif report.provenance.order_leaks:
         console.warn("order leaks: these windows interleave, so the numbers are for comparison only")
     for regime, result in report.regimes.items():
         if result is None:

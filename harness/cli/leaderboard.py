@@ -100,6 +100,8 @@ def _tell_organiser(standings: Standings, console: Console) -> None:
         console.note(
             f"{len(standings.failed)} grade(s) stopped by their entry: listed on the page, not ranked"
         )
+    if standings.opened:
+        console.note(f"{len(standings.opened)} grade(s) of the open protocol: listed apart, without a rank")
     if standings.unannounced:
         console.note(
             f"{len(standings.unannounced)} grade(s) on private data without an announced improvement: listed without "

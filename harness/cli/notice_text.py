@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from harness.cli.outcomes_page import turn_of
-from harness.notice import PRIVATE, PUBLIC, Notice
+from harness.notice import PRIVATE, PUBLIC, Notice, OpenFigures
 from harness.outcomes import Outcome
 from harness.scoring.perceptual import Metric
 from harness.text import spelled_out
@@ -39,7 +39,10 @@ def _lines(notice: Notice) -> Iterator[str]:
         yield from _fact(
             "attempt", "counts as one" if notice.counts_as_attempt else "none: its answers were scored again"
         )
-        if notice.is_announced:
+        if notice.open_figures:
+            yield ""
+            yield from _open_figures(notice, notice.open_figures)
+        elif notice.is_announced:
             yield ""
             yield from _figures(notice)
         else:
@@ -76,6 +79,17 @@ def _figures(notice: Notice) -> Iterator[str]:
     yield f"means over {max(found.windows for found in notice.figures.values())} windows, loss in nats per token"
     if notice.retrieval:
         yield f"copies of the training set: {notice.retrieval}"
+
+
+def _open_figures(notice: Notice, found: OpenFigures) -> Iterator[str]:
+    yield "open protocol: the entry had the truth before it, so it has no rank"
+    for name, value in found.self_reported.items():
+        yield f"self-reported {name:<16}{value:>12.{PUBLIC.loss}f}"
+    if found.rescored_loss is not None and found.rescored_accuracy is not None:
+        yield f"{'rescored loss':<30}{found.rescored_loss:>12.{PUBLIC.loss}f}"
+        yield f"{'rescored accuracy':<30}{found.rescored_accuracy:>12.{PUBLIC.accuracy}f}"
+    if notice.is_private:
+        yield "its figures on held-out data stay with the organiser: it could write the data into them"
 
 
 def _fact(label: str, text: str) -> list[str]:

@@ -61,6 +61,8 @@ def _named(report: GradeReport) -> Iterator[Artifact]:
         yield Artifact(file=origin.inventory_file, sha256=origin.inventory_sha256)
     for result in filter(None, report.regimes.values()):
         yield from artifacts_of_regime(result)
+    if report.open_run and (rescored := report.open_run.rescored):
+        yield Artifact(file=rescored.tokens_file, sha256=rescored.tokens_sha256)
     check = report.retrieval
     if check:
         if check.evidence_file and check.evidence_sha256:

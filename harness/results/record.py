@@ -14,7 +14,15 @@ from harness.errors import Blame, NotAdmitted, WmcError
 from harness.progress import Progress
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.journal import Journal
-from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, Status
+from harness.results.report import (
+    EntryFacts,
+    Failure,
+    GradeReport,
+    OpenRun,
+    Provenance,
+    RegimeReport,
+    Status,
+)
 from harness.results.store import Store
 from harness.retrieval.report import RetrievalReport
 
@@ -35,6 +43,7 @@ class Record:
         default_factory=lambda: dict.fromkeys(DISCLOSURE_ORDER)
     )
     retrieval: RetrievalReport | None = None
+    open_run: OpenRun | None = None
     failure: Failure | None = None
     finished_at: str = ""
     durations_s: dict[str, float] = field(default_factory=dict)
@@ -68,7 +77,7 @@ class Record:
         except NotAdmitted:
             raise
         except BaseException as error:
-            self.failure = _failure(error)
+            self.failure = failure_of(error)
             self._finish(store, journal)
             if not isinstance(error, WmcError):
                 raise
@@ -108,10 +117,12 @@ class Record:
             failure=self.failure,
             provenance=self.provenance,
             retrieval=None if self.failure else self.retrieval,
+            open_run=None if self.failure else self.open_run,
         )
 
 
-def _failure(error: BaseException) -> Failure:
+def failure_of(error: BaseException) -> Failure:
+    """What a record says of this error."""
     if isinstance(error, WmcError):
         return Failure(code=error.code, blame=error.blame, message=error.message, fix=error.fix)
     if isinstance(error, KeyboardInterrupt | SystemExit):

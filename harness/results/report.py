@@ -15,6 +15,15 @@ from harness.sandbox.supply import Supply
 from harness.scoring.perceptual_scores import SampledScore
 from harness.scoring.state_probe import StateProbe
 
+GATE = "gate"
+"""The protocol in which an entry sees a frame only after it has predicted it."""
+OPEN = "open"
+"""The protocol in which an entry reads the whole clip and prints figures of its own: see docs/open-protocol.md."""
+
+
+SCORED_AS = Regime.TEMPORALLY_TEACHER_FORCED
+"""What logits are scored as that a program of the open protocol saved: each frame predicted from the ones before it."""
+
 
 class Status(str, Enum):
     """How a grade ended; there is no third way."""
@@ -167,6 +176,45 @@ class Admission:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rescored:
+    """What saved logits are worth by our arithmetic. Whoever wrote them had the truth: it proves nothing of a model.
+
+    Attributes:
+        loss, loss_ci, token_accuracy, loss_by_frame, windows: see `harness.scoring.sheet.Scores`. A token counts as
+            predicted where both factors have their largest logit: 1X's script does not save the ones it sampled.
+            A page has neither interval nor frames, in whose digits a program could write the truth.
+        first_frame: the window's frame that `loss_by_frame` begins with.
+        logits_sha256: of the file that was saved, which is not kept.
+        tokens_file, tokens_sha256: as in `RegimeReport`.
+    """
+
+    loss: float
+    loss_ci: tuple[float, float] | None
+    token_accuracy: float
+    loss_by_frame: tuple[float, ...]
+    first_frame: int
+    windows: int
+    logits_sha256: str
+    tokens_file: str
+    tokens_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenRun:
+    """What a program that read the whole clip said of itself; never a score, and never among `regimes`.
+
+    Attributes:
+        self_reported: the figures that it printed, as it printed them.
+        rescored: None where it saved no logits, or none that could be scored.
+        not_rescored: why its saved logits were not scored; None where they were, and where nobody asked for them.
+    """
+
+    self_reported: Mapping[str, float]
+    rescored: Rescored | None
+    not_rescored: Failure | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provenance:
     """Everything needed to make the same grade again; None where the grade stopped before it was known.
 
@@ -191,6 +239,7 @@ class Provenance:
         resumes: how often the grade went on in another process, after the harness was killed or interrupted.
         resumed_from: the grade whose finished regimes this one took over, with their files in its folder; it ended by
             no fault of the entry. None where nothing was taken over.
+        protocol: `GATE`, or `OPEN` for a program that had the truth before it; records from before have GATE.
     """
 
     harness_version: str
@@ -225,11 +274,14 @@ class Provenance:
     admission: Admission | None = None
     resumes: int = 0
     resumed_from: str | None = None
+    protocol: str = GATE
 
 
 @dataclass(frozen=True, kw_only=True)
 class GradeReport:
     """One terminal record; `regimes` has every regime as a key, None where it was not graded.
+
+    `open_run` is None but for the open protocol, whose grades have no regimes.
 
     `retrieval` is None where the entry was not checked for copying the training set. `regrade_of` is the id of the
     grade whose answers were scored again, None where the entry was run; its artifacts lie in that grade's folder.
@@ -244,6 +296,7 @@ class GradeReport:
     provenance: Provenance
     retrieval: RetrievalReport | None = None
     regrade_of: str | None = None
+    open_run: OpenRun | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists, numbers and texts."""

@@ -24,14 +24,16 @@ from harness.sandbox import (
     guest_module,
     inspection,
     lifecycle,
+    outputs,
     outside,
     page_cache,
     runtime,
     volume,
 )
 from harness.sandbox.build import build_entry
-from harness.sandbox.contract import BuiltEntry, BuiltFile
+from harness.sandbox.contract import BuiltEntry, BuiltFile, Outputs
 from harness.sandbox.policy import SandboxPolicy
+from harness.sandbox.turn import Turn
 from harness.sandbox.volume import Workshop
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ class DockerSandbox:
         self._cache = cache or cache_folder()
         self._claims = builds.Claims()
         self._build_network = self._build_volume = _NOTHING_BUILT
+        self._turn = Turn(self._cache)
         self._page_cache_is_dropped = page_cache.may_be_dropped()
         self._cgroups_are_visible = True
         with engine.connected() as client:
@@ -136,6 +139,7 @@ class DockerSandbox:
 
         Raises: BuildFailed, SandboxUnavailable, SandboxFailed.
         """
+        self._turn.share()
         with engine.connected() as client:
             built = build_entry(
                 Workshop(client=client, engine=self.facts, policy=self.policy, grade=grade_id),
@@ -156,10 +160,47 @@ class DockerSandbox:
 
         Raises: SandboxUnavailable, SandboxFailed.
         """
+        self._turn.share()
+        with self._running(built, grade_id=grade_id, gate=gate, saves_in=None, log=log) as guest:
+            yield guest
+
+    @contextmanager
+    def outputs(self, *, grade_id: str, max_bytes: int) -> Iterator[Outputs]:
+        """A volume that is watched while the context lasts.
+
+        Raises: SandboxUnavailable, SandboxFailed.
+        """
+        with engine.connected() as client:
+            shop = Workshop(client=client, engine=self.facts, policy=self.policy, grade=grade_id)
+            with outputs.in_volume(shop, max_bytes=max_bytes, cache=self._cache) as place:
+                yield place
+
+    @contextmanager
+    def run_openly(
+        self, built: BuiltEntry, *, grade_id: str, data: Path, outputs: Outputs | None, log: Path
+    ) -> Iterator[DockerGuest]:
+        """As `run`, with the clip's own folder at /held_out, alone on this machine.
+
+        Raises: SandboxUnavailable, SandboxFailed.
+        """
+        saves_in = outputs.where if outputs else None
+        with (
+            self._turn.alone(),
+            self._running(built, grade_id=grade_id, gate=data, saves_in=saves_in, log=log) as guest,
+        ):
+            yield guest
+
+    @contextmanager
+    def _running(
+        self, built: BuiltEntry, *, grade_id: str, gate: Path, saves_in: str | None, log: Path
+    ) -> Iterator[DockerGuest]:
         with engine.connected() as client, scratch.folder("guest") as folder:
             _check_exists(client, built)
             guest_module.put(folder)
-            settings = self._settings(built, grade_id=grade_id, gate=gate, guest_folder=folder)
+            settings = self._settings(
+                built, grade_id=grade_id, gate=gate, guest_folder=folder, saves_in=saves_in
+            )
+            allowed = self._allowed(built, gate=gate, guest_folder=folder, saves_in=saves_in)
             try:
                 with (
                     disk_image.at_hand(client, built.handle),
@@ -167,7 +208,7 @@ class DockerSandbox:
                         client, settings, purpose="run", log=log, log_bytes=self.policy.log_bytes
                     ) as container,
                 ):
-                    inspection.check(container, self._allowed(built, gate=gate, guest_folder=Path(folder)))
+                    inspection.check(container, allowed)
                     container.start()
                     self._note_visibility(container)
                     with outside.excused(client, container):
@@ -196,7 +237,7 @@ class DockerSandbox:
         clean.clean_docker(self._cache, unused_s=0)
 
     def _settings(
-        self, built: BuiltEntry, *, grade_id: str, gate: Path, guest_folder: Path
+        self, built: BuiltEntry, *, grade_id: str, gate: Path, guest_folder: Path, saves_in: str | None
     ) -> dict[str, Any]:
         from docker.types import DeviceRequest
 
@@ -209,10 +250,14 @@ class DockerSandbox:
                 flags.entry_mount(built.handle, read_only=True),
                 flags.folder_mount(str(gate.resolve()), flags.GATE_FOLDER),
                 flags.folder_mount(str(guest_folder), flags.GUEST_FOLDER),
+                *([flags.outputs_mount(saves_in)] if saves_in else []),
             ],
             "working_dir": flags.ENTRY_FOLDER,
             "entrypoint": ["./evaluate.py"],
-            "command": ["--val_data_dir", flags.GATE_FOLDER],
+            "command": [
+                *("--val_data_dir", flags.GATE_FOLDER),
+                *(("--save_outputs_dir", flags.OUTPUTS_FOLDER) if saves_in else ()),
+            ],
             "environment": _ENVIRONMENT,
         }
         if policy.gpu_device_ids:
@@ -220,7 +265,9 @@ class DockerSandbox:
             settings["device_requests"] = [request]
         return settings
 
-    def _allowed(self, built: BuiltEntry, *, gate: Path, guest_folder: Path) -> inspection.Allowed:
+    def _allowed(
+        self, built: BuiltEntry, *, gate: Path, guest_folder: Path, saves_in: str | None
+    ) -> inspection.Allowed:
         policy = self.policy
         return inspection.Allowed(
             user=f"{policy.uid}:{policy.uid}",
@@ -236,6 +283,7 @@ class DockerSandbox:
             pids=policy.run.pids,
             gpus=policy.gpu_device_ids,
             runtime=self.runtime.name,
+            writable={flags.OUTPUTS_FOLDER: saves_in} if saves_in else {},
         )
 
     def _note_cap(self, size_cap: str) -> None:

@@ -12,6 +12,9 @@ from harness.progress import Progress
 from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.supply import Supply
 
+ENDED_WELL = "exited with status 0"
+"""How a guest is said to have ended that ended as it should."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltEntry:
@@ -68,6 +71,29 @@ class Guest(Protocol):
         ...
 
 
+class Outputs(Protocol):
+    """Where a program of the open protocol may save files while it runs."""
+
+    @property
+    def where(self) -> str:
+        """Where the sandbox finds it again (a volume's name, a folder)."""
+        ...
+
+    def check(self) -> None:
+        """Nothing while it is within its caps.
+
+        Raises: GuestFailed; SandboxFailed where it is the host's disk that is full.
+        """
+        ...
+
+    def files(self) -> AbstractContextManager[Iterator[BuiltFile]]:
+        """Every regular file, once nothing runs that could write to it. Links are not followed.
+
+        Raises: GuestFailed where it is beyond its caps; SandboxFailed, on entry and while the files are read.
+        """
+        ...
+
+
 class Sandbox(Protocol):
     """Builds and runs entries."""
 
@@ -115,6 +141,24 @@ class Sandbox(Protocol):
         `wmc_guest` on its PYTHONPATH. After the exit `log` holds the guest's output, capped.
 
         Raises: SandboxUnavailable, SandboxFailed.
+        """
+        ...
+
+    def outputs(self, *, grade_id: str, max_bytes: int) -> AbstractContextManager[Outputs]:
+        """An empty place for `run_openly`; it is gone when the context ends.
+
+        Raises: SandboxUnavailable, SandboxFailed.
+        """
+        ...
+
+    def run_openly(
+        self, built: BuiltEntry, *, grade_id: str, data: Path, outputs: Outputs | None, log: Path
+    ) -> AbstractContextManager[Guest]:
+        """As `run`, but with a whole clip, the truth in it, in the gate's place: nothing else runs meanwhile.
+
+        With `outputs` it is told to save there: `--save_outputs_dir`.
+
+        Raises: SandboxUnavailable also while another grade is being made; SandboxFailed.
         """
         ...
 

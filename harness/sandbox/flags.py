@@ -18,6 +18,7 @@ RECORD_LABEL = "wmc.record"
 ENTRY_FOLDER = "/entry"
 GATE_FOLDER = "/held_out"
 GUEST_FOLDER = "/opt/wmc_guest"
+OUTPUTS_FOLDER = "/outputs"
 HOME_FOLDER = "/tmp"  # noqa: S108 - inside a container, in memory, and the only folder an entry may write to
 
 _HOST_MEMORY_BYTES = 2048 * MIB  # kept for the host itself, however much the policy grants
@@ -71,6 +72,13 @@ def entry_mount(volume: str, *, read_only: bool) -> Any:
     from docker.types import Mount
 
     return Mount(target=ENTRY_FOLDER, source=volume, type="volume", read_only=read_only, no_copy=True)
+
+
+def outputs_mount(volume: str) -> Any:
+    """The volume that a program of the open protocol saves in."""
+    from docker.types import Mount
+
+    return Mount(target=OUTPUTS_FOLDER, source=volume, type="volume", no_copy=True)
 
 
 def folder_mount(source: str, target: str) -> Any:

@@ -7,7 +7,7 @@ an engine of another version reads differently, and whatever its settings or a p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import SandboxFailed
@@ -40,6 +40,7 @@ class Allowed:
         user: as `uid:gid`.
         image: the digest.
         mounts: by their target in the container, the volume or the host's folder there; all are read only.
+        writable: the same of what may be written too; nothing but where a program of the open protocol saves.
         tmpfs: the folders of memory.
         environment: what it is told beyond the image's own.
         memory_bytes, pids: limits.
@@ -56,6 +57,7 @@ class Allowed:
     pids: int
     gpus: tuple[str, ...]
     runtime: str
+    writable: Mapping[str, str] = field(default_factory=dict)
 
 
 def check(container: Container, allowed: Allowed) -> None:
@@ -102,6 +104,7 @@ def differences(
         (each["Destination"], each.get("Name") or each["Source"], each["RW"]) for each in attributes["Mounts"]
     }
     wanted_mounts = {(target, source, False) for target, source in allowed.mounts.items()}
+    wanted_mounts |= {(target, source, True) for target, source in allowed.writable.items()}
     yield from _difference("Mounts", sorted(mounts), sorted(wanted_mounts))
     networks = sorted(attributes["NetworkSettings"].get("Networks") or {})
     yield from _difference("Networks", networks, ["none"])

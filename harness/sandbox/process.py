@@ -31,10 +31,11 @@ from harness.sandbox import (
     guest_module,
     ledger,
     logs,
+    outputs,
     source,
     tree,
 )
-from harness.sandbox.contract import BuiltEntry, BuiltFile
+from harness.sandbox.contract import BuiltEntry, BuiltFile, Outputs
 from harness.sandbox.inventory import take
 from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.supply import Supply, Traffic
@@ -121,13 +122,46 @@ class ProcessSandbox:
 
         Raises: SandboxFailed when the built entry is gone or a process of it cannot be killed.
         """
+        with self._running(
+            built, ["--val_data_dir", str(gate.resolve())], grade_id=grade_id, log=log
+        ) as guest:
+            yield guest
+
+    @contextmanager
+    def outputs(self, *, grade_id: str, max_bytes: int) -> Iterator[Outputs]:  # noqa: ARG002
+        """A folder of the host's own.
+
+        Raises: SandboxFailed.
+        """
+        with outputs.in_folder(self.policy, max_bytes=max_bytes) as place:
+            yield place
+
+    @contextmanager
+    def run_openly(
+        self, built: BuiltEntry, *, grade_id: str, data: Path, outputs: Outputs | None, log: Path
+    ) -> Iterator[ProcessGuest]:
+        """As `run`, with the clip's own folder; here every program could have read it anyway.
+
+        Raises: SandboxFailed.
+        """
+        arguments = ["--val_data_dir", str(data.resolve())]
+        if outputs:
+            arguments += ["--save_outputs_dir", outputs.where]
+        with self._running(built, arguments, grade_id=grade_id, log=log) as guest:
+            yield guest
+
+    @contextmanager
+    def _running(
+        self, built: BuiltEntry, arguments: list[str], *, grade_id: str, log: Path
+    ) -> Iterator[ProcessGuest]:
         place = _place(built)
         with scratch.folder("guest") as folder:
             guest_module.put(folder)
             # A compiled file written beside a source would change the entry that was hashed.
             settings = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-            command = ["./evaluate.py", "--val_data_dir", str(gate.resolve())]
-            with self._child(command, place, settings, grade_id=grade_id, log=log) as process:
+            with self._child(
+                ["./evaluate.py", *arguments], place, settings, grade_id=grade_id, log=log
+            ) as process:
                 yield ProcessGuest(process=process)
 
     @contextmanager

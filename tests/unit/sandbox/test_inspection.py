@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 
@@ -116,3 +117,20 @@ def test_another_user_image_network_or_variable_is_named():
 def test_nothing_long_is_quoted():
     [words] = found({**MADE, "Image": "x" * 5000})
     assert len(words) < 400
+
+
+def test_where_outputs_are_saved_may_be_written_and_nothing_else() -> None:
+    saving = {
+        "Type": "volume",
+        "Name": "wmc-outputs",
+        "Source": "/var/y",
+        "Destination": "/outputs",
+        "RW": True,
+    }
+    made = {**MADE, "Mounts": [*MADE["Mounts"], saving]}
+    allowed = replace(ALLOWED, writable={"/outputs": "wmc-outputs"})
+    assert list(differences(made, allowed, IMAGE)) == []
+    assert list(differences(made, ALLOWED, IMAGE)), "of the gate there is no such place"
+    assert list(
+        differences({**made, "Mounts": [{**each, "RW": True} for each in made["Mounts"]]}, allowed, IMAGE)
+    )

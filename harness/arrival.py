@@ -1,0 +1,79 @@
+"""From a zip to a built entry, whatever it is asked then: opened, admitted, built, and the record told of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.admission import Data, Rules, admitted, in_words
+from harness.intake.archive import Entry, open_archive
+from harness.progress import Progress
+from harness.reporting import entry_facts
+from harness.results.record import Record
+from harness.results.store import Store
+from harness.sandbox.contract import BuiltEntry, Sandbox
+
+INVENTORY = "built.files.jsonl.gz"
+"""The artifact that lists every file of the built entry."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """The first stages of one grade, once the record knows the data."""
+
+    sandbox: Sandbox
+    store: Store
+    progress: Progress
+    record: Record
+
+    @property
+    def data(self) -> Data:
+        """What is graded on."""
+        origin = self.record.provenance
+        return Data(name=str(origin.data_name), sha256=str(origin.data_sha256))
+
+    def open_submission(self, submission: Path, folder: Path) -> Entry:
+        """The zip's files in `folder`, strictly."""
+        with self.progress.step(f"opening {submission}"), self.record.timed("intake"):
+            entry = open_archive(submission, folder)
+        self.record.learn(submission_sha256=entry.sha256)
+        self.record.entry = entry_facts(entry.manifest)
+        return entry
+
+    @contextmanager
+    def admitted(self, entry: Entry, rules: Rules | None) -> Iterator[None]:
+        """Before anything of the entry runs; without rules nothing is in its way. Raises: NotAdmitted."""
+        if rules is None:
+            yield
+            return
+        grade_id = self.record.grade_id
+        with admitted(entry, self.data, rules, store=self.store, grade_id=grade_id) as admission:
+            self.record.learn(admission=admission)
+            if admission:
+                self.progress.note(in_words(admission))
+            yield
+
+    def build(self, entry: Entry) -> BuiltEntry:
+        """The entry after its build.sh."""
+        with self.record.timed("build"):
+            built = self.sandbox.build(
+                entry.folder,
+                entry_sha256=entry.sha256,
+                grade_id=self.record.grade_id,
+                log=self.store.grade_folder(self.record.grade_id) / "build.log",
+                progress=self.progress,
+            )
+        file, sha256 = self.store.keep_copy(self.record.grade_id, INVENTORY, Path(built.inventory))
+        self.record.learn(
+            supply=built.supply,
+            inventory_file=file,
+            inventory_sha256=sha256,
+            entry_tree_sha256=built.tree_sha256,
+            entry_bytes=built.size_bytes,
+            entry_files=built.num_files,
+            build_s=built.build_seconds,
+            base_image=built.base_image,
+        )
+        return built
