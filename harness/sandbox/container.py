@@ -117,7 +117,6 @@ class DockerSandbox:
         return {
             "engine": f"docker {facts.version}",
             "runtime_arguments": " ".join(self.runtime.arguments),
-            **({} if self.runtime.filters_calls else {"seccomp": _NOT_FILTERED}),
             "base_image": facts.base_name,
             "base_image_digest": facts.base_id,
             "build_network": self._build_network,
@@ -130,7 +129,8 @@ class DockerSandbox:
     @property
     def in_force(self) -> dict[str, Any]:
         """The policy as every container gets it."""
-        return flags.in_force(self.policy, self.facts)
+        policy = flags.in_force(self.policy, self.facts)
+        return policy if self.runtime.filters_calls else {**policy, "seccomp_sha256": _NOT_FILTERED}
 
     def build(
         self, files: Path, *, entry_sha256: str, grade_id: str, log: Path, progress: Progress
