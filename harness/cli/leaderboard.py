@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.console import Console
 from harness.cli.tables import number_table
+from harness.errors import UsageError
 from harness.text import printable
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from leaderboard.samples import open_gallery
     from leaderboard.verdicts import with_latest_check
 
+    _check_apart(args.store, args.output)
     store = Store(args.store)
     reports = with_latest_check(store.reports())
     splits = PUBLIC_VAL if args.publish_samples is None else tuple(args.publish_samples)
@@ -77,6 +79,21 @@ def run(args: argparse.Namespace, console: Console) -> None:
     _tell_of_data(gallery.disclosure, console, asked=args.publish_samples or ())
     _tell_of_pictures(gallery, console)
     console.note(f"page: {args.output / 'index.html'}")
+
+
+def _check_apart(store: Path, site: Path) -> None:
+    """Whoever publishes the site's folder must not publish the store with it.
+
+    Raises: UsageError.
+    """
+    inner, outer = store.resolve(), site.resolve()
+    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+        raise UsageError(
+            f"the site {site} and the store {store} lie in each other: who publishes one would publish the other, with "
+            "exact figures, predictions and logs",
+            code="usage.site_in_store",
+            fix="name a folder of its own in -o",
+        )
 
 
 def _tell_of_tampering(store: Store, console: Console) -> None:

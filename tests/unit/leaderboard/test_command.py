@@ -14,7 +14,7 @@ import pytest
 from harness.cli import leaderboard as command
 from harness.cli.console import Console
 from harness.cli.grade_view import show_report
-from harness.errors import Blame, StoreFailed
+from harness.errors import Blame, StoreFailed, UsageError
 from harness.protocol.regimes import Regime
 from harness.results.store import Store
 
@@ -125,3 +125,12 @@ def test_an_empty_store_says_what_to_do_next(run, grades, tmp_path):
     assert shown.out == ""
     assert "wmc grade" in shown.err
     assert (tmp_path / "site" / "index.html").exists()
+
+
+@pytest.mark.parametrize("place", ["store", "store/site", "."])
+def test_a_site_that_would_be_published_with_the_store_is_refused(run, grades, tmp_path, place):
+    """Control: the two folders lie apart, for the store has exact figures, predictions and logs."""
+    with pytest.raises(UsageError) as caught:
+        run("-o", str(tmp_path / place), reports=[grades.graded()])
+    assert caught.value.code == "usage.site_in_store"
+    assert not list(tmp_path.rglob("index.html"))
