@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 _POLL_S = 0.1
+_CUT_SHORT = 128 + signal.SIGKILL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,10 +229,13 @@ def _run_connected(job: _Job, line: traffic.Line) -> float:
                 was_late = _wait(script, watch, timeout_s=policy.build_timeout_s)
             build_seconds = time.monotonic() - started
             state = script.attrs["State"]
+            status = (
+                _CUT_SHORT if state["Running"] else state["ExitCode"]
+            )  # of one that runs the engine says 0
             excuse = witness.excuse()
         watch.check()
     failure = failures.of_script(
-        status=state["ExitCode"],
+        status=status,
         killed_at_bytes=settings["mem_limit"] if state["OOMKilled"] else None,
         was_late=was_late,
         log=job.log,
@@ -248,8 +253,9 @@ def _wait(script: Container, watch: Watch, *, timeout_s: float) -> bool:
     """True when time ran out; returns too when the script ended or the volume is over a cap."""
     deadline = time.monotonic() + timeout_s
     while True:
+        is_content = watch.is_content()  # also when the script has just ended, perhaps of what is seen here
         script.reload()
-        if not (script.attrs["State"]["Running"] and watch.is_content()):
+        if not (is_content and script.attrs["State"]["Running"]):
             return False
         if time.monotonic() > deadline:
             return True

@@ -10,6 +10,7 @@ from harness.sandbox.policy import GIB, SandboxPolicy
 
 _NOT_STARTED = (126, 127)
 _SIGKILLED = 128 + 9
+_DISK_FULL = "no space left on device"  # in the engine's words
 _REFUSALS = {"size": "build.size", "files": "build.files", "unreadable": "build.unreadable"}
 _LAUNCHER_COMPLAINS = ("[FATAL tini", "exec: ./build.sh")
 
@@ -37,6 +38,11 @@ def of_script(
     if status in _NOT_STARTED and any(words in logs.last_lines(log) for words in _LAUNCHER_COMPLAINS):
         return _not_executable(log=log)
     return _exit_status(status, log=log)
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether an engine's error says that there was no room for something."""
+    return _DISK_FULL in str(error)
 
 
 def refused(reason: str, message: str, policy: SandboxPolicy) -> BuildFailed | SandboxFailed:
