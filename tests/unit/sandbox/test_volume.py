@@ -79,9 +79,10 @@ def test_a_build_that_was_cut_short_on_a_full_disk_is_not_finished_when_there_is
 
 def test_a_script_that_ended_while_the_disk_was_full_is_not_blamed(monkeypatch):
     """Control: the disk is looked at when the script has ended too, before its files are gone."""
-    a_disk(monkeypatch, RESERVE - 1, 2 * RESERVE)
+    a_disk(monkeypatch, RESERVE - 1)
     look_out = Watch(container=Container(running=True), policy=POLICY, image=IMAGE)
     assert not build._wait(Container(running=False), look_out, timeout_s=100)
+    a_disk(monkeypatch, 2 * RESERVE)
     with pytest.raises(SandboxFailed) as caught:
         look_out.check()
     assert caught.value.code == "sandbox.disk"
