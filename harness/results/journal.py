@@ -8,6 +8,7 @@ own digest; a last line that a crash tore is ignored.
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -64,11 +65,12 @@ class Journal:
                         (self._store.folder / finished.answers.file).unlink(missing_ok=True)
 
     def withdraw(self) -> None:
-        """There was no such grade: for one that could not even begin."""
+        """There was no such grade: for one that could not even begin. What it left beside its journal goes too."""
         path = journal_path(self._store, self.history.grade_id)
         with suppress(OSError):
             path.unlink()
-            for folder in (path.parent, path.parent.parent, self._store.folder):  # as far as they are empty
+            shutil.rmtree(path.parent)
+            for folder in (path.parent.parent, self._store.folder):  # as far as they are empty
                 folder.rmdir()
 
 
