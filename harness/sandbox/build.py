@@ -57,6 +57,7 @@ class _Job:
     log: Path
     progress: Progress
     note_cap: Callable[[str], None]
+    note_network: Callable[[str], None]
 
     @property
     def inventory(self) -> Path:
@@ -73,10 +74,11 @@ def build_entry(
     log: Path,
     progress: Progress,
     note_cap: Callable[[str], None],
+    note_network: Callable[[str], None],
 ) -> BuiltEntry:
     """The built entry, from an earlier build if its volume still holds exactly what was recorded.
 
-    `note_cap` is told what bounded the size of it, also where the build fails.
+    `note_cap` is told what bounded the size of it and `note_network` what build.sh could reach, also where it fails.
 
     Raises: BuildFailed, SandboxFailed.
     """
@@ -90,6 +92,7 @@ def build_entry(
         log=log,
         progress=progress,
         note_cap=note_cap,
+        note_network=note_network,
     )
     with builds.locked(job.record):
         claims.add(job.record)
@@ -128,6 +131,7 @@ def _find(job: _Job) -> BuiltEntry | None:
     if found.tree_sha256 != built.tree_sha256:
         return None
     job.note_cap(built.size_cap)
+    job.note_network(built.network)
     logs.copy(job.record.with_suffix(".log"), job.log)
     return built
 
@@ -141,6 +145,7 @@ def _build(job: _Job) -> BuiltEntry:
             )
         job.note_cap(size_cap)
         connection = _connection(job.shop)
+        job.note_network(connection.description)
         if connection.warning:
             job.progress.note(connection.warning)
         with job.progress.step("running ./build.sh"):
