@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
-from harness.errors import NotAdmitted, ResumeRefused, StoreFailed
+from harness.errors import Blame, NotAdmitted, ResumeRefused, StoreFailed
 from harness.line_file import LineFile, locked_lines, new_lines
 from harness.results.journal_lines import (
     VERSION,
@@ -27,10 +27,12 @@ from harness.results.journal_lines import (
     from_bytes,
     to_bytes,
 )
-from harness.results.report import GradeReport, Status
+from harness.results.report import GradeReport
 from harness.results.store import Store
 
 FILE_NAME = "journal.jsonl"
+OURS = (Blame.OPERATOR, Blame.BUG)
+"""Whose failures leave a grade that can be resumed."""
 _LOCK_PATIENCE_S = 1.0  # somebody who only looks holds it for a moment
 _POLL_S = 0.05
 
@@ -56,9 +58,10 @@ class Journal:
 
     def close(self, report: GradeReport) -> None:
         """The record is in the store. What only a resumption needs goes, unless the record can still be resumed."""
+        failure = report.failure
         with suppress(StoreFailed):  # the record says the same
             self.write(Ended(status=report.status))
-        if report.status is Status.GRADED:
+        if failure is None or failure.blame not in OURS:
             for finished in self.history.finished.values():
                 with suppress(OSError):
                     if finished.answers:
