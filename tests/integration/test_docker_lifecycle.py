@@ -188,6 +188,7 @@ def test_the_page_cache_is_dropped_between_runs(bench, puppet):
     bench.play(puppet, "")
     assert not resident(witness)
     assert bench.sandbox.details["page_cache"] == "dropped"
+    assert bench.sandbox.details["container"].startswith("inspected")
 
 
 def test_it_is_dropped_after_a_run_that_was_cut_short(bench, puppet):
