@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,25 +55,51 @@ class Arrival:
                 self.progress.note(in_words(admission))
             yield
 
-    def build(self, entry: Entry) -> BuiltEntry:
-        """The entry after its build.sh."""
-        with self.record.timed("build"):
-            built = self.sandbox.build(
-                entry.folder,
-                entry_sha256=entry.sha256,
-                grade_id=self.record.grade_id,
-                log=self.store.grade_folder(self.record.grade_id) / "build.log",
-                progress=self.progress,
+    def build(
+        self, entry: Entry, *, check: Callable[[], object] = lambda: None, was_built: bool = False
+    ) -> BuiltEntry:
+        """The entry after its build.sh.
+
+        `check` raises where it is not what it should be; what an earlier process kept of its own build, where it
+        `was_built`, is then as it was.
+        """
+        with self._build_log(was_built=was_built) as log:
+            try:
+                with self.record.timed("build"):
+                    built = self.sandbox.build(
+                        entry.folder,
+                        entry_sha256=entry.sha256,
+                        grade_id=self.record.grade_id,
+                        log=log,
+                        progress=self.progress,
+                    )
+            finally:  # also of a build that failed
+                self.record.learn(sandbox_details=self.sandbox.details)
+            self.record.learn(
+                supply=built.supply,
+                entry_tree_sha256=built.tree_sha256,
+                entry_bytes=built.size_bytes,
+                entry_files=built.num_files,
+                build_s=built.build_seconds,
+                base_image=built.base_image,
             )
+            check()
         file, sha256 = self.store.keep_copy(self.record.grade_id, INVENTORY, Path(built.inventory))
-        self.record.learn(
-            supply=built.supply,
-            inventory_file=file,
-            inventory_sha256=sha256,
-            entry_tree_sha256=built.tree_sha256,
-            entry_bytes=built.size_bytes,
-            entry_files=built.num_files,
-            build_s=built.build_seconds,
-            base_image=built.base_image,
-        )
+        self.record.learn(inventory_file=file, inventory_sha256=sha256)
         return built
+
+    @contextmanager
+    def _build_log(self, *, was_built: bool) -> Iterator[Path]:
+        """Where build.sh writes; that of an earlier build is replaced when the context ends without an error."""
+        log = self.store.grade_folder(self.record.grade_id) / "build.log"
+        if not (was_built and log.exists()):
+            yield log
+            return
+        again = log.with_name("build.again.log")
+        try:
+            yield again
+            with suppress(OSError):  # the old one says as much
+                again.replace(log)
+        finally:
+            with suppress(OSError):
+                again.unlink(missing_ok=True)

@@ -91,7 +91,7 @@ def prepare(stages: Stages, folder: Path, admission: ExitStack, *, earlier: Earl
     _write_down(stages, "the submission was opened", earlier)
     check = stages.prepare_copy_check(exam)
     _write_down(stages, "the retrieval check was prepared", earlier, check)
-    built = stages.build(entry)
+    built = stages.build(entry, check=lambda: _compare(stages, BUILT, earlier, check))
     _write_down(stages, BUILT, earlier, check)
     return Ready(exam=exam, check=check, entry=entry, built=built)
 
@@ -153,7 +153,14 @@ def _predicted_before(stages: Stages, earlier: Earlier, regime: Regime, check: C
 
 def _write_down(stages: Stages, stage: str, earlier: Earlier | None, check: CopyCheck | None = None) -> None:
     """Into the journal goes what is known by now, if it is what it was before."""
-    record, journal = stages.record, stages.journal
+    learned = _compare(stages, stage, earlier, check)
+    if not {stage, BUILT} & {*stages.journal.history.stages}:  # after the build nothing more is learned
+        stages.journal.write(learned)
+
+
+def _compare(stages: Stages, stage: str, earlier: Earlier | None, check: CopyCheck | None) -> Learned:
+    """What is known by now. Raises: ResumeRefused where it is not what it was before."""
+    record = stages.record
     learned = Learned(
         stage=stage,
         provenance=record.provenance,
@@ -163,5 +170,4 @@ def _write_down(stages: Stages, stage: str, earlier: Earlier | None, check: Copy
     )
     if earlier:
         earlier.compare(learned)
-    if not {stage, BUILT} & {*journal.history.stages}:  # after the build nothing more is learned
-        journal.write(learned)
+    return learned

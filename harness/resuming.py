@@ -18,7 +18,7 @@ from harness.grading import Ready, answer, prepare, provenance_of
 from harness.plain import from_plain
 from harness.progress import Progress
 from harness.request import GradeRequest
-from harness.results.journal import Journal, begin, now, read_history, reopen
+from harness.results.journal import OURS, Journal, begin, now, read_history, reopen
 from harness.results.journal_lines import History, Resumed
 from harness.results.record import Record, new_grade_id
 from harness.results.report import Failure, GradeReport
@@ -30,8 +30,6 @@ from harness.stages import Stages
 
 OpenSandbox = Callable[[str, SandboxPolicy], Sandbox]
 """Opens the sandbox of this name."""
-
-_OURS = (Blame.OPERATOR, Blame.BUG)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +232,7 @@ def _check_possible(store: Store, history: History) -> None:
     report = store.report(grade_id)
     if report.failure is None:
         raise _nothing_to_resume(f"grade {grade_id} has its record: it is graded")
-    if report.failure.blame not in _OURS:
+    if report.failure.blame not in OURS:
         raise _nothing_to_resume(f"grade {grade_id} has its record: it failed ({report.failure.code})")
     if not history.finished:
         raise _nothing_to_resume(f"grade {grade_id} was stopped before a regime was finished")

@@ -12,6 +12,7 @@ from harness.arrival import Arrival
 from harness.asking import Asker
 from harness.copying import CopyCheck, open_copy_check
 from harness.data.clips import clip_sha256
+from harness.earlier import BUILT
 from harness.errors import GuestFailed, UsageError
 from harness.exam import Exam, Predicted, Result, examine, set_exam
 from harness.intake.archive import Entry
@@ -120,9 +121,10 @@ class Stages:
         ]
         return [regime for regime in possible if not asked or regime in asked]
 
-    def build(self, entry: Entry) -> BuiltEntry:
-        """The entry after its build.sh."""
-        return self._arrival.build(entry)
+    def build(self, entry: Entry, *, check: Callable[[], object]) -> BuiltEntry:
+        """The entry after its build.sh; `check` raises where it is not what it should be."""
+        was_built = BUILT in self.journal.history.stages
+        return self._arrival.build(entry, check=check, was_built=was_built)
 
     def run(self, regime: Regime, exam: Exam, built: BuiltEntry, check: CopyCheck | None) -> Result:
         """One regime, in a sandbox and with a gate of its own."""

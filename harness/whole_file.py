@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,13 +19,16 @@ def whole_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
     A reader sees the old file or the new one, and whoever has the old one open keeps it. Unless `durable` is false it
     is safe on disk by then, its name too; what can be made again need not be, for waiting for the disk takes long.
-    After an error nothing of it is left: half a file on a full disk would leave no room for what comes next.
+    After an error nothing of it is left: half a file on a full disk would leave no room for what comes next. Of several
+    writers at once each writes a file of its own, and the last one stays.
 
     Raises: OSError.
     """
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished = path.with_name(
+        f".{path.name}.{uuid.uuid4().hex[:12]}.unfinished"
+    )  # two may write one at once
     try:
-        with unfinished.open("wb") as file:
+        with unfinished.open("xb") as file:
             yield file
             file.flush()
             if durable:

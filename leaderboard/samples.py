@@ -19,7 +19,7 @@ from leaderboard.site_files import put
 FOLDER = "samples"
 """Of the site."""
 
-_FILE_NAME = re.compile(r"[0-9a-f]{64}\.(webp|png)|\.[0-9a-f]{64}\.(webp|png)\.unfinished")
+_FILE_NAME = re.compile(r"[0-9a-f]{64}\.(webp|png)|\.[0-9a-f]{64}\.(webp|png)(\.[0-9a-f]+)?\.unfinished")
 """What `copy_samples` writes, finished or not."""
 _SUFFIXES = (".webp", ".png")
 """Of pictures; nothing else in the store is one."""

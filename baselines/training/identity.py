@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,7 @@ from harness.whole_file import whole_file
 
 FILE_NAME = "recipe.json"
 _CLIPS = ("train", "val")
-_BEFORE_IT = (".lock", f".{FILE_NAME}.unfinished")
+_BEFORE_IT = re.compile(rf"\.lock|\.{re.escape(FILE_NAME)}(\.[0-9a-f]+)?\.unfinished")
 """What a run that was killed at once may have left."""
 _SAMPLED_FRAMES = 64
 
@@ -40,7 +41,7 @@ def check_folder(out: Path) -> None:
         raise UsageError(f"{out} is a file", code="usage.not_a_run", fix="name a folder with --out")
     if not out.exists() or (out / FILE_NAME).exists():
         return
-    others = sorted(path.name for path in out.iterdir() if path.name not in _BEFORE_IT)
+    others = sorted(path.name for path in out.iterdir() if not _BEFORE_IT.fullmatch(path.name))
     if others:
         raise UsageError(
             f"{out} holds {others[0]!r} and no {FILE_NAME}: it is not a run's folder",

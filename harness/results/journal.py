@@ -8,13 +8,14 @@ own digest; a last line that a crash tore is ignored.
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
-from harness.errors import NotAdmitted, ResumeRefused, StoreFailed
+from harness.errors import Blame, NotAdmitted, ResumeRefused, StoreFailed
 from harness.line_file import LineFile, locked_lines, new_lines
 from harness.results.journal_lines import (
     VERSION,
@@ -26,10 +27,12 @@ from harness.results.journal_lines import (
     from_bytes,
     to_bytes,
 )
-from harness.results.report import GradeReport, Status
+from harness.results.report import GradeReport
 from harness.results.store import Store
 
 FILE_NAME = "journal.jsonl"
+OURS = (Blame.OPERATOR, Blame.BUG)
+"""Whose failures leave a grade that can be resumed."""
 _LOCK_PATIENCE_S = 1.0  # somebody who only looks holds it for a moment
 _POLL_S = 0.05
 
@@ -55,20 +58,22 @@ class Journal:
 
     def close(self, report: GradeReport) -> None:
         """The record is in the store. What only a resumption needs goes, unless the record can still be resumed."""
+        failure = report.failure
         with suppress(StoreFailed):  # the record says the same
             self.write(Ended(status=report.status))
-        if report.status is Status.GRADED:
+        if failure is None or failure.blame not in OURS:
             for finished in self.history.finished.values():
                 with suppress(OSError):
                     if finished.answers:
                         (self._store.folder / finished.answers.file).unlink(missing_ok=True)
 
     def withdraw(self) -> None:
-        """There was no such grade: for one that could not even begin."""
+        """There was no such grade: for one that could not even begin. What it left beside its journal goes too."""
         path = journal_path(self._store, self.history.grade_id)
         with suppress(OSError):
             path.unlink()
-            for folder in (path.parent, path.parent.parent, self._store.folder):  # as far as they are empty
+            shutil.rmtree(path.parent)
+            for folder in (path.parent.parent, self._store.folder):  # as far as they are empty
                 folder.rmdir()
 
 

@@ -11,7 +11,6 @@ from harness.sandbox.source import Sent
 from harness.sandbox.volume import Workshop
 
 _CANNOT_MOUNT = "failed to mount local volume"  # in the engine's words
-_DISK_FULL = "no space left on device"
 
 
 def create_filled(
@@ -31,16 +30,27 @@ def create_filled(
         flags.ENTRY_LABEL: entry_sha256,
         flags.RECORD_LABEL: str(record),
     }
-    volume.remove(shop.client, name)
+    try:
+        volume.remove(shop.client, name)
+        return _filled(shop, name, files, labels)
+    except APIError as error:
+        if failures.is_disk_full(
+            error
+        ):  # the engine's own, or a table of its kernel's: nothing of the entry's
+            raise failures.refused("disk", str(error)[:300], shop.policy) from error
+        raise
+
+
+def _filled(shop: Workshop, name: str, files: Path, labels: dict[str, str]) -> tuple[str, dict[str, Sent]]:
+    from docker.errors import APIError
+
     obstacle = disk_image.obstacle(shop.client)
     if obstacle is None:
         try:
             _create_image(shop, name, labels)
             sent = volume.fill(shop, name, files)
         except APIError as error:
-            if _DISK_FULL in str(error):
-                raise failures.refused("size", "its own files do not fit", shop.policy) from error
-            if _CANNOT_MOUNT not in str(error):
+            if failures.is_disk_full(error) or _CANNOT_MOUNT not in str(error):
                 raise
             volume.remove(shop.client, name)
             obstacle = "the engine cannot mount a loop device of this host"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 _POLL_S = 0.1
+_CUT_SHORT = 128 + signal.SIGKILL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,7 @@ class _Job:
     log: Path
     progress: Progress
     note_cap: Callable[[str], None]
+    note_network: Callable[[str], None]
 
     @property
     def inventory(self) -> Path:
@@ -71,10 +74,11 @@ def build_entry(
     log: Path,
     progress: Progress,
     note_cap: Callable[[str], None],
+    note_network: Callable[[str], None],
 ) -> BuiltEntry:
     """The built entry, from an earlier build if its volume still holds exactly what was recorded.
 
-    `note_cap` is told what bounded the size of it, also where the build fails.
+    `note_cap` is told what bounded the size of it and `note_network` what build.sh could reach, also where it fails.
 
     Raises: BuildFailed, SandboxFailed.
     """
@@ -88,6 +92,7 @@ def build_entry(
         log=log,
         progress=progress,
         note_cap=note_cap,
+        note_network=note_network,
     )
     with builds.locked(job.record):
         claims.add(job.record)
@@ -126,6 +131,7 @@ def _find(job: _Job) -> BuiltEntry | None:
     if found.tree_sha256 != built.tree_sha256:
         return None
     job.note_cap(built.size_cap)
+    job.note_network(built.network)
     logs.copy(job.record.with_suffix(".log"), job.log)
     return built
 
@@ -139,6 +145,7 @@ def _build(job: _Job) -> BuiltEntry:
             )
         job.note_cap(size_cap)
         connection = _connection(job.shop)
+        job.note_network(connection.description)
         if connection.warning:
             job.progress.note(connection.warning)
         with job.progress.step("running ./build.sh"):
@@ -227,10 +234,13 @@ def _run_connected(job: _Job, line: traffic.Line) -> float:
                 was_late = _wait(script, watch, timeout_s=policy.build_timeout_s)
             build_seconds = time.monotonic() - started
             state = script.attrs["State"]
+            status = (
+                _CUT_SHORT if state["Running"] else state["ExitCode"]
+            )  # of one that runs the engine says 0
             excuse = witness.excuse()
         watch.check()
     failure = failures.of_script(
-        status=state["ExitCode"],
+        status=status,
         killed_at_bytes=settings["mem_limit"] if state["OOMKilled"] else None,
         was_late=was_late,
         log=job.log,
@@ -248,8 +258,9 @@ def _wait(script: Container, watch: Watch, *, timeout_s: float) -> bool:
     """True when time ran out; returns too when the script ended or the volume is over a cap."""
     deadline = time.monotonic() + timeout_s
     while True:
+        is_content = watch.is_content()  # also when the script has just ended, perhaps of what is seen here
         script.reload()
-        if not (script.attrs["State"]["Running"] and watch.is_content()):
+        if not (is_content and script.attrs["State"]["Running"]):
             return False
         if time.monotonic() > deadline:
             return True

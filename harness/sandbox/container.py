@@ -48,6 +48,8 @@ _ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 _NOTHING_BUILT = "nothing was built"
+_INSPECTED = "inspected: mounts, rights, network and environment are those of the allow-list"
+_NOT_RUN = "not inspected: the entry was not run"
 _NOT_FILTERED = "not applied: the runtime's own kernel answers, and was not told of our filter"
 _NOT_CHECKED = "not checked: the engine's control groups are not visible here"
 
@@ -103,10 +105,10 @@ class DockerSandbox:
         self._turn = Turn(self._cache)
         self._page_cache_is_dropped = page_cache.may_be_dropped()
         self._cgroups_are_visible = True
+        self._is_inspected = False
         with engine.connected() as client:
             self.facts = engine.describe(client, base_image=self.policy.base_image)
-            if lifecycle.remove_leftovers(client):  # nobody dropped it when they were killed
-                self._page_cache_is_dropped &= page_cache.drop()
+            self._page_cache_is_dropped &= lifecycle.remove_leftovers(client)
             self.runtime = runtime.chosen(client, self.facts, self.policy)
         scratch.remove_leftovers()
 
@@ -122,7 +124,7 @@ class DockerSandbox:
             "build_network": self._build_network,
             "build_volume": self._build_volume,
             "page_cache": "dropped" if self._page_cache_is_dropped else "not dropped",
-            "container": "inspected: mounts, rights, network and environment are those of the allow-list",
+            "container": _INSPECTED if self._is_inspected else _NOT_RUN,
             "survivors": "checked" if self._cgroups_are_visible else _NOT_CHECKED,
         }
 
@@ -141,7 +143,7 @@ class DockerSandbox:
         """
         self._turn.share()
         with engine.connected() as client:
-            built = build_entry(
+            return build_entry(
                 Workshop(client=client, engine=self.facts, policy=self.policy, grade=grade_id),
                 files,
                 entry_sha256=entry_sha256,
@@ -150,9 +152,8 @@ class DockerSandbox:
                 log=log,
                 progress=progress,
                 note_cap=self._note_cap,
+                note_network=self._note_network,
             )
-        self._build_network = built.network
-        return built
 
     @contextmanager
     def run(self, built: BuiltEntry, *, grade_id: str, gate: Path, log: Path) -> Iterator[DockerGuest]:
@@ -209,6 +210,7 @@ class DockerSandbox:
                     ) as container,
                 ):
                     inspection.check(container, allowed)
+                    self._is_inspected = True
                     container.start()
                     self._note_visibility(container)
                     with outside.excused(client, container):
@@ -288,6 +290,9 @@ class DockerSandbox:
 
     def _note_cap(self, size_cap: str) -> None:
         self._build_volume = size_cap
+
+    def _note_network(self, network: str) -> None:
+        self._build_network = network
 
     def _note_visibility(self, container: Container) -> None:
         if not cgroup.folders(container.id):

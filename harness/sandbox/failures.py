@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from harness.errors import BuildFailed, SandboxFailed
@@ -9,7 +10,8 @@ from harness.sandbox import logs
 from harness.sandbox.policy import GIB, SandboxPolicy
 
 _NOT_STARTED = (126, 127)
-_SIGKILLED = 128 + 9
+_SIGKILLED = (128 + signal.SIGKILL, -signal.SIGKILL)  # of a container, of a plain process
+_DISK_FULL = "no space left on device"  # in the engine's words
 _REFUSALS = {"size": "build.size", "files": "build.files", "unreadable": "build.unreadable"}
 _LAUNCHER_COMPLAINS = ("[FATAL tini", "exec: ./build.sh")
 
@@ -32,11 +34,16 @@ def of_script(
         return None  # a child may have been killed for memory, yet the script itself was content
     if killed_at_bytes is not None:
         return _out_of_memory(killed_at_bytes, log=log)
-    if status == _SIGKILLED:
-        return _killed(log=log)
+    if status in _SIGKILLED:
+        return _killed(", and not for memory" if status > 0 else "", log=log)
     if status in _NOT_STARTED and any(words in logs.last_lines(log) for words in _LAUNCHER_COMPLAINS):
         return _not_executable(log=log)
     return _exit_status(status, log=log)
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether an engine's error says that there was no room for something."""
+    return _DISK_FULL in str(error)
 
 
 def refused(reason: str, message: str, policy: SandboxPolicy) -> BuildFailed | SandboxFailed:
@@ -81,9 +88,9 @@ def _not_executable(*, log: Path) -> BuildFailed:
     )
 
 
-def _killed(*, log: Path) -> SandboxFailed:
+def _killed(known: str, *, log: Path) -> SandboxFailed:
     return SandboxFailed(
-        _with_log("build.sh was killed by signal 9, from outside or by itself, and not for memory", log),
+        _with_log(f"build.sh was killed by signal 9, from outside or by itself{known}", log),
         fix="grade again; if nobody killed it and it happens again, build.sh kills itself",
         code="sandbox.killed",
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import owner, undo
 from harness.errors import SandboxFailed
-from harness.sandbox import cgroup, logs
+from harness.sandbox import cgroup, logs, page_cache
 from harness.sandbox.flags import GRADE_LABEL, OWNER_LABEL
 
 if TYPE_CHECKING:
@@ -50,15 +50,23 @@ def leftovers(client: DockerClient) -> tuple[str, ...]:
     return tuple(left.name for left in found if owner.is_gone(left.labels.get(OWNER_LABEL, "")))
 
 
-def remove_leftovers(client: DockerClient) -> int:
-    """No container of a harness that is no more is left; returns how many there were."""
+def remove_leftovers(client: DockerClient) -> bool:
+    """No container of a harness that is no more is left, nor what it left in the page cache, which nobody dropped.
+
+    Returns whether nothing is left there: false only where there were some, and no right to drop it.
+    """
     from docker.errors import NotFound
 
     found = leftovers(client)
-    for name in found:
-        with suppress(NotFound):
-            _end(client, name, log=None, log_bytes=0)
-    return len(found)
+    if not found:
+        return True
+    try:
+        for name in found:
+            with suppress(NotFound):
+                _end(client, name, log=None, log_bytes=0)
+    finally:
+        is_dropped = page_cache.drop()
+    return is_dropped
 
 
 def _end_without_fail(

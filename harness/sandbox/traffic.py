@@ -121,10 +121,18 @@ def _counted(holder: Container) -> Traffic:
 
 
 def _with_hosts(counted: Traffic, holder: Container) -> Traffic:
-    """The same, with what was heard until now."""
-    holder.kill(signal="SIGTERM")
-    holder.wait(timeout=_LAST_WORDS_S)
-    return heard(counted, _said(holder))
+    """The same, with what was heard until now; a listener that is dead or hangs costs no finished build."""
+    import docker.errors
+    import requests
+    import urllib3
+
+    try:
+        holder.kill(signal="SIGTERM")
+        holder.wait(timeout=_LAST_WORDS_S)
+        said = _said(holder)
+    except (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        return replace(counted, unheard=f"the program that listens did not end: {str(error)[:200]}")
+    return heard(counted, said)
 
 
 def heard(counted: Traffic, said: str) -> Traffic:

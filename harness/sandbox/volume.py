@@ -7,9 +7,9 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from harness.errors import SandboxFailed
 from harness.sandbox import disk_image, failures, flags, lifecycle, program, source
@@ -53,7 +53,7 @@ def fill(shop: Workshop, volume: str, files: Path) -> dict[str, source.Sent]:
 
     Only folders and regular files are taken, with modes 0755 and 0644 (0755 where the owner may execute).
 
-    Raises: SandboxFailed.
+    Raises: BuildFailed when they are more than a volume of fixed size holds; SandboxFailed.
     """
     command = ["-c", _TAKE_OWNERSHIP, str(shop.policy.uid), str(shop.policy.uid)]
     mounts = [flags.entry_mount(volume, read_only=False)]
@@ -63,7 +63,7 @@ def fill(shop: Workshop, volume: str, files: Path) -> dict[str, source.Sent]:
     ):
         sent = source.write_tar(archive, files, uid=shop.policy.uid)
         archive.seek(0)
-        filler.put_archive(flags.ENTRY_FOLDER, archive)
+        _put(filler, archive, _image(shop.client, volume), shop.policy)
         _finish(filler)
     return sent
 
@@ -93,6 +93,9 @@ def look(shop: Workshop, volume: str) -> None:
 
     Raises: BuildFailed; SandboxFailed when it is the host's disk that is full.
     """
+    image = _image(shop.client, volume)
+    if image is not None:  # what cannot be written below it looks like a damaged volume from inside
+        check_disk(image, shop.policy)
     with _meter(shop, volume, mode="look") as meter:
         check(_finish(meter), shop.policy)
 
@@ -174,31 +177,42 @@ class Sender:
         return str(_answer(self.container).get("message") or _broken(self.container, "ended early").message)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Watch:
-    """A running look-out over a volume; the disk below an image is looked at from outside."""
+    """A running look-out over a volume; the disk below an image is looked at from outside.
+
+    What it has seen once it remembers: a disk that was full is not when the files of a killed build.sh are gone.
+    """
 
     container: Container
     policy: SandboxPolicy
     image: Path | None = None
+    _full: SandboxFailed | None = field(default=None, init=False)
 
     def is_content(self) -> bool:
-        """False once a cap is broken."""
+        """False once a cap is broken, for good."""
+        self._look_at_disk()
         self.container.reload()
-        return bool(self.container.attrs["State"]["Running"]) and self._is_room_left()
+        return bool(self.container.attrs["State"]["Running"]) and self._full is None
 
-    def _is_room_left(self) -> bool:
-        return self.image is None or disk_image.free_bytes(self.image) >= self.policy.disk_reserve_bytes
+    def _look_at_disk(self) -> None:
+        if self.image is None or self._full is not None:
+            return
+        try:
+            check_disk(self.image, self.policy)
+        except SandboxFailed as error:
+            self._full = error
 
     def check(self) -> None:
-        """Nothing while the look-out is content.
+        """Nothing while the look-out is content, and was.
 
         Raises: BuildFailed for a broken cap; SandboxFailed when it is the host's disk that is full, or when the
         look-out itself broke down: nobody knows then what was written.
         """
-        if self.image is not None:
-            check_disk(self.image, self.policy)
-        if not self.is_content():
+        is_content = self.is_content()
+        if self._full is not None:
+            raise self._full
+        if not is_content:
             check(_answer(self.container), self.policy)
             raise _broken(self.container, "ended without a reason")
 
@@ -210,6 +224,18 @@ def check(answer: dict[str, Any], policy: SandboxPolicy) -> None:
     """
     if "refused" in answer:
         raise failures.refused(answer["refused"], answer["message"], policy)
+
+
+def _put(filler: Container, archive: IO[bytes], image: Path | None, policy: SandboxPolicy) -> None:
+    from docker.errors import APIError
+
+    try:
+        filler.put_archive(flags.ENTRY_FOLDER, archive)
+    except APIError as error:
+        if image is None or not failures.is_disk_full(error):
+            raise
+        check_disk(image, policy)
+        raise failures.refused("size", "its own files do not fit", policy) from error
 
 
 def _meter(shop: Workshop, volume: str, *, mode: str, door: Any = None, socket: str | None = None) -> Any:

@@ -119,6 +119,9 @@ def test_a_script_that_fails_is_quoted(bench):
     assert failure.code == "build.exit_status"
     assert "status 4" in failure.message
     assert "no such wheel" in failure.message
+    details = bench.sandbox.details
+    assert details["build_network"] != "nothing was built"
+    assert details["container"].startswith("not inspected")
 
 
 @pytest.mark.parametrize("first_line", ["#!/bin/bash\r\n", "#!/no/such/shell\n"])

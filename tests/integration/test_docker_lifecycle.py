@@ -188,6 +188,7 @@ def test_the_page_cache_is_dropped_between_runs(bench, puppet):
     bench.play(puppet, "")
     assert not resident(witness)
     assert bench.sandbox.details["page_cache"] == "dropped"
+    assert bench.sandbox.details["container"].startswith("inspected")
 
 
 def test_it_is_dropped_after_a_run_that_was_cut_short(bench, puppet):
@@ -204,7 +205,7 @@ def test_it_is_dropped_after_a_run_that_was_cut_short(bench, puppet):
 @pytest.mark.parametrize("leftovers", [0, 1])
 def test_it_is_dropped_where_a_killed_harness_left_a_run(bench, policy, monkeypatch, leftovers):
     """Before anything else is built or run there: nobody else did."""
-    monkeypatch.setattr(lifecycle, "remove_leftovers", lambda _client: leftovers)
+    monkeypatch.setattr(lifecycle, "leftovers", lambda _client: ("wmc-run-gone",) * leftovers)
     witness = bench.folder / "witness"
     witness.write_bytes(bytes(1 << 20))
     os.sync()

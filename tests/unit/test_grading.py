@@ -489,6 +489,33 @@ def test_a_zip_that_is_none_is_a_record_too(make_clip: Callable[..., Path], tmp_
     assert store.reports() == [report]
 
 
+class Learning(ProcessSandbox):
+    """A sandbox that knows more of itself once it has begun to build."""
+
+    has_begun = False
+
+    @property
+    def details(self) -> dict[str, str]:
+        return {**super().details, "build_network": "bridge" if self.has_begun else "nothing was built"}
+
+    def build(self, *args: Any, **kwargs: Any) -> Any:
+        self.has_begun = True
+        return super().build(*args, **kwargs)
+
+
+def test_the_record_of_a_failed_build_says_in_what_it_was_built(
+    entry: Callable[[str], Path], make_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = entry("")
+    (folder / "build.sh").write_text("#!/bin/sh\nexit 3\n")
+    request = GradeRequest(submission=pack(folder, tmp_path / "entry.zip").path, data=make_clip())
+    sandbox = Learning(cache=tmp_path / "cache")
+    report = grade(request, sandbox=sandbox, store=Store(tmp_path / "store"), progress=Silent())
+    assert report.failure is not None
+    assert report.failure.code == "build.exit_status"
+    assert report.provenance.sandbox_details["build_network"] == "bridge"
+
+
 def test_missing_data_is_the_operators_problem(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     request = GradeRequest(submission=tmp_path / "entry.zip", data=tmp_path / "nowhere")

@@ -44,7 +44,9 @@ def test_the_name_of_a_file_is_on_disk_too(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os, "fsync", noted)
     with whole_file(tmp_path / "record") as file:
         file.write(b"all of it")
-    assert names == [[".record.unfinished"], ["record"]]
+    [[unfinished], there] = names
+    assert (unfinished.startswith(".record."), unfinished.endswith(".unfinished")) == (True, True)
+    assert there == ["record"]
 
 
 def test_new_folders_are_on_disk_with_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,6 +56,34 @@ def test_new_folders_are_on_disk_with_their_names(tmp_path: Path, monkeypatch: p
     make_folder(tmp_path / "store" / "grades" / "1")
     make_folder(tmp_path / "store" / "grades" / "1")
     assert sorted(synced) == [str(tmp_path), str(tmp_path / "store"), str(tmp_path / "store" / "grades")]
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    """Control: each writes under a name of its own; with one name the first to end takes the other's file away."""
+    with whole_file(tmp_path / "record") as one, whole_file(tmp_path / "record") as other:
+        one.write(b"one")
+        other.write(b"the other")
+    assert (tmp_path / "record").read_bytes() == b"one", "whoever ends last"
+    assert [path.name for path in tmp_path.iterdir()] == ["record"]
+
+
+def test_a_writer_that_fails_leaves_the_file_of_another_alone(tmp_path: Path) -> None:
+    with whole_file(tmp_path / "record") as one:
+        one.write(b"one")
+        with pytest.raises(KeyboardInterrupt), whole_file(tmp_path / "record"):
+            raise KeyboardInterrupt
+    assert (tmp_path / "record").read_bytes() == b"one"
+
+
+def test_others_may_read_it(tmp_path: Path) -> None:
+    """A page is made for them; what is called temporary is often closed to them."""
+    before = os.umask(0o022)
+    try:
+        with whole_file(tmp_path / "page"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "page").stat().st_mode & 0o777 == 0o644
 
 
 def test_what_can_be_made_again_does_not_wait_for_the_disk(tmp_path: Path, synced: list[int]) -> None:

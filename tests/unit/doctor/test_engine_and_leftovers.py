@@ -16,7 +16,7 @@ from docker import errors as docker_errors
 from harness import owner, scratch
 from harness.doctor import docker_engine, leftovers
 from harness.doctor.check import Health
-from harness.sandbox import descendants, flags
+from harness.sandbox import descendants, flags, page_cache
 from harness.sandbox.engine import Engine
 from harness.sandbox.policy import GIB, SandboxPolicy
 
@@ -148,6 +148,28 @@ def labels(who: str, record: Path) -> dict[str, str]:
     return {flags.GRADE_LABEL: "g", flags.OWNER_LABEL: who, flags.RECORD_LABEL: str(record)}
 
 
+@pytest.fixture
+def drops(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Every time that the page cache is dropped from now on, instead of doing it."""
+    seen: list[bool] = []
+    monkeypatch.setattr(page_cache, "drop", lambda: not seen.append(True))
+    return seen
+
+
+@pytest.mark.parametrize("who", ["gone", "lives"])
+def test_the_page_cache_goes_with_the_containers_that_were_left(
+    tmp_path: Path, drops: list[bool], who: str
+) -> None:
+    """Control: whoever removes a leftover run drops it, for the next sandbox sees no leftovers any more."""
+    owner_of_it = a_dead_process() if who == "gone" else owner.this_process()
+    engine = FakeEngine([FakeContainer(name="c", labels=labels(owner_of_it, tmp_path))], [])
+    list(leftovers.leftovers_on_engine(engine, is_cleaning=False))
+    assert drops == []
+    list(leftovers.leftovers_on_engine(engine, is_cleaning=True))
+    assert drops == [True] * (who == "gone")
+
+
+@pytest.mark.usefixtures("drops")
 def test_leftovers_on_the_engine_are_removed_and_nothing_else_is(tmp_path: Path) -> None:
     """Control: a container of a living harness, one of nobody we know, and a finished build stay."""
     (tmp_path / "finished.json").touch()

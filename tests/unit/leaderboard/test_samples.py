@@ -17,6 +17,7 @@ from harness.errors import StoreFailed
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, Strip
 from harness.results.store import Store
+from harness.whole_file import whole_file
 from leaderboard.disclosure import Disclosure, disclose
 from leaderboard.publish import publish
 from leaderboard.samples import Gallery, copy_samples, open_gallery
@@ -156,7 +157,9 @@ def test_what_is_not_published_any_more_is_taken_down(
     folder = tmp_path / "site" / "samples"
     (folder / "mine.webp").write_bytes(b"the organiser's own")
     shown = next(path for path in folder.iterdir() if path.name != "mine.webp")
-    (folder / f".{shown.name}.unfinished").write_bytes(shown.read_bytes())  # as a killed process leaves it
+    with whole_file(folder / shown.name) as file:
+        file.write(shown.read_bytes())
+    Path(file.name).write_bytes(shown.read_bytes())  # as a killed process leaves it
     run()
     assert not shows(tmp_path / "site", "heldout")
     assert [path.name for path in folder.iterdir()] == ["mine.webp"]

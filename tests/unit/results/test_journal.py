@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ResumeRefused, StoreFailed
+from harness.errors import GuestFailed, ResumeRefused, SandboxFailed, StoreFailed, WmcError
 from harness.protocol.regimes import Regime
 from harness.results.artifacts import Artifact
 from harness.results.journal import begin, journal_path, read_history, reopen
@@ -204,6 +204,28 @@ def test_a_grade_whose_process_is_gone_says_how_far_it_came(store: Store) -> Non
     (found,) = unfinished_grades(store)
     assert (found.grade_id, found.is_running) == ("g", False)
     assert found.in_words == "g (after the entry was built)"
+
+
+@pytest.mark.parametrize(
+    ("error", "stays"),
+    [
+        (None, False),
+        (GuestFailed("it broke", code="guest.closed", fix="mend it"), False),
+        (SandboxFailed("the engine broke", fix="mend it"), True),
+    ],
+)
+def test_what_only_a_resumption_needs_stays_where_there_can_be_one(
+    store: Store, error: WmcError | None, *, stays: bool
+) -> None:
+    record = Record(provenance=PROVENANCE, grade_id="g")
+    with begin(store, ASKED) as journal:
+        journal.write(FINISHED)
+        answers = store.folder / FINISHED.answers.file
+        answers.write_bytes(b"answers")
+        with record.kept_in(store, journal):
+            if error:
+                raise error
+    assert answers.exists() == stays
 
 
 def test_nobody_goes_on_with_a_grade_that_is_running(store: Store) -> None:

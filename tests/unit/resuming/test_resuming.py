@@ -295,15 +295,42 @@ def test_another_wmc_does_not_go_on(
 def test_a_build_that_comes_out_otherwise_is_refused(
     killed: Callable[..., str], bench: Any, tmp_path: Path
 ) -> None:
-    """Control: the digest of the built entry."""
-    folder = shutil.copytree(ROOT / "submissions_template", tmp_path / "entry")
-    (folder / "build.sh").write_text("#!/bin/sh\nhead -c 16 /dev/urandom > weights\n")
-    killed(IN_THE_SECOND, submission=pack(folder, tmp_path / "random.zip").path, train=None)
+    """Control: the digest of the built entry, compared before anything of the new build is kept."""
+    grade_id = killed(IN_THE_SECOND, submission=never_the_same(tmp_path), train=None)
+    before = content_of(bench.store.folder)
     shutil.rmtree(bench.cache)
     with pytest.raises(ResumeRefused) as caught:
         bench.resume()
     assert caught.value.code == "resume.other_build"
-    assert bench.store.grade_ids() == frozenset()
+    assert content_of(bench.store.folder) == before
+    abandon(bench.store, grade_id)
+    sound(bench)
+
+
+def test_a_takeover_that_is_refused_leaves_nothing(
+    killed: Callable[..., str], bench: Any, tmp_path: Path
+) -> None:
+    """Control: what the new grade left beside its journal is withdrawn with it."""
+    grade_id = killed(IN_THE_SECOND, submission=never_the_same(tmp_path), train=None)
+    abandon(bench.store, grade_id)
+    before = content_of(bench.store.folder)
+    shutil.rmtree(bench.cache)
+    with pytest.raises(ResumeRefused, match="did not make the same files"):
+        bench.resume(grade_id)
+    assert content_of(bench.store.folder) == before
+
+
+def never_the_same(folder: Path) -> Path:
+    """A zip whose every build is another one, and says so in its log."""
+    entry = shutil.copytree(ROOT / "submissions_template", folder / "entry")
+    (entry / "build.sh").write_text("#!/bin/sh\nhead -c 16 /dev/urandom | tee weights | od -x\n")
+    return pack(entry, folder / "random.zip").path
+
+
+def content_of(folder: Path) -> dict[str, bytes | None]:
+    """Every path below a folder; None for folders."""
+    found = folder.rglob("*")
+    return {str(path): path.read_bytes() if path.is_file() else None for path in found}
 
 
 def test_a_finished_regime_whose_file_is_damaged_is_no_regime(killed: Callable[..., str], bench: Any) -> None:

@@ -11,6 +11,7 @@ from harness.sandbox.policy import SandboxPolicy
     ("facts", "log", "code"),
     [
         ({"was_late": True, "status": 137}, "", "build.timeout"),
+        ({"was_late": True, "status": -9}, "", "build.timeout"),
         ({"killed_at_bytes": 1 << 30, "status": 137}, "", "build.memory"),
         (
             {"status": 127},
@@ -43,9 +44,10 @@ def test_the_limit_that_was_in_force_is_named(tmp_path):
     assert "1.5 GiB" in failure.message
 
 
-def test_a_kill_that_was_not_for_memory_is_not_called_one_and_not_charged_to_the_entry(tmp_path):
+@pytest.mark.parametrize("status", [137, -9])
+def test_a_kill_that_was_not_for_memory_is_not_called_one_and_not_charged_to_the_entry(tmp_path, status):
     failure = failures.of_script(
-        status=137, killed_at_bytes=None, was_late=False, log=tmp_path / "log", policy=SandboxPolicy()
+        status=status, killed_at_bytes=None, was_late=False, log=tmp_path / "log", policy=SandboxPolicy()
     )
     assert (failure.blame, failure.code) == (Blame.OPERATOR, "sandbox.killed")
 
