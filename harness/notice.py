@@ -20,9 +20,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.data.published import PUBLIC_VAL
 from harness.outcomes import Outcome, outcome_of
 from harness.protocol.regimes import Regime
+from harness.results.public_data import PublicData
 from harness.results.report import Failure, GradeReport, RegimeReport, Status
 from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE
@@ -117,15 +117,13 @@ class Notice:
     has_logs: bool
 
 
-def is_private(report: GradeReport) -> bool:
-    """Whether it is of data that not everybody has, by its name or by how it was admitted."""
-    return report.provenance.data_name not in PUBLIC_VAL or report.provenance.admission is not None
+def notice_of(report: GradeReport, records: Iterable[GradeReport], *, is_announced: bool = True) -> Notice:
+    """What the entrant of this grade may know of it; `is_announced` says whether figures of private data are told.
 
-
-def notice_of(report: GradeReport, *, is_announced: bool = True) -> Notice:
-    """What the entrant of this grade may know of it; `is_announced` says whether figures of private data are told."""
+    `records` are all there are: together they say which data is private.
+    """
     failure, provenance = report.failure, report.provenance
-    held_out = is_private(report)
+    held_out = PublicData(records).is_private(report)
     is_told = failure is None and (is_announced or not held_out)
     outcome = told(failure) if failure else None
     rounding = PRIVATE if held_out else PUBLIC

@@ -16,6 +16,7 @@ import numpy as np
 
 from harness.protocol.regimes import Regime
 from harness.results.fairness import Fairness, read_fairness
+from harness.results.public_data import PublicData
 from harness.results.register import names
 from harness.results.report import GradeReport, RegimeReport
 from harness.results.store import Store
@@ -23,9 +24,8 @@ from harness.results.withdrawals import withdrawals
 from harness.scoring.bootstrap import paired_low
 from harness.scoring.perceptual import Metric
 from leaderboard.counting import by_run
-from leaderboard.disclosure import Disclosure, disclose
 from leaderboard.figures import COARSE, FULL, Precision
-from leaderboard.marks import is_forbidden, is_self_run
+from leaderboard.marks import is_self_run
 from leaderboard.measured import measured
 from leaderboard.publishable import publishable, without_figures
 from leaderboard.senders import Senders
@@ -43,13 +43,13 @@ class Announcements:
     """Of which grades figures are published, and how exactly; as it is made here, of all of them with all digits.
 
     Attributes:
-        disclosure: the data that everybody has, of which everything is told; None for all data.
+        public: which data everybody has, of which everything is told; None for all data.
         by_loss, by_lpips: ids of the grades on other data that are announced for one or the other.
         given: user names that the organiser gave to another address, see `Senders`.
         withdrawn: what the organiser took back, by the grades' ids.
     """
 
-    disclosure: Disclosure | None = None
+    public: PublicData | None = None
     by_loss: frozenset[str] = frozenset()
     by_lpips: frozenset[str] = frozenset()
     given: Mapping[str, str] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class Announcements:
             made = publishable(report, self.precision(report))
         else:
             made = without_figures(report)
-        if self.disclosure is not None:  # `EVERYTHING` lives as long as the program
+        if self.public is not None:  # `EVERYTHING` lives as long as the program
             self._made[report.grade_id] = (report, made)
         return made
 
@@ -102,7 +102,7 @@ class Announcements:
         return not self._is_open(report)
 
     def _is_open(self, report: GradeReport) -> bool:
-        return self.disclosure is None or self.disclosure.covers(report)
+        return self.public is None or not self.public.is_private(report)
 
 
 EVERYTHING = Announcements()
@@ -111,7 +111,6 @@ EVERYTHING = Announcements()
 
 def announce(
     reports: Iterable[GradeReport],
-    disclosure: Disclosure,
     fairness: Fairness | None = None,
     *,
     given: Mapping[str, str] | None = None,
@@ -123,9 +122,11 @@ def announce(
     that was withdrawn is announced as it was, and is no best that a later one has to beat.
     """
     struck = withdrawn or {}
+    reports = list(reports)
+    public = PublicData(reports)
     rules = fairness or Fairness()
     finished = [report for report in reports if not report.failure]
-    private = [report for report in finished if not disclosure.covers(report)]
+    private = [report for report in finished if public.is_private(report)]
     senders = Senders(finished, given)
 
     def owner(report: GradeReport) -> Hashable | None:
@@ -136,7 +137,7 @@ def announce(
         return key.email_sha256 or (key.user_name or "").casefold()
 
     return Announcements(
-        disclosure=disclosure,
+        public=public,
         given=given or {},
         withdrawn=struck,
         by_loss=_climb(private, owner, lambda report: bool(report.regimes.get(_LOSS)), improves_loss, struck),
@@ -144,16 +145,13 @@ def announce(
     )
 
 
-def announced_in(store: Store, disclosure: Disclosure | None = None) -> Announcements:
-    """What is announced of the grades in a store, by the organiser's rules there; of the public val everything unless
-    `disclosure` says otherwise.
+def announced_in(store: Store) -> Announcements:
+    """What is announced of the grades in a store, by the organiser's rules there; of the public val everything.
 
     Raises: StoreFailed.
     """
-    reports = store.reports()
     return announce(
-        reports,
-        disclosure or disclose(reports),
+        store.reports(),
         read_fairness(store.folder),
         given=names(store).given,
         withdrawn=struck_out(published_decisions(withdrawals(store))),
@@ -184,7 +182,7 @@ def _climb(
         if whose is None:
             announced.add(report.grade_id)
             continue
-        contest = (whose, is_self_run(report), is_forbidden(report), *_contest(report))
+        contest = (whose, is_self_run(report), *_contest(report))
         rung = rungs.get(contest)
         if report.regrade_of in announced:  # the same answers, told before
             announced.add(report.grade_id)

@@ -41,9 +41,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         nargs="*",
         metavar="SPLIT",
         help="publish predicted pictures, maps of losses and what the retrieval check says of single windows, of "
-        "grades on these splits and of no others; a split is the name of the folder that was graded on, or NAME@SHA256 "
-        "with at least 8 digits of its data's digest where several had this name (default: val and val_v1.1; none "
-        "named: nothing of the kind)",
+        "grades on these splits and of no others; no figure changes. A split is val or val_v1.1, "
+        "or NAME@SHA256 with at least 8 digits of its data's digest where several had this name and for private data "
+        "(default: val and val_v1.1; none named: nothing of the kind)",
     )
     parser.set_defaults(run=run)
 
@@ -130,6 +130,11 @@ def _tell_of_data(disclosure: Disclosure, console: Console, *, asked: Sequence[s
         console.warn(
             f"{printable(split)} stands for {len(digests)} different data sets, of none of which anything is shown: "
             f"name the right one with --publish-samples NAME@SHA256, sha256 {choices}"
+        )
+    for split, reason in disclosure.private.items():
+        console.warn(
+            f"nothing of {printable(split)} is shown: {printable(reason)}; to show it all the same give its digest "
+            "too: --publish-samples NAME@SHA256"
         )
     for data in sorted(disclosure.shown):
         console.note(f"pictures and maps of {printable(data.name)} (sha256 {data.sha256[:12]}) are public")

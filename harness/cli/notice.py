@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
     store = Store(args.store)
     report = store.report(args.grade)
-    notice = notice_of(report, is_announced=announced_in(store).is_announced(report))
+    notice = notice_of(report, store.reports(), is_announced=announced_in(store).is_announced(report))
     folder = store.grade_folder(notice.grade_id)
     if args.output:
         _write(notice, args.output, logs=folder)

@@ -12,9 +12,10 @@ import pytest
 
 from harness.protocol.regimes import Regime
 from harness.results.fairness import Fairness
+from harness.results.public_data import PublicData
 from harness.results.report import GradeReport
 from leaderboard import ladder
-from leaderboard.disclosure import Disclosure, disclose
+from leaderboard.disclosure import disclose
 from leaderboard.exports import to_csv
 from leaderboard.figures import COARSE
 from leaderboard.ladder import announce
@@ -24,11 +25,10 @@ from leaderboard.samples import Gallery
 from leaderboard.standings import standings
 
 TTF, FAR = Regime.TEMPORALLY_TEACHER_FORCED, Regime.FULLY_AUTOREGRESSIVE
-NOTHING_SHOWN = Disclosure()
 
 
 def announced_ids(reports: Sequence[GradeReport], fairness: Fairness | None = None) -> list[str]:
-    announced = announce(reports, NOTHING_SHOWN, fairness)
+    announced = announce(reports, fairness)
     return [report.grade_id for report in reports if announced.is_announced(report)]
 
 
@@ -115,6 +115,13 @@ def test_other_entrants_data_and_window_counts_have_their_own_ladders(scored, gr
     assert other_name.grade_id not in announced_ids([*reports, other_name]), "one address is one entrant"
 
 
+def test_what_an_entrant_declares_opens_no_ladder_of_its_own(grades):
+    """Control: `forbidden_reference`, which is the entrant's own word, is not in the key of a contest."""
+    first = grades.graded(loss=9.0)
+    declared = grades.graded(loss=9.5, facts={"forbidden_reference": True})
+    assert announced_ids([first, declared]) == [first.grade_id]
+
+
 def test_records_without_losses_by_window_have_to_beat_the_interval(grades):
     first, near, far = grades.graded(loss=9.0), grades.graded(loss=8.96), grades.graded(loss=8.9)
     assert announced_ids([first, near, far]) == [first.grade_id, far.grade_id]
@@ -124,7 +131,7 @@ def test_pictures_have_a_ladder_of_their_own(grades):
     first, near, far = grades.seen(0.3, loss=8.0), grades.seen(0.295, loss=9.0), grades.seen(0.28, loss=9.0)
     reports = [first, near, far]
     assert announced_ids(reports) == [first.grade_id, far.grade_id]
-    shown = standings(reports, announce(reports, NOTHING_SHOWN))
+    shown = standings(reports, announce(reports))
     assert [row.report.grade_id for row in shown.boards[0].rows] == [first.grade_id]
     assert [row.report.grade_id for row in shown.sampling[0].rows] == [far.grade_id]
 
@@ -145,18 +152,18 @@ def test_the_organisers_own_are_always_announced_and_a_namesake_is_not(scored):
 
 def test_of_disclosed_data_everything_is_announced_with_all_digits(scored):
     reports = [scored(np.full(50, loss), provenance={"data_name": "val"}) for loss in (8.12345, 9.12345)]
-    shown = standings(reports, announce(reports, disclose(reports)))
+    shown = standings(reports, announce(reports))
     assert shown.unannounced == ()
     assert shown.boards[0].rows[0].result.loss == 9.1234
-    withheld = standings(reports, announce(reports, disclose(reports, [])))
-    assert withheld.boards[0].rows[0].result.loss == 8.12
+    private = [scored(np.full(50, 8.12345)), *reports]
+    assert standings(private, announce(private)).boards[0].rows[0].result.loss == 8.12, "by its digest"
 
 
 def test_a_name_that_the_organiser_gave_away_is_its_new_owners(scored):
     old = scored(np.full(50, 8.0), facts={"email_sha256": "1" * 64})
     new = scored(np.full(50, 9.0), facts={"email_sha256": "2" * 64})
     for given, other in ((None, new), ({"ada": "2" * 64}, old)):
-        announced = announce([old, new], NOTHING_SHOWN, given=given)
+        announced = announce([old, new], given=given)
         rows = standings([old, new], announced).boards[0].rows
         marked = [row.report.grade_id for row in rows if Mark.OTHER_SENDER in row.marks]
         assert marked == [other.grade_id]
@@ -198,10 +205,16 @@ class TestTheSite:
         assert "8.12" in every["index.html"]
         assert "+1.23 spreads" in every[f"grades/{reports[1].grade_id}.html"]
 
-    def test_without_that_control_they_would(self, reports, tmp_path):
-        shown = Gallery(disclosure=disclose(reports, ["heldout"]))
-        every = self.written(reports, tmp_path, shown)
-        assert "7.6543" in every["index.html"]
+    def test_without_that_control_they_would(self, reports, tmp_path, monkeypatch):
+        monkeypatch.setattr(PublicData, "why_private", lambda *_data: None)
+        assert "7.6543" in self.written(reports, tmp_path)["index.html"]
+
+    def test_what_pictures_are_shown_changes_no_figure(self, reports, tmp_path):
+        """Control: the Ladder and the rounding go by `PublicData`, whatever `--publish-samples` names."""
+        named = Gallery(disclosure=disclose(reports, ["heldout@" + "34" * 32]))
+        every = self.written(reports, tmp_path, named)
+        assert every["index.html"] == self.written(reports, tmp_path / "b")["index.html"]
+        assert not any(digits in text for text in every.values() for digits in ("8.123", "7.654", "7.987"))
 
     def test_a_grade_without_announced_improvement_is_listed_without_figures(self, reports, tmp_path):
         every = self.written(reports, tmp_path)
@@ -229,14 +242,17 @@ class TestTheSite:
         assert 'id="announced"' in every["index.html"], "where the page of the grade leads to"
 
     def test_losses_by_window_are_published_of_no_data(self, reports, tmp_path):
-        for name, gallery in (("a", None), ("b", Gallery(disclosure=disclose(reports, ["heldout"])))):
+        for name, gallery in (
+            ("a", None),
+            ("b", Gallery(disclosure=disclose(reports, ["heldout@" + "34" * 32]))),
+        ):
             every = self.written(reports, tmp_path / name, gallery)
             assert not any("loss_by_window" in text for text in every.values())
 
     def test_the_order_tells_no_more_than_the_figures(self, scored):
         """Two losses that look the same stand in the order they came in."""
         reports = [scored(np.full(50, loss), user=user) for user, loss in (("ann", 8.1249), ("bob", 8.1151))]
-        announced = announce(reports, NOTHING_SHOWN)
+        announced = announce(reports)
         (board,) = standings(reports, announced).boards
         assert [(row.rank, row.report.entry.user_name) for row in board.rows] == [(1, "ann"), (1, "bob")]
         assert re.search(r"8\.12,8\.\d\d,8\.\d\d,0\.032,", to_csv(standings(reports, announced)))
