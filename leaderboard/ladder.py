@@ -79,11 +79,6 @@ class Announcements:
         """Whether any figure of it is published."""
         return self.ranks_by_loss(report) or self.ranks_by_pictures(report)
 
-    def stays(self, report: GradeReport) -> bool:
-        """Whether it may be what stands for its entry although the same zip was graded again: its verdict is the
-        latest, then."""
-        return self.is_private(report)
-
     def publishable(self, report: GradeReport) -> GradeReport:
         """The grade as strangers may see it; made once."""
         source, made = self._made.get(report.grade_id, (None, report))

@@ -53,7 +53,7 @@ def publish(
         given=names(Store(store)).given if store else None,
         withdrawn=struck_out(decisions),
     )
-    every = with_latest_check(recorded, or_later=announced.stays)
+    every = with_latest_check(recorded, is_private=announced.is_private)
     shown = standings(every, announced)
     samples: list[Sample | SourceSample] = []
     try:

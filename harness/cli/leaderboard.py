@@ -51,6 +51,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write the site; show its tables on stdout and where it lies on stderr."""
     from harness.data.published import PUBLIC_VAL
+    from harness.results.public_data import PublicData
     from harness.results.store import Store
     from leaderboard.disclosure import disclose
     from leaderboard.exports import to_json
@@ -59,9 +60,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from leaderboard.verdicts import with_latest_check
 
     store = Store(args.store)
-    reports = with_latest_check(store.reports())
+    reports = store.reports()
+    judged = with_latest_check(reports, is_private=PublicData(reports).is_private)
     splits = PUBLIC_VAL if args.publish_samples is None else tuple(args.publish_samples)
-    gallery = open_gallery(reports, args.store, disclose(reports, splits))
+    gallery = open_gallery(judged, args.store, disclose(reports, splits))
     standings = publish(reports, args.output, gallery, store=args.store)
     if args.json:
         console.json(to_json(standings))

@@ -10,10 +10,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from harness.cli import main
 from harness.protocol.regimes import Regime
 from harness.results.fairness import Fairness
 from harness.results.public_data import PublicData
 from harness.results.report import GradeReport
+from harness.results.store import Store
+from harness.retrieval.report import Verdict
 from leaderboard import ladder
 from leaderboard.disclosure import disclose
 from leaderboard.exports import to_csv
@@ -264,3 +267,25 @@ class TestTheSite:
         assert [(row.report.grade_id, row.badge.value) for row in shown.boards[0].rows] == [
             (first.grade_id, "copied")
         ]
+
+    @pytest.mark.parametrize("was_checked", [True, False])
+    def test_figures_of_another_check_that_is_not_announced_stay_in_the_store(
+        self, scored, found, tmp_path, was_checked
+    ):
+        """Control: of private data `with_latest_check` carries the verdict over and nothing else."""
+        clear = replace(found(), verdict=Verdict.CLEAR, delta=0.11, reasons=())
+        secret = found(train_gap=replace(clear.train_gap, heldout_loss=7.77), delta=4.242, reasons=("+4.24",))
+        first = scored(np.full(50, 8.0), retrieval=clear if was_checked else None)
+        untold = scored(np.full(50, 8.5), retrieval=secret)
+        better = scored(np.full(50, 7.5))
+        store = Store(tmp_path / "store")
+        for report in (first, untold, better):
+            store.append(report)
+        assert main(["leaderboard", "--store", str(store.folder), "-o", str(tmp_path / "site")]) == 0
+        every = {path: path.read_text() for path in (tmp_path / "site").rglob("*.*") if path.is_file()}
+        assert not [
+            (path, text) for path, text in every.items() for secret in ("7.77", "4.24") if secret in text
+        ]
+        for report in (first, better):
+            kept = json.loads(every[tmp_path / "site" / "grades" / f"{report.grade_id}.json"])
+            assert kept["retrieval"]["verdict"] == "copied"
