@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from statistics import NormalDist
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from harness.results.register import names
 from harness.results.report import GradeReport, RegimeReport
 from harness.results.store import Store
 from harness.results.withdrawals import withdrawals
-from harness.scoring.bootstrap import paired_low
+from harness.scoring.bootstrap import CONFIDENCE, paired_low
 from harness.scoring.perceptual import Metric
 from leaderboard.counting import by_run
 from leaderboard.figures import COARSE, FULL, Precision
@@ -196,7 +197,7 @@ def _climb(
 def improves_loss(best: GradeReport, new: GradeReport, comparison: int) -> bool:
     """Whether the loss of `new` beats the announced one by a visible step, and by more than noise.
 
-    Window by window where both records have them; else `new` has to beat the interval of the announced loss.
+    Window by window where both records have them; else `new` has to beat the interval of the announced loss, widened.
     `comparison` counts the entrant's tries from 1 on: their chances of an improvement by luck,
     `ERROR` / (n (n + 1)) for the n-th, add up to less than `ERROR` however many there are.
     """
@@ -205,20 +206,32 @@ def improves_loss(best: GradeReport, new: GradeReport, comparison: int) -> bool:
         return False
     old_B, new_B = np.array(one.loss_by_window), np.array(other.loss_by_window)
     if not len(old_B) or len(old_B) != len(new_B):
-        return other.loss < one.loss_ci[0]
-    chance = ERROR / (comparison * (comparison + 1))
-    return paired_low(old_B, new_B, _rng(one, other), chance=chance) > 0
+        return other.loss < _low_end(one.loss, one.loss_ci[0], comparison)
+    return paired_low(old_B, new_B, _rng(one, other), chance=_chance(comparison)) > 0
 
 
-def improves_lpips(best: GradeReport, new: GradeReport, _comparison: int) -> bool:
-    """The same of LPIPS, of which no record has single windows: `new` has to beat the announced interval."""
+def improves_lpips(best: GradeReport, new: GradeReport, comparison: int) -> bool:
+    """The same of LPIPS, of which no record has single windows: `new` has to beat the announced interval, which gets
+    wider with every try."""
     one, other = (
         measured(best.regimes[_IMAGINED], Metric.LPIPS),
         measured(new.regimes[_IMAGINED], Metric.LPIPS),
     )
     if one is None or other is None:
         return False
-    return one.mean - other.mean >= COARSE.lpips_step and other.mean < one.ci[0]
+    return one.mean - other.mean >= COARSE.lpips_step and other.mean < _low_end(
+        one.mean, one.ci[0], comparison
+    )
+
+
+def _chance(comparison: int) -> float:
+    return ERROR / (comparison * (comparison + 1))
+
+
+def _low_end(mean: float, low: float, comparison: int) -> float:
+    """The lower end of a 95% interval, moved out as far as a normal one would be for this try's chance."""
+    normal = NormalDist()
+    return mean - (mean - low) * normal.inv_cdf(_chance(comparison)) / normal.inv_cdf((1 - CONFIDENCE) / 2)
 
 
 def _rng(*results: RegimeReport) -> np.random.Generator:

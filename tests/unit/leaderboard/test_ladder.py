@@ -21,7 +21,7 @@ from leaderboard import ladder
 from leaderboard.disclosure import disclose
 from leaderboard.exports import to_csv
 from leaderboard.figures import COARSE
-from leaderboard.ladder import announce
+from leaderboard.ladder import announce, improves_lpips
 from leaderboard.marks import Mark
 from leaderboard.publish import publish
 from leaderboard.samples import Gallery
@@ -123,6 +123,16 @@ def test_what_an_entrant_declares_opens_no_ladder_of_its_own(grades):
     first = grades.graded(loss=9.0)
     declared = grades.graded(loss=9.5, facts={"forbidden_reference": True})
     assert announced_ids([first, declared]) == [first.grade_id]
+
+
+def test_the_interval_of_lpips_widens_with_every_try(grades):
+    """Control: `improves_lpips` counts the tries; the twin is the same grade as the first try."""
+    first, near = grades.seen(0.30), grades.seen(0.28)
+    tries = [grades.seen(0.31) for _ in range(20)]
+    assert announced_ids([first, near]) == [first.grade_id, near.grade_id]
+    assert announced_ids([first, *tries, near]) == [first.grade_id]
+    assert improves_lpips(first, near, 1)
+    assert not improves_lpips(first, near, 21)
 
 
 def test_records_without_losses_by_window_have_to_beat_the_interval(grades):
