@@ -117,10 +117,17 @@ class Notice:
     has_logs: bool
 
 
-def notice_of(report: GradeReport, records: Iterable[GradeReport], *, is_announced: bool = True) -> Notice:
+def notice_of(
+    report: GradeReport,
+    records: Iterable[GradeReport],
+    *,
+    is_announced: bool = True,
+    pictures_told: bool = True,
+) -> Notice:
     """What the entrant of this grade may know of it; `is_announced` says whether figures of private data are told.
 
-    `records` are all there are: together they say which data is private.
+    `pictures_told` says so of the figures of its pictures. `records` are all there are: together they say which data is
+    private.
     """
     failure, provenance = report.failure, report.provenance
     held_out = PublicData(records).is_private(report)
@@ -139,7 +146,9 @@ def notice_of(report: GradeReport, records: Iterable[GradeReport], *, is_announc
         outcome=outcome,
         is_announced=is_told,
         figures={
-            regime: _rounded(found, rounding) for regime, found in report.regimes.items() if found and is_told
+            regime: _rounded(found, rounding, pictures_told or not held_out)
+            for regime, found in report.regimes.items()
+            if found and is_told
         },
         open_figures=open_figures(report),
         retrieval=report.retrieval.verdict.value if report.retrieval else None,
@@ -188,9 +197,9 @@ def shared_logs(notice: Notice, logs: Iterable[Path]) -> Iterator[tuple[str, str
         yield log.name, cut + printable(text)
 
 
-def _rounded(found: RegimeReport, rounding: Rounding) -> Figures:
+def _rounded(found: RegimeReport, rounding: Rounding, pictures_told: bool) -> Figures:
     metrics = {
-        metric.value: None if value is None else round(value, rounding.metrics[metric])
+        metric.value: None if value is None or not pictures_told else round(value, rounding.metrics[metric])
         for metric in Metric
         for value in [getattr(found, metric.value)]
     }

@@ -120,7 +120,7 @@ def grade_pages(
     for exact in shown:
         report = public[exact.grade_id]
         standing = tuple(places[report.grade_id])
-        shows, is_told = gallery.disclosure.covers(exact), announced.is_announced(exact)
+        shows, is_told = gallery.disclosure.covers(exact), announced.ranks_by_loss(exact)
         precision = announced.precision(exact)
         yield GradePage(
             report=report,

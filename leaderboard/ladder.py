@@ -28,7 +28,7 @@ from leaderboard.counting import by_run
 from leaderboard.figures import COARSE, FULL, Precision
 from leaderboard.marks import is_self_run
 from leaderboard.measured import measured
-from leaderboard.publishable import publishable, without_figures
+from leaderboard.publishable import publishable, without_figures, without_losses, without_pictures
 from leaderboard.senders import Senders
 from leaderboard.withdrawn import Struck, published_decisions, struck_out
 
@@ -46,6 +46,7 @@ class Announcements:
     Attributes:
         public: which data everybody has, of which everything is told; None for all data.
         by_loss, by_lpips: ids of the grades on other data that are announced for one or the other.
+        own: ids of the organiser's own grades on such data, which win nothing.
         given: user names that the organiser gave to another address, see `Senders`.
         withdrawn: what the organiser took back, by the grades' ids.
     """
@@ -53,6 +54,7 @@ class Announcements:
     public: PublicData | None = None
     by_loss: frozenset[str] = frozenset()
     by_lpips: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
     given: Mapping[str, str] = field(default_factory=dict)
     withdrawn: Mapping[str, Struck] = field(default_factory=dict)
     _made: dict[str, tuple[GradeReport, GradeReport]] = field(default_factory=dict, repr=False, compare=False)
@@ -81,17 +83,25 @@ class Announcements:
         return self.ranks_by_loss(report) or self.ranks_by_pictures(report)
 
     def publishable(self, report: GradeReport) -> GradeReport:
-        """The grade as strangers may see it; made once."""
+        """The grade as strangers may see it, without figures where its loss is not announced; made once."""
         source, made = self._made.get(report.grade_id, (None, report))
         if source is report:
             return made
-        if report.failure or self.is_announced(report):
+        if report.failure or self.ranks_by_loss(report):
             made = publishable(report, self.precision(report))
+            if not report.failure and not self.ranks_by_pictures(report):
+                made = without_pictures(made)
         else:
             made = without_figures(report)
         if self.public is not None:  # `EVERYTHING` lives as long as the program
             self._made[report.grade_id] = (report, made)
         return made
+
+    def pictures_of(self, report: GradeReport) -> GradeReport:
+        """The grade as it stands on a board of pictures, without losses where its loss is not announced."""
+        if self.ranks_by_loss(report):
+            return self.publishable(report)
+        return without_losses(publishable(report, self.precision(report)))
 
     def is_private(self, report: GradeReport) -> bool:
         """Whether it is of data that not everybody has."""
@@ -134,6 +144,7 @@ def announce(
 
     return Announcements(
         public=public,
+        own=frozenset(report.grade_id for report in private if owner(report) is None),
         given=given or {},
         withdrawn=struck,
         by_loss=_climb(private, owner, lambda report: bool(report.regimes.get(_LOSS)), improves_loss, struck),

@@ -125,6 +125,27 @@ def test_what_an_entrant_declares_opens_no_ladder_of_its_own(grades):
     assert announced_ids([first, declared]) == [first.grade_id]
 
 
+def test_each_track_publishes_its_own_figures_only(grades, tmp_path):
+    """Control: `without_losses` and `without_pictures`. Of three grades one is announced for both, one for its
+    pictures alone, one for its loss alone."""
+    reports = [
+        grades.seen(0.30, psnr=20.0, loss=9.0),
+        grades.seen(0.21, psnr=23.4, loss=9.77, entry="pictures"),
+        grades.seen(0.43, psnr=17.8, loss=8.11, entry="losses"),
+    ]
+    store = Store(tmp_path / "store")
+    for report in reports:
+        store.append(report)
+    announced = announce(reports)
+    assert [announced.ranks_by_loss(each) for each in reports] == [True, False, True]
+    assert [announced.ranks_by_pictures(each) for each in reports] == [True, True, False]
+    assert main(["leaderboard", "--store", str(store.folder), "-o", str(tmp_path / "site")]) == 0
+    text = "".join(path.read_text() for path in (tmp_path / "site").rglob("*.*") if path.is_file())
+    assert [digits in text for digits in ("9.77", "10.07", "0.43", "17.8")] == [False] * 4
+    assert [digits in text for digits in ("8.11", "0.21", "23.4")] == [True] * 3
+    assert "nan" not in re.findall(r"\bnan\b", text, re.IGNORECASE)
+
+
 def test_the_interval_of_lpips_widens_with_every_try(grades):
     """Control: `improves_lpips` counts the tries; the twin is the same grade as the first try."""
     first, near = grades.seen(0.30), grades.seen(0.28)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from harness.protocol.regimes import Regime
+from harness.results.fairness import Fairness
 from leaderboard.exports import to_json
 from leaderboard.ladder import announce
 from leaderboard.render import render
@@ -93,6 +94,14 @@ def test_a_withdrawn_grade_is_passed_over(grades):
     eve, ada = grades.graded(user="eve", loss=7.0), grades.graded(user="ada", loss=7.5)
     assert crossing([eve, ada]) == "eve"
     assert crossing([eve, ada], withdrawn=[eve]) == "ada"
+
+
+def test_the_organisers_own_entry_is_passed_over(grades):
+    """The control is `announced.own` in `prize._counts`; without `organisers` the same grade is the first."""
+    reports = [grades.graded(user="Host", loss=7.0), grades.graded(user="ada", loss=7.5)]
+    for rules, first in ((Fairness(), "Host"), (Fairness(organisers=("host",)), "ada")):
+        (board,) = standings(reports, announce(reports, rules)).boards
+        assert board.crossing.report.entry.user_name == first
 
 
 def test_a_grade_that_is_not_announced_crosses_nothing(grades):
