@@ -304,7 +304,7 @@ def test_what_an_entry_hides_in_its_losses_on_held_out_data_stays_in_the_store(s
 def test_without_the_control_it_would_be_read_from_the_map(smuggled, tmp_path, monkeypatch):
     report, secret = smuggled
     monkeypatch.setattr(Disclosure, "covers", lambda self, report: True)
-    monkeypatch.setattr(Announcements, "is_announced", lambda self, report: True)
+    monkeypatch.setattr(Announcements, "ranks_by_loss", lambda self, report: True)
     gallery = Gallery(disclosure=disclose([report]))
     publish([report], tmp_path / "site", gallery, store=tmp_path / "store")
     assert secrets_in(tmp_path / "site") == secret
