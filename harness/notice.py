@@ -150,19 +150,19 @@ def notice_of(
             for regime, found in report.regimes.items()
             if found and is_told
         },
-        open_figures=open_figures(report),
+        open_figures=open_figures(report, is_private=held_out),
         retrieval=report.retrieval.verdict.value if report.retrieval else None,
         is_private=held_out,
         has_logs=not held_out and provenance.sandbox == _ISOLATED,
     )
 
 
-def open_figures(report: GradeReport) -> OpenFigures | None:
+def open_figures(report: GradeReport, *, is_private: bool) -> OpenFigures | None:
     """What may leave of a grade of the open protocol; None for every other one. Of held-out data no figure leaves."""
     found = report.open_run
     if found is None:
         return None
-    if is_private(report):
+    if is_private:
         return OpenFigures(self_reported={}, rescored_loss=None, rescored_accuracy=None)
     printed = {name: found.self_reported.get(name) for name in TOLD_OF_PRINTED}
     result = found.rescored

@@ -11,6 +11,7 @@ from typing import Any, cast
 from harness.errors import Blame
 from harness.notice import told
 from harness.outcomes import outcome_of
+from harness.results.public_data import PublicData
 from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, SamplesReport
 from harness.retrieval.report import RetrievalReport
 from harness.sandbox.supply import Destination, Supply
@@ -62,7 +63,12 @@ def publishable(report: GradeReport, precision: Precision = FULL) -> GradeReport
         failure=report.failure and in_fixed_words(report.failure),
         provenance=_public(report.provenance),
         retrieval=report.retrieval and summary(report.retrieval, precision),
-        open_run=report.open_run and publishable_open(report, report.open_run),
+        open_run=report.open_run
+        and publishable_open(
+            report,
+            report.open_run,
+            is_private=precision is not FULL or PublicData([report]).is_private(report),
+        ),
     )
 
 
