@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from harness.data.published import PUBLIC_VAL
 from harness.errors import NotAdmitted
 from harness.intake.archive import Entry
 from harness.results.approvals import Decision, Verdict, approved_under, last_decision
 from harness.results.attempts import Attempt, counted
 from harness.results.fairness import read_fairness
+from harness.results.public_data import PublicData
 from harness.results.register import Person, claim, names
-from harness.results.report import Admission, GradeReport
+from harness.results.report import Admission
 from harness.results.store import Store
 from harness.results.submissions import remember
 
@@ -48,7 +48,8 @@ def admitted(
     """
     manifest = entry.manifest
     person = Person(user_name=manifest.user_name, email_sha256=manifest.email_sha256)
-    reason = why_private(data, store.reports() if store.database.exists() else ())
+    records = store.reports() if store.database.exists() else ()
+    reason = PublicData(records).why_private(data.name, data.sha256)
     approval = _approval(entry, reason, store) if reason and rules.review else None
     names(store).check(person)
     if not reason:
@@ -84,26 +85,6 @@ def in_words(admission: Admission) -> str:
         f"private data: {read}; attempt {admission.attempt} "
         f"{f'of {limit}' if limit else f'without a limit ({admission.why_unlimited})'}"
     )
-
-
-def why_private(data: Data, reports: Sequence[GradeReport]) -> str | None:
-    """Why this data is not what everybody has; None where it is the public val.
-
-    A folder's name alone does not make data public: held-out data in a folder called val is what the records tell by
-    its digest, or by another data set of that name.
-    """
-    if data.name not in PUBLIC_VAL:
-        return f"{data.name} is private: only a folder called {' or '.join(PUBLIC_VAL)} is not"
-    for report in reports:
-        name, sha256 = report.provenance.data_name, report.provenance.data_sha256
-        if sha256 == data.sha256 and name not in PUBLIC_VAL:
-            return f"this data was graded on as {name}, and is private whatever its folder is called now"
-        if name == data.name and sha256 not in (None, data.sha256):
-            return (
-                f"{data.name} stands for two data sets, the other one with sha256 {(sha256 or '')[:_SHOWN_DIGITS]}, "
-                "and nobody can tell which is public"
-            )
-    return None
 
 
 def _approval(entry: Entry, reason: str, store: Store) -> Decision:

@@ -20,9 +20,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.data.published import PUBLIC_VAL
 from harness.outcomes import Outcome, outcome_of
 from harness.protocol.regimes import Regime
+from harness.results.public_data import PublicData
 from harness.results.report import Failure, GradeReport, RegimeReport, Status
 from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE
@@ -117,15 +117,20 @@ class Notice:
     has_logs: bool
 
 
-def is_private(report: GradeReport) -> bool:
-    """Whether it is of data that not everybody has, by its name or by how it was admitted."""
-    return report.provenance.data_name not in PUBLIC_VAL or report.provenance.admission is not None
+def notice_of(
+    report: GradeReport,
+    records: Iterable[GradeReport],
+    *,
+    is_announced: bool = True,
+    pictures_told: bool = True,
+) -> Notice:
+    """What the entrant of this grade may know of it; `is_announced` says whether figures of private data are told.
 
-
-def notice_of(report: GradeReport, *, is_announced: bool = True) -> Notice:
-    """What the entrant of this grade may know of it; `is_announced` says whether figures of private data are told."""
+    `pictures_told` says so of the figures of its pictures. `records` are all there are: together they say which data is
+    private.
+    """
     failure, provenance = report.failure, report.provenance
-    held_out = is_private(report)
+    held_out = PublicData(records).is_private(report)
     is_told = failure is None and (is_announced or not held_out)
     outcome = told(failure) if failure else None
     rounding = PRIVATE if held_out else PUBLIC
@@ -141,21 +146,23 @@ def notice_of(report: GradeReport, *, is_announced: bool = True) -> Notice:
         outcome=outcome,
         is_announced=is_told,
         figures={
-            regime: _rounded(found, rounding) for regime, found in report.regimes.items() if found and is_told
+            regime: _rounded(found, rounding, pictures_told or not held_out)
+            for regime, found in report.regimes.items()
+            if found and is_told
         },
-        open_figures=open_figures(report),
+        open_figures=open_figures(report, is_private=held_out),
         retrieval=report.retrieval.verdict.value if report.retrieval else None,
         is_private=held_out,
         has_logs=not held_out and provenance.sandbox == _ISOLATED,
     )
 
 
-def open_figures(report: GradeReport) -> OpenFigures | None:
+def open_figures(report: GradeReport, *, is_private: bool) -> OpenFigures | None:
     """What may leave of a grade of the open protocol; None for every other one. Of held-out data no figure leaves."""
     found = report.open_run
     if found is None:
         return None
-    if is_private(report):
+    if is_private:
         return OpenFigures(self_reported={}, rescored_loss=None, rescored_accuracy=None)
     printed = {name: found.self_reported.get(name) for name in TOLD_OF_PRINTED}
     result = found.rescored
@@ -190,9 +197,9 @@ def shared_logs(notice: Notice, logs: Iterable[Path]) -> Iterator[tuple[str, str
         yield log.name, cut + printable(text)
 
 
-def _rounded(found: RegimeReport, rounding: Rounding) -> Figures:
+def _rounded(found: RegimeReport, rounding: Rounding, pictures_told: bool) -> Figures:
     metrics = {
-        metric.value: None if value is None else round(value, rounding.metrics[metric])
+        metric.value: None if value is None or not pictures_told else round(value, rounding.metrics[metric])
         for metric in Metric
         for value in [getattr(found, metric.value)]
     }

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from harness import scratch
-from harness.admission import Rules, why_private
+from harness.admission import Rules
 from harness.arrival import Arrival
 from harness.data.clips import clip_sha256
 from harness.data.windows import Schedule
@@ -24,6 +24,7 @@ from harness.open_rules.saved_logits import check_torch
 from harness.open_scoring import largest_outputs, score_saved
 from harness.progress import Progress
 from harness.protocol.conversation import GATE_VERSION, Limits
+from harness.results.public_data import PublicData
 from harness.results.record import Record, failure_of
 from harness.results.report import OPEN, SCORED_AS, GradeReport, OpenRun, Provenance, Rescored
 from harness.results.store import Store
@@ -126,7 +127,9 @@ class _Stages:
 
         Raises: NotAdmitted.
         """
-        reason = why_private(self.arrival.data, self.store.reports() if self.store.database.exists() else ())
+        data = self.arrival.data
+        records = self.store.reports() if self.store.database.exists() else ()
+        reason = PublicData(records).why_private(data.name, data.sha256)
         if reason and not self.request.exposes_truth:
             raise NotAdmitted(
                 f"the open protocol shows the entry's code all of the clip, the truth too. {reason}",

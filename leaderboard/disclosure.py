@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.data.published import PUBLIC_VAL
+from harness.results.public_data import PublicData
 from harness.results.report import GradeReport
 
 _WITH_DIGEST = re.compile(r"(?P<name>.+)@(?P<digest>[0-9a-f]{8,64})")
@@ -33,12 +34,14 @@ class Disclosure:
         shown: what pictures, maps and figures of single windows may be published of.
         withheld: whatever else was graded on.
         ambiguous: what was to be shown and fits several data sets, with their digests: none of them is.
+        private: what was to be shown by its name alone and is not what everybody has, with the reason.
         unknown: what was to be shown and no grade is of.
     """
 
     shown: frozenset[Dataset] = frozenset()
     withheld: tuple[Dataset, ...] = ()
     ambiguous: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    private: Mapping[str, str] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
 
     def covers(self, report: GradeReport) -> bool:
@@ -49,9 +52,11 @@ class Disclosure:
 def disclose(reports: Iterable[GradeReport], splits: Iterable[str] = PUBLIC_VAL) -> Disclosure:
     """What is shown where these records are all there is and the organiser named `splits`, as NAME or NAME@SHA256.
 
-    Of the digest its first 8 hexadecimal digits suffice. A name that stands for two data sets is no name: a copy of
+    Of the digest its first 8 hexadecimal digits suffice. A name alone shows public data only (`PublicData`): a copy of
     held-out data in a folder named val must not be published, nor may anybody have to notice it first.
     """
+    reports = list(reports)
+    public = PublicData(reports)
     digests: dict[str, set[str]] = defaultdict(set)
     for report in reports:
         if any(report.regimes.values()) or report.open_run:
@@ -59,6 +64,7 @@ def disclose(reports: Iterable[GradeReport], splits: Iterable[str] = PUBLIC_VAL)
             digests[graded_on.name].add(graded_on.sha256)
     shown: set[Dataset] = set()
     ambiguous: dict[str, tuple[str, ...]] = {}
+    private: dict[str, str] = {}
     unknown: list[str] = []
     for split in splits:
         found = _WITH_DIGEST.fullmatch(split)
@@ -68,6 +74,8 @@ def disclose(reports: Iterable[GradeReport], splits: Iterable[str] = PUBLIC_VAL)
             unknown.append(split)
         elif len(fitting) > 1:
             ambiguous[split] = tuple(fitting)
+        elif not found and (reason := public.why_private(name, fitting[0])):
+            private[split] = reason
         elif fitting[0]:  # a record that does not say what it was graded on is shown to nobody
             shown.add(Dataset(name=name, sha256=fitting[0]))
     every = {Dataset(name=name, sha256=digest) for name, each in digests.items() for digest in each}
@@ -75,6 +83,7 @@ def disclose(reports: Iterable[GradeReport], splits: Iterable[str] = PUBLIC_VAL)
         shown=frozenset(shown),
         withheld=tuple(sorted(every - shown)),
         ambiguous=ambiguous,
+        private=private,
         unknown=tuple(unknown),
     )
 

@@ -102,10 +102,10 @@ def two_figures(seconds: float) -> float:
 
 
 def loss(value: float | None) -> str:
-    """`9.4312`, of private data `9.43`, or `>25` far beyond guessing."""
+    """`9.4312`, of private data `9.43`, or `>25` far beyond guessing; a dash for one that is not announced."""
     if value is not None and value > LARGEST:
         return f">{LARGEST:.0f}"
-    return NOTHING if value is None else figure(value, FULL.loss)
+    return NOTHING if value is None or math.isnan(value) else figure(value, FULL.loss)
 
 
 def bits(nats: float) -> str:

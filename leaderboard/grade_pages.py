@@ -114,13 +114,13 @@ def grade_pages(
         histories[_entry(report, senders)].append(public[report.grade_id])
     untold = frozenset(each.grade_id for each in standings.unannounced)
     places = _places(standings)
-    measured = val_losses(report for report in public.values() if report.grade_id not in announced.withdrawn)
+    measured = val_losses(reports, announced)
     rivals = rivals_of(standings.sampling)
     gallery = gallery or Gallery()
     for exact in shown:
         report = public[exact.grade_id]
         standing = tuple(places[report.grade_id])
-        shows, is_told = gallery.disclosure.covers(exact), announced.is_announced(exact)
+        shows, is_told = gallery.disclosure.covers(exact), announced.ranks_by_loss(exact)
         precision = announced.precision(exact)
         yield GradePage(
             report=report,
@@ -137,7 +137,7 @@ def grade_pages(
             loss=loss_chart(report),
             metrics=metric_charts(report, rivals),
             gaps=gaps(exact, precision) if is_told else (),
-            maps=position_maps(exact, store) if store and shows else {},
+            maps=position_maps(exact, store) if store and shows and is_told else {},
             samples=gallery.samples.get(report.grade_id, ()) if standing else (),
             badge=None if exact.failure or exact.open_run else badge_of(exact),
             retrieval=retrieval_page(

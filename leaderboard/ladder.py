@@ -11,23 +11,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from statistics import NormalDist
 
 import numpy as np
 
 from harness.protocol.regimes import Regime
 from harness.results.fairness import Fairness, read_fairness
+from harness.results.public_data import PublicData
 from harness.results.register import names
 from harness.results.report import GradeReport, RegimeReport
 from harness.results.store import Store
 from harness.results.withdrawals import withdrawals
-from harness.scoring.bootstrap import paired_low
+from harness.scoring.bootstrap import CONFIDENCE, paired_low
 from harness.scoring.perceptual import Metric
 from leaderboard.counting import by_run
-from leaderboard.disclosure import Disclosure, disclose
 from leaderboard.figures import COARSE, FULL, Precision
-from leaderboard.marks import is_forbidden, is_self_run
+from leaderboard.marks import is_self_run
 from leaderboard.measured import measured
-from leaderboard.publishable import publishable, without_figures
+from leaderboard.publishable import publishable, without_figures, without_losses, without_pictures
 from leaderboard.senders import Senders
 from leaderboard.withdrawn import Struck, published_decisions, struck_out
 
@@ -43,15 +44,17 @@ class Announcements:
     """Of which grades figures are published, and how exactly; as it is made here, of all of them with all digits.
 
     Attributes:
-        disclosure: the data that everybody has, of which everything is told; None for all data.
+        public: which data everybody has, of which everything is told; None for all data.
         by_loss, by_lpips: ids of the grades on other data that are announced for one or the other.
+        own: ids of the organiser's own grades on such data, which win nothing.
         given: user names that the organiser gave to another address, see `Senders`.
         withdrawn: what the organiser took back, by the grades' ids.
     """
 
-    disclosure: Disclosure | None = None
+    public: PublicData | None = None
     by_loss: frozenset[str] = frozenset()
     by_lpips: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
     given: Mapping[str, str] = field(default_factory=dict)
     withdrawn: Mapping[str, Struck] = field(default_factory=dict)
     _made: dict[str, tuple[GradeReport, GradeReport]] = field(default_factory=dict, repr=False, compare=False)
@@ -79,30 +82,33 @@ class Announcements:
         """Whether any figure of it is published."""
         return self.ranks_by_loss(report) or self.ranks_by_pictures(report)
 
-    def stays(self, report: GradeReport) -> bool:
-        """Whether it may be what stands for its entry although the same zip was graded again: its verdict is the
-        latest, then."""
-        return self.is_private(report)
-
     def publishable(self, report: GradeReport) -> GradeReport:
-        """The grade as strangers may see it; made once."""
+        """The grade as strangers may see it, without figures where its loss is not announced; made once."""
         source, made = self._made.get(report.grade_id, (None, report))
         if source is report:
             return made
-        if report.failure or self.is_announced(report):
+        if report.failure or self.ranks_by_loss(report):
             made = publishable(report, self.precision(report))
+            if not report.failure and not self.ranks_by_pictures(report):
+                made = without_pictures(made)
         else:
             made = without_figures(report)
-        if self.disclosure is not None:  # `EVERYTHING` lives as long as the program
+        if self.public is not None:  # `EVERYTHING` lives as long as the program
             self._made[report.grade_id] = (report, made)
         return made
+
+    def pictures_of(self, report: GradeReport) -> GradeReport:
+        """The grade as it stands on a board of pictures, without losses where its loss is not announced."""
+        if self.ranks_by_loss(report):
+            return self.publishable(report)
+        return without_losses(publishable(report, self.precision(report)))
 
     def is_private(self, report: GradeReport) -> bool:
         """Whether it is of data that not everybody has."""
         return not self._is_open(report)
 
     def _is_open(self, report: GradeReport) -> bool:
-        return self.disclosure is None or self.disclosure.covers(report)
+        return self.public is None or not self.public.is_private(report)
 
 
 EVERYTHING = Announcements()
@@ -111,7 +117,6 @@ EVERYTHING = Announcements()
 
 def announce(
     reports: Iterable[GradeReport],
-    disclosure: Disclosure,
     fairness: Fairness | None = None,
     *,
     given: Mapping[str, str] | None = None,
@@ -123,9 +128,11 @@ def announce(
     that was withdrawn is announced as it was, and is no best that a later one has to beat.
     """
     struck = withdrawn or {}
+    reports = list(reports)
+    public = PublicData(reports)
     rules = fairness or Fairness()
     finished = [report for report in reports if not report.failure]
-    private = [report for report in finished if not disclosure.covers(report)]
+    private = [report for report in finished if public.is_private(report)]
     senders = Senders(finished, given)
 
     def owner(report: GradeReport) -> Hashable | None:
@@ -136,7 +143,8 @@ def announce(
         return key.email_sha256 or (key.user_name or "").casefold()
 
     return Announcements(
-        disclosure=disclosure,
+        public=public,
+        own=frozenset(report.grade_id for report in private if owner(report) is None),
         given=given or {},
         withdrawn=struck,
         by_loss=_climb(private, owner, lambda report: bool(report.regimes.get(_LOSS)), improves_loss, struck),
@@ -144,16 +152,13 @@ def announce(
     )
 
 
-def announced_in(store: Store, disclosure: Disclosure | None = None) -> Announcements:
-    """What is announced of the grades in a store, by the organiser's rules there; of the public val everything unless
-    `disclosure` says otherwise.
+def announced_in(store: Store) -> Announcements:
+    """What is announced of the grades in a store, by the organiser's rules there; of the public val everything.
 
     Raises: StoreFailed.
     """
-    reports = store.reports()
     return announce(
-        reports,
-        disclosure or disclose(reports),
+        store.reports(),
         read_fairness(store.folder),
         given=names(store).given,
         withdrawn=struck_out(published_decisions(withdrawals(store))),
@@ -184,7 +189,7 @@ def _climb(
         if whose is None:
             announced.add(report.grade_id)
             continue
-        contest = (whose, is_self_run(report), is_forbidden(report), *_contest(report))
+        contest = (whose, is_self_run(report), *_contest(report))
         rung = rungs.get(contest)
         if report.regrade_of in announced:  # the same answers, told before
             announced.add(report.grade_id)
@@ -203,7 +208,7 @@ def _climb(
 def improves_loss(best: GradeReport, new: GradeReport, comparison: int) -> bool:
     """Whether the loss of `new` beats the announced one by a visible step, and by more than noise.
 
-    Window by window where both records have them; else `new` has to beat the interval of the announced loss.
+    Window by window where both records have them; else `new` has to beat the interval of the announced loss, widened.
     `comparison` counts the entrant's tries from 1 on: their chances of an improvement by luck,
     `ERROR` / (n (n + 1)) for the n-th, add up to less than `ERROR` however many there are.
     """
@@ -212,20 +217,32 @@ def improves_loss(best: GradeReport, new: GradeReport, comparison: int) -> bool:
         return False
     old_B, new_B = np.array(one.loss_by_window), np.array(other.loss_by_window)
     if not len(old_B) or len(old_B) != len(new_B):
-        return other.loss < one.loss_ci[0]
-    chance = ERROR / (comparison * (comparison + 1))
-    return paired_low(old_B, new_B, _rng(one, other), chance=chance) > 0
+        return other.loss < _low_end(one.loss, one.loss_ci[0], comparison)
+    return paired_low(old_B, new_B, _rng(one, other), chance=_chance(comparison)) > 0
 
 
-def improves_lpips(best: GradeReport, new: GradeReport, _comparison: int) -> bool:
-    """The same of LPIPS, of which no record has single windows: `new` has to beat the announced interval."""
+def improves_lpips(best: GradeReport, new: GradeReport, comparison: int) -> bool:
+    """The same of LPIPS, of which no record has single windows: `new` has to beat the announced interval, which gets
+    wider with every try."""
     one, other = (
         measured(best.regimes[_IMAGINED], Metric.LPIPS),
         measured(new.regimes[_IMAGINED], Metric.LPIPS),
     )
     if one is None or other is None:
         return False
-    return one.mean - other.mean >= COARSE.lpips_step and other.mean < one.ci[0]
+    return one.mean - other.mean >= COARSE.lpips_step and other.mean < _low_end(
+        one.mean, one.ci[0], comparison
+    )
+
+
+def _chance(comparison: int) -> float:
+    return ERROR / (comparison * (comparison + 1))
+
+
+def _low_end(mean: float, low: float, comparison: int) -> float:
+    """The lower end of a 95% interval, moved out as far as a normal one would be for this try's chance."""
+    normal = NormalDist()
+    return mean - (mean - low) * normal.inv_cdf(_chance(comparison)) / normal.inv_cdf((1 - CONFIDENCE) / 2)
 
 
 def _rng(*results: RegimeReport) -> np.random.Generator:

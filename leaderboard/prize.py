@@ -47,10 +47,11 @@ def first_below(
 
 def _counts(report: GradeReport, announced: Announcements) -> bool:
     """Whether it may win: on the whole private set, in windows that do not leak, isolated, by the rules, not
-    withdrawn, and by somebody who wants the prize."""
+    withdrawn, and by somebody who wants the prize and is not the organiser."""
     return (
         announced.is_private(report)
         and report.grade_id not in announced.withdrawn
+        and report.grade_id not in announced.own
         and origin_of(report) is Origin.VERIFIED
         and report.provenance.order_leaks is False
         and report.provenance.max_windows is None

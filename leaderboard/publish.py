@@ -38,7 +38,7 @@ def publish(
     """Write the rankings, their exports, a page and a JSON object for every grade, the changes and the rules.
 
     The pictures that are in `gallery` are copied beside them, any others in the site are removed; maps of losses come
-    from `store`, the folder of the records, for data that the gallery shows. Of other data figures are rounded, and
+    from `store`, the folder of the records, for data that the gallery shows. Of private data figures are rounded, and
     announced only where they beat what their entrant has announced there. Nothing depends on the clock: the same
     reports (oldest first) and store give the same bytes. Returns what the rankings show.
 
@@ -49,12 +49,11 @@ def publish(
     decisions = published_decisions(withdrawals(Store(store))) if store else ()
     announced = announce(
         recorded,
-        gallery.disclosure,
         read_fairness(store) if store else None,
         given=names(Store(store)).given if store else None,
         withdrawn=struck_out(decisions),
     )
-    every = with_latest_check(recorded, or_later=announced.stays)
+    every = with_latest_check(recorded, is_private=announced.is_private)
     shown = standings(every, announced)
     samples: list[Sample | SourceSample] = []
     try:

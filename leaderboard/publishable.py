@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, cast
 
 from harness.errors import Blame
 from harness.notice import told
 from harness.outcomes import outcome_of
+from harness.results.public_data import PublicData
 from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, SamplesReport
+from harness.retrieval.report import RetrievalReport
 from harness.sandbox.supply import Destination, Supply
 from harness.scoring.perceptual import Metric
 from harness.scoring.perceptual_scores import SampledScore
@@ -19,6 +22,8 @@ from leaderboard.plain_text import REASON_LIMIT, one_line, paragraphs, without_f
 from leaderboard.publishable_open import publishable_open, without_open_figures
 from leaderboard.publishable_retrieval import summary
 
+NOT_ANNOUNCED = "no announced improvement"
+"""Why a figure is not there that was measured on private data."""
 NAME_LIMIT = 64
 DESCRIPTION_LIMIT = 2000
 SOURCE_LIMIT = 300
@@ -58,7 +63,12 @@ def publishable(report: GradeReport, precision: Precision = FULL) -> GradeReport
         failure=report.failure and in_fixed_words(report.failure),
         provenance=_public(report.provenance),
         retrieval=report.retrieval and summary(report.retrieval, precision),
-        open_run=report.open_run and publishable_open(report, report.open_run),
+        open_run=report.open_run
+        and publishable_open(
+            report,
+            report.open_run,
+            is_private=precision is not FULL or PublicData([report]).is_private(report),
+        ),
     )
 
 
@@ -66,6 +76,47 @@ def without_figures(report: GradeReport) -> GradeReport:
     """The same grade where nothing that was measured may be shown: who sent what, when, and how it was run."""
     bare = replace(report, regimes=dict.fromkeys(report.regimes), retrieval=None, open_run=None)
     return replace(publishable(bare), open_run=report.open_run and without_open_figures())
+
+
+def without_pictures(report: GradeReport) -> GradeReport:
+    """The same grade, publishable already, where the figures of its pictures may not be shown."""
+    figures = {f"{metric.value}{part}": None for metric in Metric for part in ("", "_ci", "_by_frame")}
+    of_samples: dict[str, Any] = {metric.value: None for metric in Metric}
+    regimes = {
+        regime: result
+        and replace(
+            result,
+            missing_metrics={**result.missing_metrics}
+            | {metric.value: NOT_ANNOUNCED for metric in Metric if getattr(result, metric.value) is not None},
+            samples=result.samples and replace(result.samples, **of_samples),
+            **cast("dict[str, Any]", figures),
+        )
+        for regime, result in report.regimes.items()
+    }
+    return replace(report, regimes=regimes)
+
+
+def without_losses(report: GradeReport) -> GradeReport:
+    """The same grade, publishable already, where only the figures of its pictures may be shown: losses are no numbers.
+
+    Of the retrieval check, which measures losses, the verdict is left.
+    """
+    nan = math.nan
+    regimes = {
+        regime: result
+        and replace(
+            result,
+            loss=nan,
+            loss_ci=(nan, nan),
+            token_accuracy=nan,
+            loss_by_frame=(),
+            state_probe=replace(result.state_probe, mean_gain=nan, largest_change=nan),
+            samples=result.samples and replace(result.samples, loss_mean=nan, token_accuracy_mean=nan),
+        )
+        for regime, result in report.regimes.items()
+    }
+    found = report.retrieval
+    return replace(report, regimes=regimes, retrieval=found and RetrievalReport(verdict=found.verdict))
 
 
 def shown_name(name: str | None) -> str:

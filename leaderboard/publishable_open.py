@@ -8,9 +8,9 @@ from harness.notice import open_figures, told
 from harness.results.report import Failure, GradeReport, OpenRun
 
 
-def publishable_open(report: GradeReport, found: OpenRun) -> OpenRun:
+def publishable_open(report: GradeReport, found: OpenRun, *, is_private: bool) -> OpenRun:
     """The same, rounded as its entrant is told it: with the truth before it a program can choose every digit."""
-    figures = open_figures(report)
+    figures = open_figures(report, is_private=is_private)
     result = found.rescored
     if figures is None or figures.rescored_loss is None or figures.rescored_accuracy is None:
         result = None

@@ -33,7 +33,7 @@ RULES = (
         "the whole clip, have no rank. The private set is never in the box. "
         "The mean decides, as it is published: 8.00 is not below 8.0. The first such grade counts that is announced, "
         "ran in a container, on all windows in an order that shows nothing ahead, is neither withdrawn nor a forbidden "
-        "reference, and does not renounce the prize.",
+        "reference nor the organiser's own, and does not renounce the prize.",
         check="The line above the ranking of private data, with day, entry and interval; first_below_prize_loss in "
         "leaderboard.json.",
         left="The organiser decides which data is the private set, and says who won.",

@@ -160,7 +160,7 @@ def sampling_boards(
         for contest, reports in contests.items()
         for report in reports
         if senders.key(report) not in seen[_place(contest)]
-        for reason in _why(announced.publishable(report))
+        for reason in _why(announced.pictures_of(report))
     )
     boards.sort(key=lambda board: (board.is_ranked, len(board.contenders), board.latest), reverse=True)
     return tuple(boards), tuple(Unseen(reason=reason, entries=unseen[reason]) for reason in sorted(unseen))
@@ -188,7 +188,7 @@ def _place(contest: SamplingContest) -> tuple[object, ...]:
 def _board(
     contest: SamplingContest, reports: list[GradeReport], senders: Senders, announced: Announcements
 ) -> SamplingBoard:
-    public = {report.grade_id: announced.publishable(report) for report in reports}
+    public = {report.grade_id: announced.pictures_of(report) for report in reports}
     newest = public[max(reports, key=lambda report: report.finished_at).grade_id].provenance
     in_order = sorted(
         reports,

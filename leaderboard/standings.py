@@ -164,9 +164,7 @@ def standings(reports: Iterable[GradeReport], announced: Announcements = EVERYTH
     with_loss = [report for report in finished if report.regimes.get(RANKED_BY)]
     ranked = [report for report in with_loss if announced.ranks_by_loss(report)]
     senders = announced.senders(finished)
-    measured = val_losses(
-        announced.publishable(report) for report in finished if report.grade_id not in announced.withdrawn
-    )
+    measured = val_losses(every, announced)
     of_contest: dict[Contest, list[GradeReport]] = defaultdict(list)
     for report in ranked:
         of_contest[_contest(report)].append(report)

@@ -11,6 +11,8 @@ from harness.retrieval.report import RetrievalReport, Verdict
 
 NEVER_ALONE = "A badge never disqualifies by itself: a person who has seen the evidence decides."
 
+_OTHER_CHECK = "another check of the same zip on this data says so; its figures are not announced"
+
 
 class Badge(str, Enum):
     """The verdict; the value is its name in the exports and in the stylesheet."""
@@ -49,12 +51,13 @@ def badge_of(report: GradeReport) -> Badge:
 
 
 def with_latest_check(
-    reports: Iterable[GradeReport], *, or_later: Callable[[GradeReport], bool] = lambda _report: False
+    reports: Iterable[GradeReport], *, is_private: Callable[[GradeReport], bool] = lambda _report: False
 ) -> list[GradeReport]:
     """The reports, oldest first, each one that was not judged with the last judgement of the same zip on the same data.
 
     Grading again without the training clip or without the panel, or an interrupted check, takes no verdict away.
-    Those that `or_later` names have the last judgement of all, whenever it was made.
+    Those on private data have the last judgement of all, whenever it was made, but its verdict alone: their figures and
+    pictures are their own, for those of the other grade may not be announced.
     """
     found: dict[tuple[str | None, str | None], RetrievalReport] = {}
     kept = []
@@ -63,14 +66,25 @@ def with_latest_check(
         if report.retrieval and badge_of(report) not in {Badge.UNCHECKED, Badge.UNCALIBRATED}:
             found[graded] = report.retrieval
         elif report.status is Status.GRADED and graded in found and not report.open_run:
-            report = replace(report, retrieval=found[graded])  # noqa: PLW2901
+            report = _judged(report, found[graded], is_private)  # noqa: PLW2901
         kept.append(report)
     return [
-        replace(report, retrieval=found[_graded(report)])
-        if report.status is Status.GRADED and _graded(report) in found and or_later(report)
+        _judged(report, found[_graded(report)], is_private)
+        if report.status is Status.GRADED and _graded(report) in found and is_private(report)
         else report
         for report in kept
     ]
+
+
+def _judged(
+    report: GradeReport, found: RetrievalReport, is_private: Callable[[GradeReport], bool]
+) -> GradeReport:
+    """The report with this judgement; of private data with no more of it than its verdict."""
+    if not is_private(report):
+        return replace(report, retrieval=found)
+    own = report.retrieval or RetrievalReport(verdict=found.verdict)
+    reasons = own.reasons if own.verdict is found.verdict else (_OTHER_CHECK,)
+    return replace(report, retrieval=replace(own, verdict=found.verdict, reasons=reasons))
 
 
 def _graded(report: GradeReport) -> tuple[str | None, str | None]:

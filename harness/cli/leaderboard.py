@@ -42,9 +42,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         nargs="*",
         metavar="SPLIT",
         help="publish predicted pictures, maps of losses and what the retrieval check says of single windows, of "
-        "grades on these splits and of no others; a split is the name of the folder that was graded on, or NAME@SHA256 "
-        "with at least 8 digits of its data's digest where several had this name (default: val and val_v1.1; none "
-        "named: nothing of the kind)",
+        "grades on these splits and of no others; no figure changes. A split is val or val_v1.1, "
+        "or NAME@SHA256 with at least 8 digits of its data's digest where several had this name and for private data "
+        "(default: val and val_v1.1; none named: nothing of the kind)",
     )
     parser.set_defaults(run=run)
 
@@ -52,6 +52,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write the site; show its tables on stdout and where it lies on stderr."""
     from harness.data.published import PUBLIC_VAL
+    from harness.results.public_data import PublicData
     from harness.results.store import Store
     from leaderboard.disclosure import disclose
     from leaderboard.exports import to_json
@@ -61,9 +62,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
     _check_apart(args.store, args.output)
     store = Store(args.store)
-    reports = with_latest_check(store.reports())
+    reports = store.reports()
+    judged = with_latest_check(reports, is_private=PublicData(reports).is_private)
     splits = PUBLIC_VAL if args.publish_samples is None else tuple(args.publish_samples)
-    gallery = open_gallery(reports, args.store, disclose(reports, splits))
+    gallery = open_gallery(judged, args.store, disclose(reports, splits))
     standings = publish(reports, args.output, gallery, store=args.store)
     if args.json:
         console.json(to_json(standings))
@@ -147,6 +149,11 @@ def _tell_of_data(disclosure: Disclosure, console: Console, *, asked: Sequence[s
         console.warn(
             f"{printable(split)} stands for {len(digests)} different data sets, of none of which anything is shown: "
             f"name the right one with --publish-samples NAME@SHA256, sha256 {choices}"
+        )
+    for split, reason in disclosure.private.items():
+        console.warn(
+            f"nothing of {printable(split)} is shown: {printable(reason)}; to show it all the same give its digest "
+            "too: --publish-samples NAME@SHA256"
         )
     for data in sorted(disclosure.shown):
         console.note(f"pictures and maps of {printable(data.name)} (sha256 {data.sha256[:12]}) are public")

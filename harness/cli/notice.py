@@ -54,7 +54,13 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
     store = Store(args.store)
     report = store.report(args.grade)
-    notice = notice_of(report, is_announced=announced_in(store).is_announced(report))
+    announced = announced_in(store)
+    notice = notice_of(
+        report,
+        store.reports(),
+        is_announced=announced.ranks_by_loss(report),
+        pictures_told=announced.ranks_by_pictures(report),
+    )
     folder = store.grade_folder(notice.grade_id)
     if args.output:
         _write(notice, args.output, logs=folder)

@@ -91,7 +91,7 @@ def main() -> None:
         reading = timed(lambda: [GradeReport.from_json(json.loads(text)) for text in texts])
         public = site(many, disclose(many), Path(folder, "many"))
         again = site(many, disclose(many), Path(folder, "many"))
-        private = site(many, Disclosure(), Path(folder, "private"))
+        private = site(entries(args.grades, "heldout"), Disclosure(), Path(folder, "private"))
         print(f"reading {args.grades} records: {reading:.2f} s")
         for what, took in (
             ("public data", public),

@@ -201,7 +201,7 @@ class TestWhatComesBack:
 
     def test_the_notice_to_the_entrant_says_nothing_of_it(self, arena: Arena) -> None:
         """The control is `notice.told`: the record's own message, which the organiser reads, holds two true tokens."""
-        told = "".join(notice_text(notice_of(arena.known(name))) for name in self.SPEAKERS)
+        told = "".join(notice_text(notice_of(arena.known(name), [])) for name in self.SPEAKERS)
         assert "guest.wrong_magic" in told
         assert truth.found_in(told.encode(), arena.clips["one"]) == []
         kept = [failure.message for name in self.SPEAKERS if (failure := arena.known(name).failure)]

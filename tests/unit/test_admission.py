@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import admission
-from harness.admission import Data, Rules, why_private
+from harness.admission import Rules
 from harness.errors import Blame, NotAdmitted
 from harness.grading import GradeRequest, grade
 from harness.intake.archive import Entry
@@ -19,6 +19,7 @@ from harness.intake.pack import pack
 from harness.progress import Silent
 from harness.protocol.regimes import Regime
 from harness.results.approvals import Decision, Verdict, decide
+from harness.results.public_data import PublicData
 from harness.results.register import names
 from harness.results.report import GradeReport
 from harness.results.store import Store
@@ -219,8 +220,8 @@ class TestWhatIsPrivate:
     """Control: held-out data in a folder called val is told by its digest."""
 
     def test_only_the_public_val_is_not(self, graded, zip_of):
-        assert why_private(Data(name="val_v1.1", sha256="1"), []) is None
-        assert "heldout is private" in str(why_private(Data(name="heldout", sha256="1"), []))
+        assert PublicData([]).why_private("val_v1.1", "1") is None
+        assert "heldout is private" in str(PublicData([]).why_private("heldout", "1"))
 
     def test_a_folder_of_held_out_data_that_is_called_val_stays_private(
         self, graded, zip_of, store, make_clip

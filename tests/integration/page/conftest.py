@@ -81,7 +81,7 @@ def _grade(
     provenance = {
         "harness_version": "0.1.0", "git_commit": "0" * 40, "spec_version": "1", "gate_version": 1, "seed": 0,
         "schedule": "upstream", "sandbox": "process", "sandbox_details": {}, "limits": {}, "base_image": None,
-        "submission_sha256": "cd" * 32, "entry_tree_sha256": "ef" * 32, "entry_bytes": 1, "data_name": "heldout",
+        "submission_sha256": "cd" * 32, "entry_tree_sha256": "ef" * 32, "entry_bytes": 1, "data_name": "val",
         "data_sha256": "12" * 32, "order_leaks": True, "durations_s": {}, "codec": "patch",
         "codec_sha256": "34" * 32, "lpips_sha256": lpips and "56" * 32,
     }  # fmt: skip
@@ -130,7 +130,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, grade: Callable[..., GradeRep
     publish(
         reports,
         folder,
-        open_gallery(reports, store.folder, disclose(reports, ["heldout"])),
+        open_gallery(reports, store.folder, disclose(reports)),
         store=store.folder,
     )
     return folder

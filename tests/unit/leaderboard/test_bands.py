@@ -9,7 +9,6 @@ import pytest
 
 from harness.protocol.regimes import Regime
 from leaderboard.bands import Band, bands
-from leaderboard.disclosure import Disclosure, disclose
 from leaderboard.exports import to_csv, to_json
 from leaderboard.ladder import announce
 from leaderboard.render import render
@@ -71,7 +70,7 @@ def test_the_more_entries_follow_the_more_it_takes_to_be_told_apart():
 
 
 def test_on_public_data_the_same_windows_tell_what_their_intervals_cannot(field):
-    shown = standings(field, announce(field, disclose(field)))
+    shown = standings(field, announce(field))
     assert bands_of(shown) == ["1-2", "1-2", "3"]
     low, high = ([row.result.loss_ci for row in shown.boards[0].rows][index] for index in (0, 2))
     assert low[1] > high[0], "their intervals overlap"
@@ -82,29 +81,30 @@ def test_records_without_losses_by_window_are_told_apart_by_their_intervals(fiel
         replace(report, regimes={**report.regimes, TTF: replace(report.regimes[TTF], loss_by_window=())})
         for report in field
     ]
-    assert bands_of(standings(old, announce(old, disclose(old)))) == ["1-3"] * 3
+    assert bands_of(standings(old, announce(old))) == ["1-3"] * 3
 
 
 def test_on_private_data_a_band_follows_from_what_is_published(field):
     """The control: `_ranked` takes published intervals where any of the data is private. Its twin is
     `test_on_public_data_the_same_windows_tell_what_their_intervals_cannot`, the same grades on public data."""
-    shown = standings(field, announce(field, Disclosure()))
+    field = [replace(report, provenance=replace(report.provenance, data_name="heldout")) for report in field]
+    shown = standings(field, announce(field))
     assert bands_of(shown) == ["1-3"] * 3
     apart = [
         replace(report, regimes={**report.regimes, TTF: replace(report.regimes[TTF], loss_ci=(loss, loss))})
         for report, loss in zip(field, (8.0, 8.0, 8.5), strict=True)
     ]
-    assert bands_of(standings(apart, announce(apart, Disclosure()))) == ["1-2", "1-2", "3"]
+    assert bands_of(standings(apart, announce(apart))) == ["1-2", "1-2", "3"]
 
 
 def test_what_has_no_rank_is_in_no_band(field):
     copier = replace(field[0], entry=replace(field[0].entry, forbidden_reference=True))
     reports = [copier, *field[1:]]
-    assert sorted(bands_of(standings(reports, announce(reports, disclose(reports))))) == ["", "1", "2"]
+    assert sorted(bands_of(standings(reports, announce(reports)))) == ["", "1", "2"]
 
 
 def test_page_and_machines_are_told(field):
-    shown = standings(field, announce(field, disclose(field)))
+    shown = standings(field, announce(field))
     assert render(shown).replace("\N{EN DASH}", "-").count("<td>1-2<td>") == 2
     assert [row["band"] for row in to_json(shown)["boards"][0]["rows"]] == [[1, 2], [1, 2], [3, 3]]
     header, *lines = to_csv(shown).splitlines()

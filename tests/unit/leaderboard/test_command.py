@@ -58,8 +58,12 @@ def test_an_edited_record_is_told_to_the_organiser(run, grades, tmp_path):
 
 
 def test_the_sampling_track_is_on_stdout_too(run, grades):
-    seen = [grades.seen(0.3, entry="a"), grades.seen(0.2, entry="b"), grades.seen(None, entry="c")]
-    shown = run("--publish-samples", "heldout", reports=seen)
+    val = {"data_name": "val"}
+    seen = [
+        grades.seen(lpips, entry=entry, provenance=val)
+        for lpips, entry in ((0.3, "a"), (0.2, "b"), (None, "c"))
+    ]
+    shown = run(reports=seen)
     assert re.search(r"1  ada/b +0\.2000 +0\.1877 to 0\.2100 +0\.2000 +20\.00 +\u2013", shown.out)
     assert re.search(r"2  ada/a +0\.3000", shown.out)
     assert re.search(r"    ada/c +\u2013 +\u2013 +\u2013 +20\.00", shown.out)
@@ -78,9 +82,12 @@ def test_the_organiser_hears_of_what_the_page_does_not_say(run, grades):
 
 
 def test_the_organiser_hears_of_suspicions_but_not_of_what_declares_itself(run, grades, found):
-    suspected = grades.graded(entry="suspected", retrieval=found())
-    declared = grades.graded(entry="declared", retrieval=found(), facts={"forbidden_reference": True})
-    shown = run("--publish-samples", "heldout", reports=[grades.graded(entry="other"), suspected, declared])
+    val = {"data_name": "val"}
+    suspected = grades.graded(entry="suspected", retrieval=found(), provenance=val)
+    declared = grades.graded(
+        entry="declared", retrieval=found(), facts={"forbidden_reference": True}, provenance=val
+    )
+    shown = run(reports=[grades.graded(entry="other", provenance=val), suspected, declared])
     said = [line for line in shown.err.splitlines() if "retrieval: " in line]
     assert len(said) == 1
     assert f"ada/suspected (grade {suspected.grade_id}) has the badge retrieval: copied" in said[0]
@@ -89,11 +96,11 @@ def test_the_organiser_hears_of_suspicions_but_not_of_what_declares_itself(run, 
 
 def test_an_interval_is_what_grade_says_it_is(run, grades):
     """8.41447 is 8.4145, whichever command prints it."""
-    report = grades.graded()
+    report = grades.graded(provenance={"data_name": "val"})
     ranked = Regime.TEMPORALLY_TEACHER_FORCED
     exact = replace(report.regimes[ranked], loss_ci=(8.41447, 9.04096))
     report = replace(report, regimes={**report.regimes, ranked: exact})
-    assert "8.4145 to 9.0410" in run("--publish-samples", "heldout", reports=[report]).out
+    assert "8.4145 to 9.0410" in run(reports=[report]).out
     show_report(report, Console(), as_json=False)
     assert "8.4145 to 9.0410" in run.capsys.readouterr().out
 

@@ -10,25 +10,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from harness.cli import main
 from harness.protocol.regimes import Regime
 from harness.results.fairness import Fairness
+from harness.results.public_data import PublicData
 from harness.results.report import GradeReport
+from harness.results.store import Store
+from harness.retrieval.report import Verdict
 from leaderboard import ladder
-from leaderboard.disclosure import Disclosure, disclose
+from leaderboard.disclosure import disclose
 from leaderboard.exports import to_csv
 from leaderboard.figures import COARSE
-from leaderboard.ladder import announce
+from leaderboard.ladder import announce, improves_lpips
 from leaderboard.marks import Mark
 from leaderboard.publish import publish
 from leaderboard.samples import Gallery
 from leaderboard.standings import standings
 
 TTF, FAR = Regime.TEMPORALLY_TEACHER_FORCED, Regime.FULLY_AUTOREGRESSIVE
-NOTHING_SHOWN = Disclosure()
 
 
 def announced_ids(reports: Sequence[GradeReport], fairness: Fairness | None = None) -> list[str]:
-    announced = announce(reports, NOTHING_SHOWN, fairness)
+    announced = announce(reports, fairness)
     return [report.grade_id for report in reports if announced.is_announced(report)]
 
 
@@ -115,6 +118,44 @@ def test_other_entrants_data_and_window_counts_have_their_own_ladders(scored, gr
     assert other_name.grade_id not in announced_ids([*reports, other_name]), "one address is one entrant"
 
 
+def test_what_an_entrant_declares_opens_no_ladder_of_its_own(grades):
+    """Control: `forbidden_reference`, which is the entrant's own word, is not in the key of a contest."""
+    first = grades.graded(loss=9.0)
+    declared = grades.graded(loss=9.5, facts={"forbidden_reference": True})
+    assert announced_ids([first, declared]) == [first.grade_id]
+
+
+def test_each_track_publishes_its_own_figures_only(grades, tmp_path):
+    """Control: `without_losses` and `without_pictures`. Of three grades one is announced for both, one for its
+    pictures alone, one for its loss alone."""
+    reports = [
+        grades.seen(0.30, psnr=20.0, loss=9.0),
+        grades.seen(0.21, psnr=23.4, loss=9.77, entry="pictures"),
+        grades.seen(0.43, psnr=17.8, loss=8.11, entry="losses"),
+    ]
+    store = Store(tmp_path / "store")
+    for report in reports:
+        store.append(report)
+    announced = announce(reports)
+    assert [announced.ranks_by_loss(each) for each in reports] == [True, False, True]
+    assert [announced.ranks_by_pictures(each) for each in reports] == [True, True, False]
+    assert main(["leaderboard", "--store", str(store.folder), "-o", str(tmp_path / "site")]) == 0
+    text = "".join(path.read_text() for path in (tmp_path / "site").rglob("*.*") if path.is_file())
+    assert [digits in text for digits in ("9.77", "10.07", "0.43", "17.8")] == [False] * 4
+    assert [digits in text for digits in ("8.11", "0.21", "23.4")] == [True] * 3
+    assert "nan" not in re.findall(r"\bnan\b", text, re.IGNORECASE)
+
+
+def test_the_interval_of_lpips_widens_with_every_try(grades):
+    """Control: `improves_lpips` counts the tries; the twin is the same grade as the first try."""
+    first, near = grades.seen(0.30), grades.seen(0.28)
+    tries = [grades.seen(0.31) for _ in range(20)]
+    assert announced_ids([first, near]) == [first.grade_id, near.grade_id]
+    assert announced_ids([first, *tries, near]) == [first.grade_id]
+    assert improves_lpips(first, near, 1)
+    assert not improves_lpips(first, near, 21)
+
+
 def test_records_without_losses_by_window_have_to_beat_the_interval(grades):
     first, near, far = grades.graded(loss=9.0), grades.graded(loss=8.96), grades.graded(loss=8.9)
     assert announced_ids([first, near, far]) == [first.grade_id, far.grade_id]
@@ -124,7 +165,7 @@ def test_pictures_have_a_ladder_of_their_own(grades):
     first, near, far = grades.seen(0.3, loss=8.0), grades.seen(0.295, loss=9.0), grades.seen(0.28, loss=9.0)
     reports = [first, near, far]
     assert announced_ids(reports) == [first.grade_id, far.grade_id]
-    shown = standings(reports, announce(reports, NOTHING_SHOWN))
+    shown = standings(reports, announce(reports))
     assert [row.report.grade_id for row in shown.boards[0].rows] == [first.grade_id]
     assert [row.report.grade_id for row in shown.sampling[0].rows] == [far.grade_id]
 
@@ -145,18 +186,18 @@ def test_the_organisers_own_are_always_announced_and_a_namesake_is_not(scored):
 
 def test_of_disclosed_data_everything_is_announced_with_all_digits(scored):
     reports = [scored(np.full(50, loss), provenance={"data_name": "val"}) for loss in (8.12345, 9.12345)]
-    shown = standings(reports, announce(reports, disclose(reports)))
+    shown = standings(reports, announce(reports))
     assert shown.unannounced == ()
     assert shown.boards[0].rows[0].result.loss == 9.1234
-    withheld = standings(reports, announce(reports, disclose(reports, [])))
-    assert withheld.boards[0].rows[0].result.loss == 8.12
+    private = [scored(np.full(50, 8.12345)), *reports]
+    assert standings(private, announce(private)).boards[0].rows[0].result.loss == 8.12, "by its digest"
 
 
 def test_a_name_that_the_organiser_gave_away_is_its_new_owners(scored):
     old = scored(np.full(50, 8.0), facts={"email_sha256": "1" * 64})
     new = scored(np.full(50, 9.0), facts={"email_sha256": "2" * 64})
     for given, other in ((None, new), ({"ada": "2" * 64}, old)):
-        announced = announce([old, new], NOTHING_SHOWN, given=given)
+        announced = announce([old, new], given=given)
         rows = standings([old, new], announced).boards[0].rows
         marked = [row.report.grade_id for row in rows if Mark.OTHER_SENDER in row.marks]
         assert marked == [other.grade_id]
@@ -198,10 +239,16 @@ class TestTheSite:
         assert "8.12" in every["index.html"]
         assert "+1.23 spreads" in every[f"grades/{reports[1].grade_id}.html"]
 
-    def test_without_that_control_they_would(self, reports, tmp_path):
-        shown = Gallery(disclosure=disclose(reports, ["heldout"]))
-        every = self.written(reports, tmp_path, shown)
-        assert "7.6543" in every["index.html"]
+    def test_without_that_control_they_would(self, reports, tmp_path, monkeypatch):
+        monkeypatch.setattr(PublicData, "why_private", lambda *_data: None)
+        assert "7.6543" in self.written(reports, tmp_path)["index.html"]
+
+    def test_what_pictures_are_shown_changes_no_figure(self, reports, tmp_path):
+        """Control: the Ladder and the rounding go by `PublicData`, whatever `--publish-samples` names."""
+        named = Gallery(disclosure=disclose(reports, ["heldout@" + "34" * 32]))
+        every = self.written(reports, tmp_path, named)
+        assert every["index.html"] == self.written(reports, tmp_path / "b")["index.html"]
+        assert not any(digits in text for text in every.values() for digits in ("8.123", "7.654", "7.987"))
 
     def test_a_grade_without_announced_improvement_is_listed_without_figures(self, reports, tmp_path):
         every = self.written(reports, tmp_path)
@@ -229,14 +276,17 @@ class TestTheSite:
         assert 'id="announced"' in every["index.html"], "where the page of the grade leads to"
 
     def test_losses_by_window_are_published_of_no_data(self, reports, tmp_path):
-        for name, gallery in (("a", None), ("b", Gallery(disclosure=disclose(reports, ["heldout"])))):
+        for name, gallery in (
+            ("a", None),
+            ("b", Gallery(disclosure=disclose(reports, ["heldout@" + "34" * 32]))),
+        ):
             every = self.written(reports, tmp_path / name, gallery)
             assert not any("loss_by_window" in text for text in every.values())
 
     def test_the_order_tells_no_more_than_the_figures(self, scored):
         """Two losses that look the same stand in the order they came in."""
         reports = [scored(np.full(50, loss), user=user) for user, loss in (("ann", 8.1249), ("bob", 8.1151))]
-        announced = announce(reports, NOTHING_SHOWN)
+        announced = announce(reports)
         (board,) = standings(reports, announced).boards
         assert [(row.rank, row.report.entry.user_name) for row in board.rows] == [(1, "ann"), (1, "bob")]
         assert re.search(r"8\.12,8\.\d\d,8\.\d\d,0\.032,", to_csv(standings(reports, announced)))
@@ -248,3 +298,25 @@ class TestTheSite:
         assert [(row.report.grade_id, row.badge.value) for row in shown.boards[0].rows] == [
             (first.grade_id, "copied")
         ]
+
+    @pytest.mark.parametrize("was_checked", [True, False])
+    def test_figures_of_another_check_that_is_not_announced_stay_in_the_store(
+        self, scored, found, tmp_path, was_checked
+    ):
+        """Control: of private data `with_latest_check` carries the verdict over and nothing else."""
+        clear = replace(found(), verdict=Verdict.CLEAR, delta=0.11, reasons=())
+        secret = found(train_gap=replace(clear.train_gap, heldout_loss=7.77), delta=4.242, reasons=("+4.24",))
+        first = scored(np.full(50, 8.0), retrieval=clear if was_checked else None)
+        untold = scored(np.full(50, 8.5), retrieval=secret)
+        better = scored(np.full(50, 7.5))
+        store = Store(tmp_path / "store")
+        for report in (first, untold, better):
+            store.append(report)
+        assert main(["leaderboard", "--store", str(store.folder), "-o", str(tmp_path / "site")]) == 0
+        every = {path: path.read_text() for path in (tmp_path / "site").rglob("*.*") if path.is_file()}
+        assert not [
+            (path, text) for path, text in every.items() for secret in ("7.77", "4.24") if secret in text
+        ]
+        for report in (first, better):
+            kept = json.loads(every[tmp_path / "site" / "grades" / f"{report.grade_id}.json"])
+            assert kept["retrieval"]["verdict"] == "copied"

@@ -17,7 +17,6 @@ from harness.protocol.regimes import Regime
 from harness.results.report import OPEN, Failure, OpenRun, Rescored
 from harness.results.store import Store
 from leaderboard.changelog import Kind, changelog
-from leaderboard.disclosure import disclose
 from leaderboard.exports import to_csv, to_json
 from leaderboard.grade_pages import grade_pages
 from leaderboard.ladder import Announcements, announce
@@ -192,12 +191,12 @@ def test_of_public_val_the_notice_tells_both_and_says_what_they_are_worth(
     for words in ("has no rank", "self-reported loss", "rescored loss", "0.1047"):
         assert words in shown
     assert "104729.5" not in shown, "only what 1X's script prints by name"
-    assert notice_of(report).open_figures is not None
+    assert notice_of(report, [report]).open_figures is not None
 
 
 def test_val_with_open_grades_alone_is_still_public(open_grade):
     reports = [open_grade(entry="liar")]
-    announced = announce(reports, disclose(reports))
+    announced = announce(reports)
     (row,) = standings(reports, announced).opened
     assert row.loss == 0.0
 
@@ -207,7 +206,7 @@ def test_an_open_grade_is_never_the_announced_best(open_grade, grades):
     private = {"data_name": "heldout", "data_sha256": "34" * 32}
     opened = open_grade(entry="a", rescored=RESCORED, provenance=private)
     gated = grades.graded(entry="a", loss=9.0, provenance=private)
-    announced = announce([opened, gated], disclose([opened, gated]))
+    announced = announce([opened, gated])
     assert announced.by_loss == {gated.grade_id}
 
 

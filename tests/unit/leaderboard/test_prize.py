@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from harness.protocol.regimes import Regime
-from leaderboard.disclosure import Disclosure, disclose
+from harness.results.fairness import Fairness
 from leaderboard.exports import to_json
 from leaderboard.ladder import announce
 from leaderboard.render import render
@@ -18,10 +18,9 @@ from leaderboard.withdrawn import Struck
 TTF = Regime.TEMPORALLY_TEACHER_FORCED
 
 
-def crossing(reports, disclosure=None, withdrawn=()):
+def crossing(reports, withdrawn=()):
     announced = announce(
         reports,
-        disclosure or Disclosure(),
         withdrawn={
             report.grade_id: Struck(
                 grade_id=report.grade_id, at="2025-02-01T00:00:00+00:00", reason="a mistake"
@@ -40,7 +39,7 @@ def test_the_first_below_the_line_is_named_not_the_best(grades):
         grades.graded(user="c", loss=7.1),
     ]
     assert crossing(reports) == "b"
-    shown = standings(reports, announce(reports, Disclosure()))
+    shown = standings(reports, announce(reports))
     text = " ".join(re.sub("<[^>]+>", "", render(shown)).split())
     assert "First below 8.0:" in text
     assert "2025-01-01, 7.90 (95% interval 7.85 to 7.95)" in text
@@ -66,9 +65,9 @@ def test_an_earlier_grade_of_the_same_entry_counts_although_a_later_one_stands(g
 def test_public_data_has_no_prize(grades):
     """The control is `is_private`; the same grade on private data is its twin."""
     reports = [grades.graded(loss=7.0, provenance={"data_name": "val"})]
-    assert crossing(reports, disclose(reports)) is None
-    assert crossing(reports) == "ada"
-    assert "Nobody" not in render(standings(reports, announce(reports, disclose(reports))))
+    assert crossing(reports) is None
+    assert crossing([grades.graded(loss=7.0)]) == "ada"
+    assert "Nobody" not in render(standings(reports, announce(reports)))
 
 
 @pytest.mark.parametrize(
@@ -97,6 +96,14 @@ def test_a_withdrawn_grade_is_passed_over(grades):
     assert crossing([eve, ada], withdrawn=[eve]) == "ada"
 
 
+def test_the_organisers_own_entry_is_passed_over(grades):
+    """The control is `announced.own` in `prize._counts`; without `organisers` the same grade is the first."""
+    reports = [grades.graded(user="Host", loss=7.0), grades.graded(user="ada", loss=7.5)]
+    for rules, first in ((Fairness(), "Host"), (Fairness(organisers=("host",)), "ada")):
+        (board,) = standings(reports, announce(reports, rules)).boards
+        assert board.crossing.report.entry.user_name == first
+
+
 def test_a_grade_that_is_not_announced_crosses_nothing(grades):
     """8.03 is announced, and 7.985 does not leave its interval: `standings` passes on what is announced alone, and
     what is not has no figures in publishable form. The twin is the same grade without the one before it."""
@@ -107,19 +114,19 @@ def test_a_grade_that_is_not_announced_crosses_nothing(grades):
 
 def test_reservations_stand_beside_the_name(grades):
     reports = [grades.graded(loss=7.5, carried_state=True)]
-    html = render(standings(reports, announce(reports, Disclosure())))
+    html = render(standings(reports, announce(reports)))
     assert "With reservations: carried state" in " ".join(html.split())
 
 
 def test_where_nobody_is_below_the_page_says_so(grades):
     reports = [grades.graded(loss=8.5)]
-    html = render(standings(reports, announce(reports, Disclosure())))
+    html = render(standings(reports, announce(reports)))
     assert "No eligible entry has been below 8.0" in " ".join(html.split())
 
 
 def test_whoever_wants_no_prize_is_marked_and_ranked(grades):
     report = grades.graded(loss=7.5, facts={"eligible_for_prize": False})
-    shown = standings([report], announce([report], Disclosure()))
+    shown = standings([report], announce([report]))
     assert [(row.rank, row.unranked, [mark.value for mark in row.marks]) for row in shown.boards[0].rows] == [
         (1, None, ["no_prize"])
     ]

@@ -104,12 +104,16 @@ def test_without_the_control_they_would_be(
     assert shows(tmp_path / "site", "heldout")
 
 
+HELD_OUT = f"heldout@{digest_of('heldout')[:12]}"
+
+
 @pytest.mark.parametrize(
     ("options", "published"),
     [
         ([], {"val", "val_v1.1"}),
-        (["--publish-samples", "heldout"], {"heldout"}),
-        (["--publish-samples", "heldout", "val"], {"heldout", "val"}),
+        (["--publish-samples", "heldout"], set()),
+        (["--publish-samples", HELD_OUT], {"heldout"}),
+        (["--publish-samples", HELD_OUT, "val"], {"heldout", "val"}),
         (["--publish-samples"], set()),
     ],
 )
@@ -152,7 +156,7 @@ def test_what_is_not_published_any_more_is_taken_down(
     with_strips: Callable[..., GradeReport], run: Callable[..., Any], tmp_path: Path
 ) -> None:
     with_strips("heldout")
-    run("--publish-samples", "heldout")
+    run("--publish-samples", HELD_OUT)
     assert shows(tmp_path / "site", "heldout")
     folder = tmp_path / "site" / "samples"
     (folder / "mine.webp").write_bytes(b"the organiser's own")

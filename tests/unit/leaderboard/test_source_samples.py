@@ -45,7 +45,8 @@ def published(report, store, site, *splits):
 def test_held_out_pictures_are_not_published(suspected, store, tmp_path):
     """Control: only of a split that is named."""
     assert published(suspected, store, tmp_path / "a") == []
-    assert published(suspected, store, tmp_path / "b", "heldout") == [
+    assert published(suspected, store, tmp_path / "b", "heldout") == []
+    assert published(suspected, store, tmp_path / "c", "heldout@" + "34" * 32) == [
         f"{hashlib.sha256(CANARY).hexdigest()}.webp"
     ]
 
@@ -56,12 +57,12 @@ def test_without_the_control_they_would_be(suspected, store, tmp_path, monkeypat
 
 
 def test_what_is_not_published_any_more_is_taken_down(suspected, store, tmp_path):
-    assert published(suspected, store, tmp_path / "site", "heldout") != []
+    assert published(suspected, store, tmp_path / "site", "heldout@" + "34" * 32) != []
     assert published(suspected, store, tmp_path / "site") == []
 
 
 def test_the_page_shows_it_and_says_what_it_shows(suspected, store):
-    gallery = open_gallery([suspected], store.folder, disclose([suspected], ["heldout"]))
+    gallery = open_gallery([suspected], store.folder, disclose([suspected], ["heldout@" + "34" * 32]))
     (page,) = grade_pages([suspected], standings([suspected]), gallery=gallery)
     html = render_grade(page)
     assert f'src="../samples/{hashlib.sha256(CANARY).hexdigest()}.webp"' in html
@@ -73,7 +74,7 @@ def test_the_page_shows_it_and_says_what_it_shows(suspected, store):
 
 def test_an_earlier_grade_shows_none(suspected, store, grades):
     both = [suspected, grades.graded()]
-    gallery = open_gallery(both, store.folder, disclose(both, ["heldout"]))
+    gallery = open_gallery(both, store.folder, disclose(both, ["heldout@" + "34" * 32]))
     earlier, _ = grade_pages(both, standings(both), gallery=gallery)
     assert earlier.retrieval.pictures == ()
 
@@ -81,7 +82,7 @@ def test_an_earlier_grade_shows_none(suspected, store, grades):
 def test_a_picture_that_is_not_the_recorded_one_is_left_out(suspected, store, found):
     (picture,) = suspected.retrieval.pictures
     (store.folder / picture.file).write_bytes(b"another")
-    gallery = open_gallery([suspected], store.folder, disclose([suspected], ["heldout"]))
+    gallery = open_gallery([suspected], store.folder, disclose([suspected], ["heldout@" + "34" * 32]))
     assert (gallery.sources, gallery.lost) == ({}, (picture.file,))
 
 
@@ -89,5 +90,5 @@ def test_a_record_publishes_no_other_file_of_this_host(suspected, store, found, 
     (tmp_path / "private.webp").write_bytes(CANARY)
     picture = replace(suspected.retrieval.pictures[0], file="../private.webp")
     report = replace(suspected, retrieval=found(pictures=(picture,)))
-    gallery = open_gallery([report], store.folder, disclose([report], ["heldout"]))
+    gallery = open_gallery([report], store.folder, disclose([report], ["heldout@" + "34" * 32]))
     assert (gallery.sources, gallery.lost) == ({}, ("../private.webp",))

@@ -17,6 +17,7 @@ from harness.notice import LOG_BYTES, notice_of
 from harness.outcomes import Outcome, outcomes
 from harness.plain import to_plain
 from harness.protocol.regimes import Regime
+from harness.results import public_data
 from harness.results.report import Admission, Failure, GradeReport
 from harness.results.store import Store
 from leaderboard import publishable as publishing
@@ -87,7 +88,7 @@ def in_own_words(failure: Failure) -> Outcome:
     [
         lambda patch: patch.setattr(notices, "told", in_own_words),
         lambda patch: patch.setattr(publishing, "in_fixed_words", lambda failure: failure),
-        lambda patch: patch.setattr(notices, "PUBLIC_VAL", ("heldout",)),
+        lambda patch: patch.setattr(public_data, "PUBLIC_VAL", ("heldout",)),
     ],
     ids=["the notice's fixed texts", "the page's fixed texts", "logs of public val alone"],
 )
@@ -132,12 +133,12 @@ def test_logs_of_what_ran_outside_of_a_container_do_not_go_along(
 
 
 def test_figures_of_private_data_are_coarse_and_those_of_val_finer(grades: Any) -> None:
-    private = notice_of(grades.seen(0.123456, psnr=20.123456, loss=8.123456)).figures[TTF]
+    private = notice_of(grades.seen(0.123456, psnr=20.123456, loss=8.123456), []).figures[TTF]
     assert (private.loss, private.token_accuracy, private.seconds_per_frame) == (8.12, 0.032, 0.075)
     assert (private.lpips, private.psnr) == (0.12, 20.1)
-    public = notice_of(grades.graded(loss=8.123456, provenance={"data_name": "val"})).figures[TTF]
+    public = notice_of(grades.graded(loss=8.123456, provenance={"data_name": "val"}), []).figures[TTF]
     assert (public.loss, public.token_accuracy, public.seconds_per_frame) == (8.1235, 0.032, 0.075)
-    absurd = notice_of(grades.graded(loss=123456.789)).figures[TTF]
+    absurd = notice_of(grades.graded(loss=123456.789), []).figures[TTF]
     assert absurd.loss == pytest.approx(24.95, abs=0.01), (
         "the digits of an absurd loss would be anything at all"
     )
@@ -145,7 +146,7 @@ def test_figures_of_private_data_are_coarse_and_those_of_val_finer(grades: Any) 
 
 def test_a_notice_holds_no_figure_of_a_window_a_frame_or_a_stage(grades: Any, found: Any) -> None:
     report = grades.graded(loss=8.5, provenance={"durations_s": {"build": 12.3456}})
-    said = json.dumps(to_plain(notice_of(replace(report, retrieval=found()))))
+    said = json.dumps(to_plain(notice_of(replace(report, retrieval=found()), [])))
     for name in ("by_frame", "by_window", "ci", "durations", "sources", "strips", "tokens_file"):
         assert name not in said
     assert '"retrieval": "copied"' in said
@@ -163,8 +164,8 @@ def test_only_what_the_entry_did_counts_as_an_attempt(
     grades: Any, code: str, blame: Blame, counts: bool
 ) -> None:
     failed = grades.failed(code=code, blame=blame)
-    assert notice_of(failed).counts_as_attempt is counts
-    assert notice_of(replace(failed, regrade_of="another")).counts_as_attempt is False
+    assert notice_of(failed, []).counts_as_attempt is counts
+    assert notice_of(replace(failed, regrade_of="another"), []).counts_as_attempt is False
 
 
 def test_a_notice_is_not_written_over_another(
@@ -207,5 +208,5 @@ def test_data_that_was_admitted_as_private_is_private_in_any_folder(grades: Any)
     private = grades.graded(
         loss=8.654321, provenance={"data_name": "val", "admission": Admission(attempt=1, approved_by="org")}
     )
-    assert notice_of(private).is_private
-    assert notice_of(private).figures[TTF].loss == 8.65
+    assert notice_of(private, []).is_private
+    assert notice_of(private, []).figures[TTF].loss == 8.65

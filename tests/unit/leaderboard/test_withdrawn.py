@@ -11,7 +11,6 @@ import pytest
 from harness.results.store import Store
 from harness.results.withdrawals import Move, Withdrawal, withdraw
 from leaderboard.changelog import Kind, changelog
-from leaderboard.disclosure import Disclosure
 from leaderboard.grade_pages import grade_pages
 from leaderboard.ladder import Announcements, announce
 from leaderboard.publish import publish
@@ -71,8 +70,8 @@ def test_a_withdrawn_best_is_nothing_to_beat_on_private_data(grades):
     """The control is the rung in `_climb`: with the mistake on it the honest grade would never be announced."""
     mistake, honest = grades.graded(loss=2.0), grades.graded(loss=8.0)
     reports = [mistake, honest]
-    assert not announce(reports, Disclosure()).is_announced(honest)
-    announced = announce(reports, Disclosure(), withdrawn=struck_out([struck(mistake)]))
+    assert not announce(reports).is_announced(honest)
+    announced = announce(reports, withdrawn=struck_out([struck(mistake)]))
     assert announced.is_announced(honest)
     assert announced.is_announced(mistake), "what was told is told"
 
@@ -81,7 +80,7 @@ def test_a_withdrawn_try_is_a_try(grades):
     """It is compared with the best before it, and a later one with that best too."""
     first, mistake, worse = grades.graded(loss=8.0), grades.graded(loss=7.0), grades.graded(loss=8.2)
     reports = [first, mistake, worse]
-    announced = announce(reports, Disclosure(), withdrawn=struck_out([struck(mistake)]))
+    announced = announce(reports, withdrawn=struck_out([struck(mistake)]))
     assert [announced.is_announced(report) for report in reports] == [True, True, False]
 
 
