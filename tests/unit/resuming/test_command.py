@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,16 @@ def finished_one(bench: Any) -> list[Path]:
     return [path for path in journals if b'"kind": "finished"' in path.read_bytes()]
 
 
+@contextmanager
+def ctrl_c_heeded() -> Iterator[None]:
+    """A process that is started meanwhile heeds Ctrl-C, also where these tests run in the background and ignore it."""
+    kept = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, kept)
+
+
 @pytest.fixture
 def stopped(bench: Any, tmp_path: Path) -> Callable[..., str]:
     """A grade whose process got these signals once its first regime was finished; its id."""
@@ -73,7 +84,10 @@ def stopped(bench: Any, tmp_path: Path) -> Callable[..., str]:
             "--seed",
             7,
         )
-        process = subprocess.Popen(command(bench, *asked), env=places(tmp_path), stderr=subprocess.DEVNULL)
+        with ctrl_c_heeded():
+            process = subprocess.Popen(
+                command(bench, *asked), env=places(tmp_path), stderr=subprocess.DEVNULL
+            )
         while not (journals := finished_one(bench)):
             assert process.poll() is None
             time.sleep(0.02)
