@@ -121,6 +121,7 @@ def test_what_a_killed_harness_left_is_removed_by_the_next(bench, puppet, policy
         "import sys, time, pathlib\n"
         "from harness.sandbox.container import DockerSandbox\n"
         "from harness.sandbox.contract import BuiltEntry\n"
+        "from harness.sandbox.supply import *\n"
         f"built = {puppet!r}\n"
         f"sandbox = DockerSandbox(base_image={policy.base_image!r})\n"
         f"gate = pathlib.Path({str(bench.gate(SLEEP))!r})\n"
