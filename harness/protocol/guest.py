@@ -241,7 +241,7 @@ def _as_array(what: str, value: Any) -> np.ndarray:
     """`value` for numpy, or words about what keeps numpy from reading it."""
     try:
         return np.asarray(value)
-    except Exception as error:
+    except Exception as error:  # a foreign type raises what it likes: torch a TypeError or a RuntimeError
         if type(value).__module__.split(".")[0] != "torch":
             raise TypeError(f"{what} that numpy cannot read ({error})") from error
         raise TypeError(
