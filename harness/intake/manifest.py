@@ -22,6 +22,7 @@ else:
 MAX_BYTES = 1 << 16
 _FILE = "(file)"
 _SHOWN = 40
+_LARGEST = 10**15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,18 +149,16 @@ def _got(value: object) -> str:
         return f'the text "{spelled_out(value, limit=_SHOWN)}"'
     if isinstance(value, int | float):
         return f"the number {_shown(value)}"
-    return {list: "a list", dict: "a table"}.get(type(value), "a date or time")
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a table"
+    return "a date or time"
 
 
-def _shown(number: float) -> str:
-    """A number in at most some twenty characters."""
-    if isinstance(number, float):
-        return f"{number:g}"
-    return (
-        str(number)
-        if abs(number) < 10**15
-        else f"{'-' * (number < 0)}1e{int(math.log10(abs(number)))} or more"
-    )
+def _shown(number: int | float) -> str:
+    """A number in a few characters; a whole one of TOML may be too large for a float."""
+    if isinstance(number, float) or abs(number) < _LARGEST:
+        return f"{number:g}" if isinstance(number, float) else str(number)
+    return f"{'-' if number < 0 else ''}1e{int(math.log10(abs(number)))} or more"
 
 
 def _text(limit: int, *, lines: bool = False) -> Callable[[object], str]:

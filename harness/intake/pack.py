@@ -18,7 +18,7 @@ from harness.intake.manifest import EntryManifest, parse_manifest
 from harness.intake.names import Tree, checked_name
 from harness.intake.zipformat import reject
 from harness.intake.zipwriter import ZipWriter
-from harness.progress import Advance, Progress, Silent
+from harness.progress import Advance, Progress, Silent, unheard
 from harness.text import spelled_out
 
 # What tools leave behind in a working folder and no entry needs.
@@ -138,7 +138,7 @@ def _put_aside(zip_path: Path, sha256: str) -> Path | None:
     if zip_path.is_symlink() or not zip_path.exists():
         return None
     digest = hashlib.sha256()
-    for chunk in _chunks(zip_path, lambda *_: None):
+    for chunk in _chunks(zip_path, unheard):
         digest.update(chunk)
     if digest.hexdigest() == sha256:
         return None
