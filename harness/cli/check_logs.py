@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness import force
+from harness.asking import REPORTED
 from harness.cli.console import Console
 from harness.errors import UsageError
 from harness.places import cache_folder
@@ -18,7 +19,7 @@ _LOG_LINES = 20
 def show_log_ends(folder: Path, console: Console, *, said: str) -> None:
     """The last lines of each log of a grade, but for those that are in what is `said` of its failure anyway."""
     for log in sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime):
-        lines = log.read_text("utf-8", "replace").splitlines()
+        lines = _without_repetition(log.read_text("utf-8", "replace")).splitlines()
         if lines and last_lines(log) not in said:
             shown = lines[-_LOG_LINES:]
             console.note(f"--- {log.name}, {_how_many(len(shown), len(lines))}")
@@ -47,6 +48,12 @@ def forget_logs(entry: Path) -> None:
     """Those of an earlier check of `entry` are gone: they say nothing about this one."""
     with suppress(OSError, UsageError):
         force.remove_tree(_place(entry))
+
+
+def _without_repetition(text: str) -> str:
+    """A log without what the grader heard from the entry, where the entry has written that itself."""
+    written, mark, heard = text.rpartition(REPORTED)
+    return written.rstrip() if mark and heard.strip() in written else text
 
 
 def _place(entry: Path) -> Path:
