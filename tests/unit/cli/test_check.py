@@ -138,12 +138,26 @@ def test_a_mistake_in_what_is_returned_gets_a_hint(wmc, entry, calm_clip, mistak
     assert f"hint: {hint}" in done.stderr
 
 
-def test_a_wrong_shape_is_explained_on_the_screen(wmc, entry, calm_clip):
-    wrong = PREDICTOR.replace("return logits_BHWFV,", "return logits_BHWFV.transpose(0, 3, 4, 1, 2),")
-    (entry / "predictor.py").write_text(wrong)
-    done = wmc("check", entry, "--quick", "--data", calm_clip)
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("logits_BHWFV.transpose(0, 3, 4, 1, 2)", ".transpose(0, 3, 4, 1, 2) fits"),
+        ("np.broadcast_to(np.float32(0), (*logits_BHWFV.shape[:3], 2**18))", "logits of whole tokens"),
+    ],
+)
+def test_a_wrong_shape_is_explained_on_the_screen_in_one_line(wmc, entry, calm_clip, answer, words):
+    (entry / "predictor.py").write_text(PREDICTOR.replace("return logits_BHWFV,", f"return {answer},"))
+    done = wmc("check", entry, "--quick", "--data", calm_clip, *ONE_REGIME)
     assert done.returncode == 1
-    assert ".transpose(0, 3, 4, 1, 2) fits" in done.stderr
+    assert done.stderr.count(words) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_an_exception_of_the_entry_is_shown_with_its_traceback_and_once(wmc, entry, calm_clip):
+    (entry / "predictor.py").write_text(PREDICTOR.replace("flip_BK = self", "flip_BK = myself"))
+    done = wmc("check", entry, "--quick", "--data", calm_clip, *ONE_REGIME)
+    assert "predictor.py" in done.stderr
+    assert done.stderr.count("name 'myself' is not defined") == 1
 
 
 def test_a_long_build_that_fails_says_its_end_once_and_where_all_of_it_is(wmc, entry, calm_clip):
