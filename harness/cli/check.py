@@ -13,7 +13,7 @@ from harness.cli.check_view import memory_of_processes, notes_in_logs, show_fore
 from harness.cli.console import Console
 from harness.cli.grade_options import add_grade_options, grade_request, pick_sandbox
 from harness.cli.grade_view import show_report
-from harness.errors import UsageError
+from harness.errors import SandboxUnavailable, UsageError
 from harness.protocol.regimes import Regime
 from harness.text import printable
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.forecast import Forecast
     from harness.request import GradeRequest
     from harness.results.report import GradeReport
+    from harness.sandbox.contract import Sandbox
 
 QUICK_WINDOWS = 8
 
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             submission = pack(args.entry, folder / read_manifest(args.entry).zip_name).path
         store = Store(folder / "store")
         request = _request(args, submission)
-        sandbox = pick_sandbox(args, console, cache=folder / "cache")
+        sandbox = _sandbox(args, console, cache=folder / "cache")
         try:
             report = grade(
                 request,
@@ -93,6 +94,16 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if not args.json:
         console.note(f"next: {_next(args, request)}")
     return code
+
+
+def _sandbox(args: argparse.Namespace, console: Console, *, cache: Path) -> Sandbox:
+    """The one that is asked for; who has no Docker is told that one's own code runs without it."""
+    try:
+        return pick_sandbox(args, console, cache=cache)
+    except SandboxUnavailable as error:
+        if not args.gpu:
+            error.fix += "; or check without a box, for it is your own code: add --sandbox process"
+        raise
 
 
 def _forecasts(request: GradeRequest, report: GradeReport) -> tuple[tuple[Forecast, ...], ...]:

@@ -117,6 +117,14 @@ def test_an_entry_that_would_be_stopped_is_told_so_by_a_few_windows(wmc, entry, 
     assert "would be stopped" in done.stderr
 
 
+def test_who_has_no_docker_is_told_that_their_own_code_runs_without(entry, calm_clip, monkeypatch, capsys):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    assert main(["check", str(entry), "--data", str(calm_clip)]) == 3
+    said = capsys.readouterr().err
+    assert "sandbox.no_engine" in said
+    assert "add --sandbox process" in said
+
+
 MISTAKES = {
     "factors swapped": (
         "return logits_BHWFV,",
