@@ -101,7 +101,7 @@ def _sandbox(args: argparse.Namespace, console: Console, *, cache: Path) -> Sand
     try:
         return pick_sandbox(args, console, cache=cache)
     except SandboxUnavailable as error:
-        if not args.gpu:
+        if not (args.gpu or args.runtime or args.base_image):  # a plain process has none of these
             error.fix += "; or check without a box, for it is your own code: add --sandbox process"
         raise
 

@@ -87,6 +87,13 @@ def test_a_folder_as_output_gets_the_zip_by_its_own_name(run, folder, tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["your-name-template.zip"]
 
 
+def test_a_folder_that_is_not_there_is_not_made_a_file_of(run, folder, tmp_path):
+    with pytest.raises(UsageError) as refusal:
+        run(str(folder), "-o", f"{tmp_path}/out/")
+    assert refusal.value.code == "usage.no_folder"
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_zip_whose_receipt_was_given_is_not_lost(run, folder, capsys):
     """The second time nothing changed: the same zip, and nothing to keep."""
     run(str(folder))
