@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import DependencyMissing
+from harness.extras import install
 
 _ENTRIES = Path(__file__).parent
 _FROM_EXTRA = {"torch": "genie", "safetensors": "genie"}
@@ -34,7 +35,7 @@ def entry_modules(name: str) -> Iterator[None]:
         if extra is None:
             raise
         raise DependencyMissing(
-            f"{error.name} is missing, and {name} is made of it", fix=f"pip install 'wmc[{extra}]'"
+            f"{error.name} is missing, and {name} is made of it", fix=install(extra)
         ) from error
     finally:
         sys.path.remove(str(folder))

@@ -36,7 +36,7 @@ class Arrival:
 
     def open_submission(self, submission: Path, folder: Path) -> Entry:
         """The zip's files in `folder`, strictly."""
-        with self.progress.step(f"opening {submission}"), self.record.timed("intake"):
+        with self.progress.step(f"opening {submission.name}"), self.record.timed("intake"):
             entry = open_archive(submission, folder)
         self.record.learn(submission_sha256=entry.sha256)
         self.record.entry = entry_facts(entry.manifest)

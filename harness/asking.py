@@ -19,6 +19,9 @@ from harness.results.store import Store
 from harness.sandbox.contract import BuiltEntry, Guest, Sandbox
 
 T = TypeVar("T")
+REPORTED = "[wmc] the entry reported: "
+"""Begins what an entry's log ends with where the entry said through the gate why it failed."""
+
 _END_PATIENCE_S = 2.0  # a closed socket is seen before the process behind it is gone
 _POLL_S = 0.05
 
@@ -57,7 +60,7 @@ class Asker:
         except GuestFailed as error:
             if error.guest_words:  # only its entrant and the organiser read them; on a full disk nobody does
                 with suppress(OSError), log.open("a", encoding="utf-8") as file:
-                    file.write(f"\n[wmc] the entry reported: {error.guest_words}\n")
+                    file.write(f"\n{REPORTED}{error.guest_words}\n")
             raise
         finally:
             self.record.learn(sandbox_details=self.sandbox.details)

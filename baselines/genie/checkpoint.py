@@ -67,7 +67,8 @@ def _folder(where: Path | str, revision: str | None) -> Path:
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
     except ImportError as error:
         raise CheckpointError(
-            f"{where} is no folder, and the Hub needs huggingface_hub", fix="pip install 'wmc[hub]'"
+            f"{where} is no folder, and the Hub needs huggingface_hub",
+            fix=".venv/bin/pip install -c constraints.txt -e '.[hub]'",
         ) from error
     try:
         paths = [hf_hub_download(str(where), name, revision=revision) for name in (CONFIG_NAME, WEIGHTS_NAME)]

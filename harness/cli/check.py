@@ -1,4 +1,4 @@
-"""`wmc check`: the grader itself, on the entrant's own data, and what may be wrong; nothing is kept."""
+"""`wmc check`: the grader itself, on the entrant's own data, and what may be wrong; no record is kept."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.check_logs import forget_logs, keep_logs, show_log_ends
 from harness.cli.check_view import memory_of_processes, notes_in_logs, show_forecasts
 from harness.cli.console import Console
 from harness.cli.grade_options import add_grade_options, grade_request, pick_sandbox
-from harness.cli.grade_view import show_log_tails, show_report
-from harness.errors import UsageError
+from harness.cli.grade_view import show_report
+from harness.errors import SandboxUnavailable, UsageError
 from harness.protocol.regimes import Regime
 from harness.text import printable
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from harness.forecast import Forecast
     from harness.request import GradeRequest
     from harness.results.report import GradeReport
+    from harness.sandbox.contract import Sandbox
 
 QUICK_WINDOWS = 8
 
@@ -28,8 +30,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command."""
     parser = commands.add_parser(
         "check",
-        help="grade your own folder or zip on your own data; keeps nothing",
-        description="The grader itself, on data of your own, with hints about what may be wrong. Keeps nothing.",
+        help="grade your own folder or zip on your own data; keeps no record",
+        description="The grader itself, on data of your own, with hints about what may be wrong. Keeps nothing but, of "
+        "a check that failed, what your entry wrote.",
     )
     parser.add_argument(
         "entry", type=Path, metavar="FOLDER|ZIP", help="an entry's folder, or what `wmc submit` made"
@@ -44,11 +47,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    """Pack if need be, grade, show; on a failure show the end of the entry's own output too."""
+    """Pack if need be, grade, show; on a failure show what the entry itself wrote too."""
     from harness import scratch
     from harness.grading import grade
     from harness.hints import Listener
-    from harness.intake.pack import pack
+    from harness.intake.pack import pack, read_manifest
     from harness.plain import to_plain
     from harness.results.store import Store
 
@@ -56,10 +59,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
     with scratch.folder("check") as folder:
         submission = args.entry
         if args.entry.is_dir():
-            submission = pack(args.entry, folder / "entry.zip").path
+            submission = pack(args.entry, folder / read_manifest(args.entry).zip_name).path
         store = Store(folder / "store")
         request = _request(args, submission)
-        sandbox = pick_sandbox(args, console, cache=folder / "cache")
+        sandbox = _sandbox(args, console, cache=folder / "cache")
         try:
             report = grade(
                 request,
@@ -74,12 +77,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
             sandbox.discard_builds()
         logs = store.grade_folder(report.grade_id)
         if report.failure:
-            show_log_tails(logs, console)
-            return show_report(report, console, as_json=args.json)
+            show_log_ends(logs, console, said=report.failure.message)
+            kept = keep_logs(logs, args.entry)
+            return show_report(report, console, as_json=args.json, logs=kept)
+        forget_logs(args.entry)
         hints = (*listener.hints(), *notes_in_logs(logs))
         forecasts = _forecasts(request, report)
         beside = {"hints": hints, "forecast": to_plain(forecasts)}
-        code = show_report(report, console, as_json=args.json, beside=beside)
+        code = show_report(report, console, as_json=args.json, beside=beside, is_kept=False)
     if forecasts:
         show_forecasts(forecasts, console, data=printable(request.data.resolve().name), as_json=args.json)
         if sandbox.name == "process":
@@ -89,6 +94,16 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if not args.json:
         console.note(f"next: {_next(args, request)}")
     return code
+
+
+def _sandbox(args: argparse.Namespace, console: Console, *, cache: Path) -> Sandbox:
+    """The one that is asked for; who has no Docker is told that one's own code runs without it."""
+    try:
+        return pick_sandbox(args, console, cache=cache)
+    except SandboxUnavailable as error:
+        if not (args.gpu or args.runtime or args.base_image):  # a plain process has none of these
+            error.fix += "; or check without a box, for it is your own code: add --sandbox process"
+        raise
 
 
 def _forecasts(request: GradeRequest, report: GradeReport) -> tuple[tuple[Forecast, ...], ...]:

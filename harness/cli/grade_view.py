@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from harness.results.report import GradeReport
     from harness.scoring.state_probe import StateProbe
 
-_LOG_LINES = 20
-
 
 def show_report(
     report: GradeReport,
@@ -32,17 +30,18 @@ def show_report(
     as_json: bool,
     logs: Path | None = None,
     beside: Mapping[str, Any] = MappingProxyType({}),
+    is_kept: bool = True,
 ) -> int:
     """Show the record on stdout, whose turn it is on stderr; returns the exit code.
 
-    `beside` are more keys of the JSON object.
+    `beside` are more keys of the JSON object. What is not kept has no name that one could ask for it by.
     """
     if as_json:
         console.json({**report.to_json(), **beside})
     elif report.open_run:
         console.show(open_table(report, report.open_run))
     elif not report.failure:
-        console.show(_regime_table(report))
+        console.show(_regime_table(report, is_kept=is_kept))
         if pictures := picture_table(report):
             console.show(pictures)
     if not report.failure:
@@ -72,22 +71,14 @@ def without_record(failure: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def show_log_tails(folder: Path, console: Console) -> None:
-    """The last lines of each log of a grade."""
-    for log in sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime):
-        lines = log.read_text("utf-8", "replace").splitlines()[-_LOG_LINES:]
-        if lines:
-            console.note(f"--- {log.name}, last {len(lines)} lines")
-            console.note("\n".join(lines))
-
-
-def _regime_table(report: GradeReport) -> Table:
+def _regime_table(report: GradeReport, *, is_kept: bool) -> Table:
     windows = max(result.windows for result in report.regimes.values() if result)
+    name = f"grade {report.grade_id}: " if is_kept else ""
     table = number_table(
         printable(f"{report.entry.user_name}/{report.entry.entry_name} on {report.provenance.data_name}"),
         first="regime",
         numbers=("loss", "95% interval", "accuracy", "s/frame"),
-        caption=f"grade {report.grade_id}: {windows} windows, loss in nats per token{_clean_probes(report)}",
+        caption=f"{name}{windows} windows, loss in nats per token{_clean_probes(report)}",
     )
     for regime, result in report.regimes.items():
         if result:

@@ -12,12 +12,14 @@ from harness.text import spelled_out
 
 if TYPE_CHECKING:
     from harness.intake.manifest import EntryManifest
+    from harness.intake.sources import Sources
     from harness.reviewing import Reviewed
 
 _MOST_LINES = 20
 """Of one kind of finding, and of submissions that it is like; --json has all."""
 _MOST_FILES = 5
 """That are shared with one other submission."""
+_MOST_NAMES = 10
 _DIGITS = 12
 _LIMIT = 4000
 
@@ -50,8 +52,10 @@ def show_review(seen: Reviewed, console: Console) -> None:
         console.warn(
             f"{found.manifest.user_name} is listed in fairness.toml as the organiser's own: no limit holds for it"
         )
-    for name, text in found.scripts:
-        console.show(f"\n[bold]{name}[/bold]\n{escape(text)}")
+    for name, text in (*found.scripts, *found.sources.shown):
+        console.show(f"\n[bold]{escape(name)}[/bold]\n{escape(text.rstrip())}")
+    for line in _other_texts(found.sources):
+        console.show(line)
     console.show(
         "\n[bold]where to read first[/bold] (no verdict: honest entries do such things, and code can hide)"
     )
@@ -92,6 +96,20 @@ def _declared(manifest: EntryManifest) -> dict[str, str]:
         "causal": "yes" if manifest.causal else "no",
         "parameters": "not declared" if manifest.parameters is None else f"{manifest.parameters:,.10g}",
     }
+
+
+def _other_texts(sources: Sources) -> Iterator[str]:
+    """The text files that are not shown, by name."""
+    from rich.markup import escape
+
+    if sources.handed_out:
+        yield f"\n[bold]as wmc hands them out[/bold]\n{escape(', '.join(sources.handed_out))}"
+    if left_out := sources.left_out:
+        names = ", ".join(left_out[:_MOST_NAMES]) + ", ..." * (len(left_out) > _MOST_NAMES)
+        yield (
+            f"\n[bold]{_files(len(left_out))} of text too much to be shown[/bold]: unzip what you want to read; "
+            f"--json lists all\n{escape(names)}"
+        )
 
 
 def _finding_lines(every: tuple[Finding, ...]) -> Iterator[str]:

@@ -17,7 +17,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("folder", type=Path, help="the entry: wmc.toml, build.sh, evaluate.py and the rest")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="ZIP", help="where the zip goes (default: ./USER-ENTRY.zip)"
+        "-o",
+        "--output",
+        default=".",
+        metavar="ZIP|FOLDER",
+        help="where the zip goes (default: ./USER-ENTRY.zip)",
     )
     parser.add_argument(
         "--upload",
@@ -37,13 +41,20 @@ def run(args: argparse.Namespace, console: Console) -> None:
         from harness.intake.upload import check_ready, upload
 
         check_ready(args.upload)
-    zip_path = args.output or Path(read_manifest(args.folder).zip_name)
+    zip_path = Path(args.output)
+    if zip_path.is_dir() or args.output.endswith("/"):
+        zip_path /= read_manifest(args.folder).zip_name
     packed = pack(args.folder, zip_path, progress=console)
+    if packed.earlier:
+        console.note(f"the {packed.path.name} that was there is kept as {packed.earlier}")
     for name in packed.left_out:
         console.note(f"left out: {name}")
     for name in packed.doubtful:
         console.warn(f"packed as well: {name}")
-    uploaded = upload(packed, args.upload, progress=console) if args.upload else None
+    uploaded = None
+    if args.upload:
+        console.note(f"packed: {packed.path}")
+        uploaded = upload(packed, args.upload, progress=console)
     console.show(
         f"[bold]{escape(str(packed.path))}[/bold]\n"
         f"entry   {escape(packed.manifest.entry_name)} by {escape(packed.manifest.user_name)}\n"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from baselines.training.recipe import Precision, Running, Starts
 from harness.cli.console import Console
 from harness.errors import DependencyMissing
+from harness.extras import install
 
 if TYPE_CHECKING:
     from baselines.training.result import Result
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         if error.name not in {"torch", "safetensors"}:
             raise
         raise DependencyMissing(
-            f"{error.name} is missing, and training is done with it", fix="pip install 'wmc[genie]'"
+            f"{error.name} is missing, and training is done with it", fix=install("genie")
         ) from error
     result = training.train_baseline(_request(args), console)
     if result is None:

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataInvalid, DependencyMissing
+from harness.extras import install
 
 SIDE = 256
 _SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _LONGEST_GAP_S = 60
-_EXTRA = "pip install 'wmc[video]'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +157,8 @@ def require_readers() -> None:
         import PIL  # noqa: F401
     except ImportError as error:
         raise DependencyMissing(
-            f"reading video needs the package {'av' if error.name == 'av' else 'pillow'}", fix=_EXTRA
+            f"reading video needs the package {'av' if error.name == 'av' else 'pillow'}",
+            fix=install("video"),
         ) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from harness.errors import DependencyMissing
+from harness.extras import install
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,7 +27,7 @@ def require_pillow() -> None:
         from PIL import _imagingft  # noqa: F401 - whether Pillow is there, and draws text, is the question
     except ImportError as error:
         raise DependencyMissing(
-            "drawing pictures needs the package pillow, with FreeType", fix="pip install 'wmc[pictures]'"
+            "drawing pictures needs the package pillow, with FreeType", fix=install("pictures")
         ) from error
 
 

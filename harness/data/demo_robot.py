@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from harness.data.demo_driving import Command, FloorPlan, Pose
 from harness.errors import DependencyMissing
+from harness.extras import install
 from harness.spec import CHALLENGE
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def open_robot(scenario: str, *, with_floor_plan: bool = False) -> Iterator[Robo
     try:
         import vizdoom
     except ImportError as error:
-        raise DependencyMissing("vizdoom renders the demo data", fix='pip install "wmc[demo]"') from error
+        raise DependencyMissing("vizdoom renders the demo data", fix=install("demo")) from error
     game = vizdoom.DoomGame()
     with tempfile.TemporaryDirectory(prefix="wmc-demo-") as scratch:
         game.set_doom_config_path(str(Path(scratch) / "vizdoom.ini"))
@@ -136,7 +137,7 @@ def open_robot(scenario: str, *, with_floor_plan: bool = False) -> Iterator[Robo
         except vizdoom.ViZDoomErrorException as error:
             raise DependencyMissing(
                 f"vizdoom is installed but does not start: {error}",
-                fix="reinstall it: pip install --force-reinstall vizdoom",
+                fix="reinstall it: .venv/bin/pip install -c constraints.txt --force-reinstall vizdoom",
                 code="dependency.broken",
             ) from error
         try:

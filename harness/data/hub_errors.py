@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import DependencyMissing, DownloadFailed
+from harness.extras import install
 
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
@@ -37,9 +38,7 @@ def require_hub() -> None:
     try:
         import huggingface_hub  # noqa: F401 - whether it can be imported is the question
     except ImportError as error:
-        raise DependencyMissing(
-            "the Hub needs the package huggingface_hub", fix="pip install 'wmc[hub]'"
-        ) from error
+        raise DependencyMissing("the Hub needs the package huggingface_hub", fix=install("hub")) from error
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from harness.errors import DataInvalid, DependencyMissing
+from harness.extras import install
 
 
 def require_torch(who: str) -> None:
@@ -15,7 +16,7 @@ def require_torch(who: str) -> None:
     Raises: DependencyMissing.
     """
     if importlib.util.find_spec("torch") is None:
-        raise DependencyMissing(f"{who} needs the package torch", fix="pip install 'wmc[codec]'")
+        raise DependencyMissing(f"{who} needs the package torch", fix=install("codec"))
 
 
 def read_weights(source: Path | BinaryIO, *, name: str, code: str, fix: str) -> dict[Any, Any]:

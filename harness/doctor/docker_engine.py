@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.doctor.check import Check, broken, warned, well
 from harness.doctor.disks import engine_disk_check
 from harness.errors import SandboxUnavailable
-from harness.sandbox import engine, flags, lifecycle
+from harness.sandbox import engine, flags, gpu
 from harness.sandbox.engine import Engine
 from harness.sandbox.policy import GIB, SandboxPolicy
 
@@ -17,12 +17,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _GVISOR = "runsc"
-_GPU_PATIENCE_S = 60.0
 _SLOW_STORAGE = "vfs"
-_INSTALL_TOOLKIT = (
-    "sudo apt-get install -y nvidia-container-toolkit && sudo nvidia-ctk runtime configure --runtime=docker && "
-    "sudo systemctl restart docker"
-)
 
 
 def engine_checks(client: DockerClient, policy: SandboxPolicy) -> Iterator[Check]:
@@ -75,27 +70,11 @@ def memory_check(facts: Engine, policy: SandboxPolicy) -> Check:
 
 def gpu_in_container_check(client: DockerClient, facts: Engine, policy: SandboxPolicy) -> Check:
     """Whether a container like an entry's sees the GPUs that were asked for."""
-    from docker.errors import APIError
-    from docker.types import DeviceRequest
-
-    asked = ",".join(policy.gpu_device_ids)
-    request = DeviceRequest(device_ids=list(policy.gpu_device_ids), capabilities=[["gpu"]])
-    settings = {
-        **flags.hardened(policy, policy.run, facts, grade="doctor"),
-        **flags.offline(),
-        **flags.runtime(policy),
-        "device_requests": [request],
-        "entrypoint": ["nvidia-smi", "-L"],
-    }
     try:
-        with lifecycle.container(client, settings, purpose="gpu", log=None, log_bytes=0) as container:
-            container.start()
-            status = container.wait(timeout=_GPU_PATIENCE_S)["StatusCode"]
-            said = container.logs(stdout=True, stderr=True).decode("utf-8", "replace").strip()
-    except APIError as error:
-        return broken("GPU in a container", str(error.explanation or error)[:300], _INSTALL_TOOLKIT)
-    seen = [line for line in said.splitlines() if line.startswith("GPU ")]
-    if status == 0 and len(seen) == len(policy.gpu_device_ids):
-        return well("GPU in a container", "; ".join(seen))
-    why = said[:300] or f"nvidia-smi ended with status {status}"
-    return broken("GPU in a container", f"asked for {asked}, {len(seen)} seen: {why}", _INSTALL_TOOLKIT)
+        seen = gpu.seen(client, facts, policy)
+    except SandboxUnavailable as error:
+        return broken("GPU in a container", error.message, error.fix)
+    if not seen:
+        unknown = "the base image has no nvidia-smi that could name it"
+        return warned("GPU in a container", unknown, "take a base image that `wmc sandbox build` makes")
+    return well("GPU in a container", "; ".join(seen))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.doctor.check import Check, broken, warned, well
+from harness.extras import install
 from harness.sandbox import cgroup, network, page_cache
 
 _EXTRAS: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -51,7 +52,7 @@ def package_checks() -> Iterator[Check]:
             yield warned(
                 f"packages of {extra}",
                 f"{' and '.join(missing)} missing: {consequence}",
-                f"pip install 'wmc[{extra}]'",
+                install(extra),
             )
 
 

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, where it is no text."""
+"""What a file is by its first bytes: a program, text, or something that nobody reads."""
 
 from __future__ import annotations
 
@@ -33,6 +33,16 @@ def content_of(head: bytes) -> str | None:
     if head[8:10] == b'{"':
         return "safetensors"
     return None if _is_text(head) else "unknown content"
+
+
+def program_of(name: str, head: bytes) -> str | None:
+    """`python` or `shell` for a file that is called so, or whose first line names such a program."""
+    first = head.split(b"\n", 1)[0] if head.startswith(b"#!") else b""
+    if name.endswith(".py") or b"python" in first:
+        return "python"
+    if name.endswith((".sh", ".bash")) or b"sh" in first:
+        return "shell"
+    return None
 
 
 def _is_text(head: bytes) -> bool:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from harness.intake import python_source, shell_source
 from harness.intake.archive import Entry, EntryFile
-from harness.intake.contents import HEAD_BYTES, content_of
+from harness.intake.contents import HEAD_BYTES, content_of, program_of
 from harness.intake.finding import Finding, Kind, Mention, UnreadableError
 from harness.intake.limits import DEFAULT_LIMITS
+from harness.intake.template import shell_lines
 
 VERY_LARGE_BYTES = 1 << 30
 
@@ -32,17 +33,19 @@ def _in_file(path: Path, file: EntryFile) -> Iterator[Finding]:
         yield Finding(kind=Kind.LARGE, file=file.name, what=f"{file.size_bytes:,} bytes")
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
-    if file.name.endswith(".py") or _runs_in(head, b"python"):
+    program = program_of(file.name, head)
+    if program == "python":
         yield from _in_script(path, file, python_source.mentions)
-    elif file.name.endswith((".sh", ".bash")) or _runs_in(head, b"sh"):
-        yield from _in_script(path, file, shell_source.mentions)
+    elif program == "shell":
+        yield from _in_script(path, file, _own_shell)
     elif content := content_of(head):
         yield Finding(kind=Kind.BINARY, file=file.name, what=f"{content}, {file.size_bytes:,} bytes")
 
 
-def _runs_in(head: bytes, program: bytes) -> bool:
-    """Whether the first line names a program like this."""
-    return head.startswith(b"#!") and program in head.split(b"\n", 1)[0]
+def _own_shell(source: bytes) -> Iterator[Mention]:
+    """What is the entrant's own: a finding in what wmc hands out would be in nearly every entry, and read by nobody."""
+    everybodys = shell_lines()
+    return (mention for mention in shell_source.mentions(source) if mention.what not in everybodys)
 
 
 def _in_script(

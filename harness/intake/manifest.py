@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -20,6 +21,8 @@ else:
 
 MAX_BYTES = 1 << 16
 _FILE = "(file)"
+_SHOWN = 40
+_LARGEST = 10**15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,22 +141,30 @@ def _unknown(key: str) -> ManifestProblem:
     return _problem(spelled_out(key), "is not a key of wmc.toml", fix)
 
 
-def _kind(value: object) -> str:
-    names = {
-        bool: "true or false",
-        str: "text",
-        int: "a number",
-        float: "a number",
-        list: "a list",
-        dict: "a table",
-    }
-    return names.get(type(value), "a date or time")
+def _got(value: object) -> str:
+    """What somebody wrote, in words: its kind, and itself where that is short."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'the text "{spelled_out(value, limit=_SHOWN)}"'
+    if isinstance(value, int | float):
+        return f"the number {_shown(value)}"
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a table"
+    return "a date or time"
+
+
+def _shown(number: int | float) -> str:
+    """A number in a few characters; a whole one of TOML may be too large for a float."""
+    if isinstance(number, float) or abs(number) < _LARGEST:
+        return f"{number:g}" if isinstance(number, float) else str(number)
+    return f"{'-' if number < 0 else ''}1e{int(math.log10(abs(number)))} or more"
 
 
 def _text(limit: int, *, lines: bool = False) -> Callable[[object], str]:
     def check(value: object) -> str:
         if not isinstance(value, str):
-            raise _MistakeError(f"is {_kind(value)}, not text")
+            raise _MistakeError(f"is {_got(value)}, not text")
         if not value.strip():
             raise _MistakeError("is empty")
         if len(value) > limit:
@@ -179,17 +190,27 @@ def _matching(pattern: str, limit: int, what: str) -> Callable[[object], str]:
 def _number(*, most: float) -> Callable[[object], float]:
     def check(value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise _MistakeError(f"is {_kind(value)}, not a number")
+            raise _MistakeError(f"is {_got(value)}, not a number")
         if not 0 <= value <= most:  # so for NaN; compared before it is converted: an int may not fit
-            raise _MistakeError(f"is not between 0 and {most:g}")
+            raise _MistakeError(f"is {_shown(value)}, which is not between 0 and {most:g}")
         return float(value)
+
+    return check
+
+
+def _count(*, most: float) -> Callable[[object], float]:
+    def check(value: object) -> float:
+        number = _number(most=most)(value)
+        if not number.is_integer():
+            raise _MistakeError(f"is {_shown(number)}, which is no whole number")
+        return number
 
     return check
 
 
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise _MistakeError(f"is {_kind(value)}, not true or false")
+        raise _MistakeError(f"is {_got(value)}, not true or false")
     return value
 
 
@@ -201,7 +222,7 @@ def _agreed(value: object) -> bool:
 
 def _sources(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise _MistakeError(f"is {_kind(value)}, not a list")
+        raise _MistakeError(f"is {_got(value)}, not a list")
     if len(value) > 50:
         raise _MistakeError(f"lists {len(value)} sources; 50 are allowed")
     try:
@@ -223,15 +244,18 @@ _CHECKS: dict[str, tuple[Callable[[object], object], str]] = {
         _matching(r"[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+", 254, "an e-mail address"),
         'email = "you@example.org"',
     ),
-    "entry_name": (_text(64), 'entry_name = "..." (one line, at most 64 characters)'),
-    "description": (_text(2000, lines=True), 'description = "..." (at most 2000 characters)'),
+    "entry_name": (_text(64), 'entry_name = "..." (one line of at most 64 characters that print)'),
+    "description": (
+        _text(2000, lines=True),
+        'description = "..." (at most 2000 characters; line breaks are fine)',
+    ),
     "training_flops": (_number(most=1e30), "training_flops = 1.5e19 (all training included; 0 for none)"),
     "external_data": (_sources, 'external_data = ["name: where it is from", ...] ([] for none)'),
     "rules_accepted": (_agreed, "rules_accepted = true, once you have read the rules"),
     "eligibility_attested": (_agreed, "eligibility_attested = true, if you are eligible"),
     "claimed_val_loss": (_number(most=1e3), "claimed_val_loss = 8.5 (nats per token), or leave it out"),
     "causal": (_flag, "causal = true or causal = false"),
-    "parameters": (_number(most=1e15), "parameters = 1.8e6 (how many were learned), or leave it out"),
+    "parameters": (_count(most=1e15), "parameters = 1.8e6 (how many were learned), or leave it out"),
     "forbidden_reference": (
         _flag,
         "forbidden_reference = true, or leave it out: only for what breaks rule 5 on purpose",

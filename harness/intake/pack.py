@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import tempfile
@@ -17,7 +18,7 @@ from harness.intake.manifest import EntryManifest, parse_manifest
 from harness.intake.names import Tree, checked_name
 from harness.intake.zipformat import reject
 from harness.intake.zipwriter import ZipWriter
-from harness.progress import Advance, Progress, Silent
+from harness.progress import Advance, Progress, Silent, unheard
 from harness.text import spelled_out
 
 # What tools leave behind in a working folder and no entry needs.
@@ -36,6 +37,7 @@ LEFT_OUT = frozenset(
     }
 )
 _CHUNK = 1 << 20
+_DIGITS = 12
 _SILENT = Silent()
 
 
@@ -51,6 +53,7 @@ class Packed:
         left_out: names below the folder that are not in it, sorted.
         doubtful: names in it that may have been meant for nobody else, sorted: hidden files and folders, and
             zips at the top, such as an earlier submission.
+        earlier: where a file with other bytes went that was at `path` before, for it may be one that was sent.
     """
 
     path: Path
@@ -60,6 +63,7 @@ class Packed:
     manifest: EntryManifest
     left_out: tuple[str, ...]
     doubtful: tuple[str, ...]
+    earlier: Path | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +95,9 @@ def read_manifest(folder: Path) -> EntryManifest:
 def pack(
     folder: Path, zip_path: Path, *, limits: ArchiveLimits = DEFAULT_LIMITS, progress: Progress = _SILENT
 ) -> Packed:
-    """The submission made from `folder`, at `zip_path`, which it replaces only when all is well.
+    """The submission made from `folder`, at `zip_path`; nothing is changed there unless all is well.
+
+    What was there before stays, by a name with its digest, unless it holds the same bytes.
 
     Refuses what intake refuses, with the same errors: `open_archive` opens the zip before it is handed out.
     """
@@ -113,6 +119,7 @@ def _packed(folder: Path, zip_path: Path, limits: ArchiveLimits, progress: Progr
         draft = Path(work, "draft.zip")
         _write(sources, draft, progress)
         entry = open_archive(draft, Path(work, "entry"), limits=limits, progress=progress)
+        earlier = _put_aside(zip_path, entry.sha256)
         os.replace(draft, zip_path)
     return Packed(
         path=zip_path,
@@ -122,13 +129,32 @@ def _packed(folder: Path, zip_path: Path, limits: ArchiveLimits, progress: Progr
         manifest=entry.manifest,
         left_out=tuple(sorted(left_out)),
         doubtful=_doubtful(source.name for source in sources),
+        earlier=earlier,
     )
+
+
+def _put_aside(zip_path: Path, sha256: str) -> Path | None:
+    """Where the file at `zip_path` is now; None where there was none, or one of these very bytes."""
+    if zip_path.is_symlink() or not zip_path.exists():
+        return None
+    digest = hashlib.sha256()
+    for chunk in _chunks(zip_path, unheard):
+        digest.update(chunk)
+    if digest.hexdigest() == sha256:
+        return None
+    aside = zip_path.with_name(f"{zip_path.stem}.{digest.hexdigest()[:_DIGITS]}{zip_path.suffix}")
+    os.replace(zip_path, aside)
+    return aside
 
 
 def _check_target(zip_path: Path, folder: Path) -> None:
     """Refuse a zip that has no place to go, or that the next one would contain."""
     if not zip_path.parent.is_dir():
         raise UsageError(f"{zip_path.parent} is not a folder", fix="make it first", code="usage.no_folder")
+    if zip_path.exists() and not zip_path.is_file():
+        raise UsageError(
+            f"{zip_path} is there, and is no file", fix="name another place", code="usage.zip_target"
+        )
     if zip_path.parent.resolve().is_relative_to(folder.resolve()):
         raise UsageError(
             f"{zip_path} would lie in the folder that is packed, and the next zip would contain it",

@@ -9,10 +9,10 @@ from harness.intake.finding import Finding
 from harness.intake.findings import findings
 from harness.intake.manifest import EntryManifest
 from harness.intake.required import SCRIPTS
-from harness.text import spelled_out
+from harness.intake.sources import Sources, readable, sources
+from harness.intake.template import handed_out
 
 _NUM_LARGEST = 10
-_MAX_LINE = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,7 @@ class Review:
         files: all files, sorted by name.
         largest: the ten largest, largest first.
         scripts: (name, text) of build.sh and evaluate.py; what does not print is shown as an escape.
+        sources: the other text files, as many as a person reads.
         notes: what intake found worth knowing.
         findings: where to read first, see `harness.intake.findings`.
     """
@@ -37,6 +38,7 @@ class Review:
     files: tuple[EntryFile, ...]
     largest: tuple[EntryFile, ...]
     scripts: tuple[tuple[str, str], ...]
+    sources: Sources
     notes: tuple[str, ...]
     findings: tuple[Finding, ...]
 
@@ -51,13 +53,8 @@ def review(entry: Entry) -> Review:
         manifest=entry.manifest,
         files=entry.files,
         largest=tuple(by_size[:_NUM_LARGEST]),
-        scripts=tuple((name, _readable((entry.folder / name).read_bytes())) for name in SCRIPTS),
+        scripts=tuple((name, readable((entry.folder / name).read_bytes())) for name in SCRIPTS),
+        sources=sources(entry, handed_out=handed_out()),
         notes=entry.notes,
         findings=findings(entry),
     )
-
-
-def _readable(text: bytes) -> str:
-    """`text` line by line; only line ends and tabs survive unescaped, and they are where they seem to be."""
-    lines = text.decode("utf-8", "backslashreplace").split("\n")
-    return "\n".join(spelled_out(line.replace("\t", "    "), limit=_MAX_LINE) for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -22,6 +23,18 @@ TEMPLATE = Path(__file__).parents[2] / "submissions_template"
 def template_manifest() -> EntryManifest:
     """What the template declares, and a new entry too where nothing else is said."""
     return read_manifest(TEMPLATE)
+
+
+def handed_out() -> frozenset[str]:
+    """The digests of the template's files: what an entry has from us and need not be read again."""
+    files = (path for path in TEMPLATE.rglob("*") if path.is_file())
+    return frozenset(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+
+
+def shell_lines() -> frozenset[str]:
+    """The lines of the template's build.sh, with and without what is said about them."""
+    lines = (TEMPLATE / "build.sh").read_text("utf-8").splitlines()
+    return frozenset(part.strip() for line in lines for part in (line, line.split("  # ")[0]))
 
 
 def make_entry(folder: Path, texts: Mapping[str, str]) -> EntryManifest:

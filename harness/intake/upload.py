@@ -1,13 +1,15 @@
 """A submission in a dataset of the Hugging Face Hub: in a place named after its bytes, read back before the receipt.
 
 huggingface_hub tries most requests again and resumes what it can: with hf_xet installed chunks that arrived are not
-sent again, without it files that arrived are not. What it does only once, such as the commit, is done again here: a
-place that is named after its content holds it already, or not.
+sent again; without it a part that was cut is sent again alone while one try lasts, and by the next try or command a
+file that had not arrived whole is sent from its beginning. What it does only once, such as the commit, is done again
+here: a place that is named after its content holds it already, or not.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import re
 import time
@@ -32,7 +34,6 @@ FOLDER = "submissions"
 ZIP_NAME = "entry.zip"
 _PAUSES_S = (2, 8, 30)
 _MIB = 1 << 20
-_AGAIN = "run the same command again: what has arrived is not sent again"
 _NO_XET = "; where only the Hub's chunk store is out of reach, HF_HUB_DISABLE_XET=1 does without it"
 _TOKEN = "set HF_TOKEN to a token of yours that may write (https://huggingface.co/settings/tokens)"
 _ODD_REPLY = (AttributeError, KeyError, TypeError, ValueError)
@@ -101,7 +102,7 @@ def upload(packed: Packed, repository: str, *, endpoint: str | None = None, prog
             except (transport_error(), OSError, RuntimeError, *_ODD_REPLY) as error:
                 # What befell one file comes wrapped in a RuntimeError.
                 cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
-                failure = _failure(cause, repository)
+                failure = _failure(cause, repository, api)
                 if not pauses_s or not _passes(cause):
                     raise failure from error
             progress.note(f"{failure.message}; the next try is in {pauses_s[0]} s")
@@ -138,7 +139,7 @@ def _put(api: HfApi, packed: Packed, repository: str) -> Uploaded:
                 f"{repository} took the submission, but does not list {folder}/{ZIP_NAME} with its digest",
                 code="upload.not_kept",
                 fix="see whether its .gitignore names zips, or whether the zip on your disk has changed; then "
-                + _AGAIN,
+                + _again(),
             )
     return Uploaded(
         folder=folder,
@@ -191,12 +192,12 @@ def _passes(error: BaseException) -> bool:
     return status in _PASSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _failure(error: BaseException, repository: str) -> UploadFailed:
+def _failure(error: BaseException, repository: str, api: HfApi) -> UploadFailed:
     """What went wrong, in words."""
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     if isinstance(error, HfHubHTTPError):
-        return _refusal(error, repository)
+        return _refusal(error, repository, api)
     if isinstance(error, OfflineModeIsEnabled):
         return UploadFailed(
             "HF_HUB_OFFLINE forbids uploads", code="upload.offline", fix="unset HF_HUB_OFFLINE"
@@ -205,10 +206,10 @@ def _failure(error: BaseException, repository: str) -> UploadFailed:
         return UploadFailed(
             f"the Hub cannot be reached: {error}",
             code="upload.unreachable",
-            fix=f"check the network and proxy (HTTPS_PROXY); then {_AGAIN}{_NO_XET}",
+            fix=f"check the network and proxy (HTTPS_PROXY); then {_again()}{_NO_XET}",
         )
     if isinstance(error, (RuntimeError, OSError)):
-        return UploadFailed(f"the upload stopped: {error}", code="upload.stopped", fix=_AGAIN + _NO_XET)
+        return UploadFailed(f"the upload stopped: {error}", code="upload.stopped", fix=_again() + _NO_XET)
     return UploadFailed(
         f"what answers is not a Hub: {type(error).__name__}: {error}",
         code="upload.not_a_hub",
@@ -216,17 +217,18 @@ def _failure(error: BaseException, repository: str) -> UploadFailed:
     )
 
 
-def _refusal(error: HfHubHTTPError, repository: str) -> UploadFailed:
+def _refusal(error: HfHubHTTPError, repository: str, api: HfApi) -> UploadFailed:
     from huggingface_hub.errors import RepositoryNotFoundError
 
     status = error.response.status_code
-    if isinstance(error, RepositoryNotFoundError):
+    is_hidden = isinstance(error, RepositoryNotFoundError)
+    if is_hidden and _knows_your_token(api):
         return UploadFailed(
             f"there is no dataset {repository}, or your token may not see it",
             code="upload.no_repository",
             fix="correct its name, make it (https://huggingface.co/new-dataset), or ask its owner for access",
         )
-    if status == HTTPStatus.UNAUTHORIZED:
+    if is_hidden or status == HTTPStatus.UNAUTHORIZED:
         return UploadFailed(
             f"{repository}: the Hub does not know your token", code="upload.bad_token", fix=_TOKEN
         )
@@ -237,7 +239,32 @@ def _refusal(error: HfHubHTTPError, repository: str) -> UploadFailed:
             fix=f"ask its owner for the right to write, or name a dataset of your own; {_TOKEN}",
         )
     return UploadFailed(
-        f"{repository}: the Hub answered HTTP {status}", code="upload.refused", fix=f"wait; then {_AGAIN}"
+        f"{repository}: the Hub answered HTTP {status}", code="upload.refused", fix=f"wait; then {_again()}"
+    )
+
+
+def _knows_your_token(api: HfApi) -> bool:
+    """False where the Hub says that it does not: to a stranger a private dataset is one that is not there."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        api.whoami()
+    except HfHubHTTPError as error:
+        return error.response.status_code != HTTPStatus.UNAUTHORIZED
+    except (transport_error(), OSError, *_ODD_REPLY):
+        return True  # nobody said otherwise
+    return True
+
+
+def _again() -> str:
+    """What comes next, and what it costs."""
+    from huggingface_hub import constants
+
+    if importlib.util.find_spec("hf_xet") and not constants.HF_HUB_DISABLE_XET:
+        return "run the same command again: what has arrived is not sent again"
+    return (
+        "run the same command again: a zip that arrived whole is not sent again, one that was cut is sent from its "
+        "beginning"
     )
 
 

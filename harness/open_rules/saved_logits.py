@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DependencyMissing, GuestFailed
+from harness.extras import install
 from harness.open_rules import loading
 from harness.spec import CHALLENGE, ChallengeSpec
 from harness.text import printable
@@ -43,7 +44,7 @@ def check_torch() -> None:
         raise DependencyMissing(
             f"{LOGITS_FILE} can be read with torch only, which is not installed",
             code="dependency.torch",
-            fix="pip install 'wmc[codec]'",
+            fix=install("codec"),
         )
 
 

@@ -101,6 +101,10 @@ class _HostGoneError(Exception):
     """The host closed the connection."""
 
 
+class _AnswerError(Exception):
+    """A predictor answers in another form than it should; in words that need no traceback of this file."""
+
+
 class _Session:
     """One connection: reads the host's messages in order and answers them."""
 
@@ -120,16 +124,22 @@ class _Session:
                 pass
         except (BrokenPipeError, ConnectionResetError, _HostGoneError):
             sys.exit("wmc_guest: the host closed the connection")
+        except _AnswerError as error:
+            self._tell(str(error))
+            sys.stderr.write(f"wmc_guest: {error}\n")
+            sys.exit(1)
         except Exception as error:
-            with contextlib.suppress(OSError):  # without a host, the traceback in the log has to do
-                text = f"{type(error).__name__}: {error}".encode("utf-8", "replace")
-                self._send(Kind.FAILED, 0, 0, text[:TEXT_LIMIT])
+            self._tell(f"{type(error).__name__}: {error}")
             raise
+
+    def _tell(self, failure: str) -> None:
+        with contextlib.suppress(OSError):  # without a host, the log has to do
+            self._send(Kind.FAILED, 0, 0, failure.encode("utf-8", "replace")[:TEXT_LIMIT])
 
     def _terms(self, predictor: Any) -> dict[str, Any]:
         logits_dtype = getattr(predictor, "logits_dtype", "float32")
         if logits_dtype not in ("float32", "float16"):
-            raise ValueError(f"logits_dtype is {logits_dtype!r}; choose 'float32' or 'float16'")
+            raise _AnswerError(f"logits_dtype is {logits_dtype!r}; choose 'float32' or 'float16'")
         self.logits_dtype = np.dtype(logits_dtype).newbyteorder("<")
         return {
             "max_batch": int(getattr(predictor, "max_batch", 64)),
@@ -169,14 +179,14 @@ class _Session:
 
     def _checked_frame(self, prediction: Any) -> tuple[np.ndarray, np.ndarray]:
         if not isinstance(prediction, (tuple, list)) or len(prediction) != 2:
-            raise TypeError(
+            raise _AnswerError(
                 f"predict() returned {type(prediction).__name__}; expected a pair (logits, tokens)"
             )
         grid = (self.hello["height"], self.hello["width"])
         logits = _as_array("predict() returned logits", prediction[0])
         tokens = _as_array("predict() returned tokens", prediction[1])
         if tokens.shape == self._logits_shape(grid):
-            raise ValueError("predict() returned (tokens, logits); expected the pair (logits, tokens)")
+            raise _AnswerError("predict() returned (tokens, logits); expected the pair (logits, tokens)")
         logits_BHWFV = self._checked_logits("predict", logits, grid)
         return logits_BHWFV, self._checked_tokens(tokens, (self.windows, *grid))
 
@@ -185,15 +195,17 @@ class _Session:
         factors, factor_vocab, vocab = (self.hello[key] for key in ("factors", "factor_vocab", "vocab"))
         if sorted(tokens.shape) == sorted((*expected, factors)):
             advice = f"these are the factors of tokens: return factor_0 + {factor_vocab} * factor_1"
-            raise ValueError(f"{got}; expected {list(expected)} of uint32: {advice}")
+            raise _AnswerError(f"{got}; expected {list(expected)} of uint32: {advice}")
         if tokens.shape != expected:
-            raise ValueError(f"{got}; expected {list(expected)} of uint32{_fitting(tokens.shape, expected)}")
+            raise _AnswerError(
+                f"{got}; expected {list(expected)} of uint32{_fitting(tokens.shape, expected)}"
+            )
         if tokens.dtype.kind not in "iu":
-            raise ValueError(f"{got}; expected uint32: return tokens.astype(np.uint32)")
+            raise _AnswerError(f"{got}; expected uint32: return tokens.astype(np.uint32)")
         for extreme in (int(tokens.min()), int(tokens.max())):
             if not 0 <= extreme < vocab:
                 mask = ", which 1X's code uses for masked positions: fill them all" * (extreme == vocab)
-                raise ValueError(f"predict() returned the token {extreme}, outside [0, {vocab}){mask}")
+                raise _AnswerError(f"predict() returned the token {extreme}, outside [0, {vocab}){mask}")
         return np.ascontiguousarray(tokens, "<u4")
 
     def _checked_logits(self, method: str, logits: Any, grid: tuple[int, ...]) -> np.ndarray:
@@ -201,15 +213,30 @@ class _Session:
         got = f"{method}() returned logits of shape {list(logits.shape)} and type {logits.dtype}"
         name = self.logits_dtype.name
         if logits.shape != expected:
-            raise ValueError(f"{got}; expected {list(expected)} of {name}{_fitting(logits.shape, expected)}")
+            advice = self._factored(logits.shape, grid) or _fitting(logits.shape, expected)
+            raise _AnswerError(f"{got}; expected {list(expected)} of {name}{advice}")
         if logits.dtype.kind != "f":
-            raise ValueError(f"{got}; expected {name}: what goes into a softmax")
+            raise _AnswerError(f"{got}; expected {name}: what goes into a softmax")
         if logits.dtype.itemsize > 4 and not self.noted_double:
             self.noted_double = True
             sys.stderr.write(
                 f"{NOTE}{method}() returns {logits.dtype}; it is sent as {name}: compute in that, it is faster\n"
             )
         return np.ascontiguousarray(logits, self.logits_dtype)
+
+    def _factored(self, shape: tuple[int, ...], grid: tuple[int, ...]) -> str:
+        """How logits of whole tokens become those of their factors; empty for others."""
+        vocab, values = self.hello["vocab"], self.hello["factor_vocab"]
+        if vocab not in shape:
+            return ""
+        moved = f"move the axis of {vocab} to the end, then: " if shape[-1] != vocab else ""
+        axis = 1 + len(grid)
+        return (
+            f"; these are logits of whole tokens, and the loss is that of their two factors. {moved}"
+            f"j = logits.reshape{(self.windows, *grid, values, values)} stands as [..., token // {values}, "
+            f"token % {values}]; return np.stack([logsumexp(j, {axis}), logsumexp(j, {axis + 1})], {axis}) "
+            "(scipy.special.logsumexp; torch.logsumexp and torch.stack), or predict the factors"
+        )
 
     def _logits_shape(self, grid: tuple[int, ...]) -> tuple[int, ...]:
         return (self.windows, *grid, self.hello["factors"], self.hello["factor_vocab"])
@@ -243,8 +270,8 @@ def _as_array(what: str, value: Any) -> np.ndarray:
         return np.asarray(value)
     except Exception as error:  # a foreign type raises what it likes: torch a TypeError or a RuntimeError
         if type(value).__module__.split(".")[0] != "torch":
-            raise TypeError(f"{what} that numpy cannot read ({error})") from error
-        raise TypeError(
+            raise _AnswerError(f"{what} that numpy cannot read ({error})") from error
+        raise _AnswerError(
             f"{what} as a torch tensor on {value.device} of {value.dtype}, which numpy cannot read: "
             f"return it as .detach(){'.float()' * value.is_floating_point()}.cpu().numpy()"
         ) from error

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import DependencyMissing, StoreFailed, UsageError
+from harness.extras import install
 from harness.results.store import Store
 
 if TYPE_CHECKING:
@@ -135,5 +136,5 @@ def _require() -> None:
         raise DependencyMissing(
             "records are signed with the package cryptography, which is not installed",
             code="dependency.cryptography",
-            fix="pip install 'wmc[sign]'",
+            fix=install("sign"),
         ) from error

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.errors import DependencyMissing
+from harness.extras import install
 from harness.retrieval.report import (
     EntryScan,
     NearDuplicates,
@@ -109,7 +110,7 @@ def require_scipy() -> None:
         import scipy  # noqa: F401 - whether it is there is the question
     except ImportError as error:
         raise DependencyMissing(
-            "the retrieval check needs the package scipy", fix="pip install 'wmc[retrieval]'"
+            "the retrieval check needs the package scipy", fix=install("retrieval")
         ) from error
 
 

@@ -21,6 +21,7 @@ from harness.sandbox import (
     disk_image,
     engine,
     flags,
+    gpu,
     guest_module,
     inspection,
     lifecycle,
@@ -95,7 +96,7 @@ class DockerSandbox:
     ) -> None:
         """Ask the engine what it is; what killed harnesses left on it is removed.
 
-        Raises: SandboxUnavailable without an engine, the right to use it, or the base image.
+        Raises: SandboxUnavailable without an engine, the right to use it, the base image, or a GPU that is asked for.
         """
         policy = policy or SandboxPolicy()
         self.policy = replace(policy, base_image=base_image) if base_image else policy
@@ -110,6 +111,7 @@ class DockerSandbox:
             self.facts = engine.describe(client, base_image=self.policy.base_image)
             self._page_cache_is_dropped &= lifecycle.remove_leftovers(client)
             self.runtime = runtime.chosen(client, self.facts, self.policy)
+            gpu.seen(client, self.facts, self.policy)
         scratch.remove_leftovers()
 
     @property
@@ -241,10 +243,8 @@ class DockerSandbox:
     def _settings(
         self, built: BuiltEntry, *, grade_id: str, gate: Path, guest_folder: Path, saves_in: str | None
     ) -> dict[str, Any]:
-        from docker.types import DeviceRequest
-
         policy = self.policy
-        settings = {
+        return {
             **flags.hardened(policy, policy.run, self.facts, grade=grade_id),
             **flags.offline(),
             **flags.runtime(policy),
@@ -261,11 +261,8 @@ class DockerSandbox:
                 *(("--save_outputs_dir", flags.OUTPUTS_FOLDER) if saves_in else ()),
             ],
             "environment": _ENVIRONMENT,
+            **gpu.requested(policy),
         }
-        if policy.gpu_device_ids:
-            request = DeviceRequest(device_ids=list(policy.gpu_device_ids), capabilities=[["gpu"]])
-            settings["device_requests"] = [request]
-        return settings
 
     def _allowed(
         self, built: BuiltEntry, *, gate: Path, guest_folder: Path, saves_in: str | None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.errors import DependencyMissing, SandboxFailed, SandboxUnavailable
+from harness.extras import install
 from harness.sandbox.policy import DEFAULT_BASE_IMAGE
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def connected(*, timeout_s: float | None = None) -> Iterator[DockerClient]:
         import docker.errors
         import requests
     except ImportError as error:
-        raise DependencyMissing("the docker package is missing", fix="pip install docker") from error
+        raise DependencyMissing("the docker package is missing", fix=install()) from error
     timeout_s = timeout_s or ANSWER_TIMEOUT_S
     _check_socket(timeout_s)
     engine_errors = (docker.errors.DockerException, requests.RequestException)

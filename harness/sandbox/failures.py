@@ -67,7 +67,7 @@ def refused(reason: str, message: str, policy: SandboxPolicy) -> BuildFailed | S
 def _exit_status(status: int, *, log: Path) -> BuildFailed:
     return BuildFailed(
         _with_log(f"build.sh ended with status {status}", log),
-        fix="run `wmc check` on the folder and read the whole log; the first failing command is usually the cause",
+        fix="read the whole log, which `wmc check` keeps where it says: the first command to fail is usually the cause",
         code="build.exit_status",
     )
 

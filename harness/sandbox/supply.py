@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CHATTER_BYTES = 10_000
+"""What a bridge may say to a container that speaks to nobody: where IPv6 is on, the kernel tells all of them which
+addresses and groups are there, some 500 bytes when one joins and little after that. In that there is room for no
+package and no weights, and it is counted all the same."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
@@ -88,6 +93,17 @@ class Traffic:
     destinations_found: int | None = None
     unheard: str = ""
 
+    @property
+    def in_words(self) -> str:
+        """What came in, and whether anybody was asked for it."""
+        if self.received_bytes is None:
+            return "what came in over the network was not counted"
+        came_in = in_bytes(self.received_bytes)
+        spoke_to_nobody = self.destinations_found == 0 and not self.unheard
+        if spoke_to_nobody and self.received_bytes <= CHATTER_BYTES:
+            return f"it made no connection ({came_in} came in unasked, as to every container on a bridge)"
+        return f"{came_in} came in over the network" + ", and no connection was heard" * spoke_to_nobody
+
 
 @dataclass(frozen=True, kw_only=True)
 class Supply:
@@ -121,12 +137,7 @@ class Supply:
             for verb, share in (("changed", self.changed), ("removed", self.removed))
             if share.files
         ]
-        received = self.traffic.received_bytes
-        if received is None:
-            words.append("what came in over the network was not counted")
-        else:
-            words.append(f"{in_bytes(received)} came in over the network")
-        return f"build.sh {'; '.join(words)}"
+        return f"build.sh {'; '.join([*words, self.traffic.in_words])}"
 
 
 def _files(share: Share) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import WmcError
+from harness.extras import install
 from harness.scoring.perceptual_lpips import Lpips
 
 EXACT_PSNR_DB = 100.0
@@ -75,7 +76,7 @@ def open_metrics(lpips_weights: Path, *, device: str | None = None) -> Metrics:
     else:
         compare[Metric.LPIPS], sha256 = lpips, lpips.sha256
     if importlib.util.find_spec("skimage") is None:
-        reason = "scikit-image is not installed; pip install 'wmc[pictures]'"
+        reason = f"scikit-image is not installed; {install('pictures')}"
         missing |= {Metric.PSNR: reason, Metric.SSIM: reason}
     else:
         compare |= {Metric.PSNR: psnr, Metric.SSIM: ssim}

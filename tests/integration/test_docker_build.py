@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness import owner
-from harness.errors import BuildFailed, SandboxFailed
+from harness.errors import BuildFailed, SandboxFailed, SandboxUnavailable
 from harness.progress import Silent
 from harness.sandbox import disk_image, network
 from harness.sandbox.container import DockerSandbox
@@ -249,3 +249,12 @@ def test_what_the_script_leaves_running_is_dead_and_cannot_change_the_entry(benc
     first = bench.build(files)
     assert bench.build(files) == first
     assert bench.containers() == []
+
+
+def test_a_gpu_that_is_not_there_is_known_before_anything_is_built(bench):
+    """On a machine with a GPU and NVIDIA's toolkit, the thousandth one is not there either."""
+    policy = replace(bench.sandbox.policy, gpu_device_ids=("999",))
+    with pytest.raises(SandboxUnavailable) as caught:
+        DockerSandbox(policy=policy, cache=bench.folder / "cache")
+    assert caught.value.code == "sandbox.gpu"
+    assert not (bench.folder / "cache").exists()

@@ -68,6 +68,7 @@ class HubStandIn:
     url: str = ""
     private: bool = True
     may_write: bool = True
+    knows_the_token: bool = True
     part_bytes: int = 1 << 12
     """Large files are taken in parts of so many bytes."""
     parts: dict[str, dict[int, bytes]] = field(default_factory=dict)
@@ -227,8 +228,10 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(chunks)
 
     def _taken(self, path: str, body: bytes) -> Reply | None:
-        """The answer to whoever brings something; None to others."""
+        """The answer to whoever brings something, or asks who they are; None to others."""
         taking = Taking(self.hub)
+        if path == "/api/whoami-v2":
+            return _json({"name": "ada"}) if self.hub.knows_the_token else _error(401, "")
         if part := _PART.fullmatch(path):
             return taking.part(part["oid"], int(part["part"]), body)
         if whole := _COMPLETE.fullmatch(path):

@@ -53,7 +53,7 @@ LAYERS = (
         "harness.undo",
     },
     {"harness.whole_file"},
-    {"harness.errors", "harness.text"},
+    {"harness.errors", "harness.extras", "harness.text"},
 )
 """Highest first; members of one set are siblings that never import each other."""
 

@@ -68,7 +68,7 @@ def test_without_torch_it_says_what_to_install(entries, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
     with pytest.raises(DependencyMissing, match="torch is missing") as caught, folders.entry_modules("heavy"):
         importlib.import_module("wmc_test_model")
-    assert caught.value.fix == "pip install 'wmc[genie]'"
+    assert caught.value.fix == ".venv/bin/pip install -c constraints.txt -e '.[genie]'"
     assert caught.value.blame is Blame.OPERATOR
 
 

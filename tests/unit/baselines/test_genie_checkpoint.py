@@ -113,7 +113,7 @@ def test_a_hub_that_does_not_answer_is_named(refused, monkeypatch):
 
 def test_a_hub_id_without_the_hubs_library_says_what_to_install(refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    assert "pip install 'wmc[hub]'" in refused("someone/something")
+    assert ".venv/bin/pip install -c constraints.txt -e '.[hub]'" in refused("someone/something")
 
 
 @pytest.mark.parametrize("where", ["nowhere", "./some/where", Path("some/where")])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,8 +45,8 @@ def wmc(tmp_path, monkeypatch, capsys):
     return run
 
 
-@pytest.mark.parametrize(("build", "code"), [("#!/bin/sh\n", 0), ("#!/bin/sh\nexit 3\n", 1)])
-def test_nothing_of_it_is_left_whether_it_went_well_or_not(entry, tmp_path, make_clip, build, code):
+@pytest.mark.parametrize(("build", "code"), [("#!/bin/sh\n", 0), ("#!/bin/sh\necho words\nexit 3\n", 1)])
+def test_nothing_of_it_is_left_but_the_log_of_one_that_failed(entry, tmp_path, make_clip, build, code):
     (entry / "build.sh").write_text(build)
     places = {"TMPDIR": tmp_path / "tmp", "XDG_CACHE_HOME": tmp_path / "cache"}
     for place in places.values():
@@ -69,7 +70,8 @@ def test_nothing_of_it_is_left_whether_it_went_well_or_not(entry, tmp_path, make
     )
     assert done.returncode == code, done.stderr
     assert json.loads(done.stdout)["status"] == ("graded" if code == 0 else "failed")
-    assert [path for place in places.values() for path in place.rglob("*")] == []
+    left = [path for place in places.values() for path in place.rglob("*") if path.is_file()]
+    assert left == ([] if code == 0 else [tmp_path / "cache" / "wmc" / "checks" / "entry" / "build.log"])
 
 
 def test_a_quick_check_shows_the_regimes_the_forecast_and_what_comes_next(wmc, entry, calm_clip):
@@ -115,6 +117,14 @@ def test_an_entry_that_would_be_stopped_is_told_so_by_a_few_windows(wmc, entry, 
     assert "would be stopped" in done.stderr
 
 
+def test_who_has_no_docker_is_told_that_their_own_code_runs_without(entry, calm_clip, monkeypatch, capsys):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    assert main(["check", str(entry), "--data", str(calm_clip)]) == 3
+    said = capsys.readouterr().err
+    assert "sandbox.no_engine" in said
+    assert "add --sandbox process" in said
+
+
 MISTAKES = {
     "factors swapped": (
         "return logits_BHWFV,",
@@ -136,12 +146,53 @@ def test_a_mistake_in_what_is_returned_gets_a_hint(wmc, entry, calm_clip, mistak
     assert f"hint: {hint}" in done.stderr
 
 
-def test_a_wrong_shape_is_explained_on_the_screen(wmc, entry, calm_clip):
-    wrong = PREDICTOR.replace("return logits_BHWFV,", "return logits_BHWFV.transpose(0, 3, 4, 1, 2),")
-    (entry / "predictor.py").write_text(wrong)
-    done = wmc("check", entry, "--quick", "--data", calm_clip)
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("logits_BHWFV.transpose(0, 3, 4, 1, 2)", ".transpose(0, 3, 4, 1, 2) fits"),
+        ("np.broadcast_to(np.float32(0), (*logits_BHWFV.shape[:3], 2**18))", "logits of whole tokens"),
+    ],
+)
+def test_a_wrong_shape_is_explained_on_the_screen_in_one_line(wmc, entry, calm_clip, answer, words):
+    (entry / "predictor.py").write_text(PREDICTOR.replace("return logits_BHWFV,", f"return {answer},"))
+    done = wmc("check", entry, "--quick", "--data", calm_clip, *ONE_REGIME)
     assert done.returncode == 1
-    assert ".transpose(0, 3, 4, 1, 2) fits" in done.stderr
+    assert done.stderr.count(words) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_an_exception_of_the_entry_is_shown_with_its_traceback_and_once(wmc, entry, calm_clip):
+    (entry / "predictor.py").write_text(PREDICTOR.replace("flip_BK = self", "flip_BK = myself"))
+    done = wmc("check", entry, "--quick", "--data", calm_clip, *ONE_REGIME)
+    assert "predictor.py" in done.stderr
+    assert done.stderr.count("name 'myself' is not defined") == 1
+
+
+def test_a_long_build_that_fails_says_its_end_once_and_where_all_of_it_is(wmc, entry, calm_clip):
+    (entry / "build.sh").write_text("#!/bin/sh\nfor i in $(seq 300); do echo step $i; done\nexit 4\n")
+    done = wmc("check", entry, "--data", calm_clip)
+    assert done.returncode == 1
+    assert done.stderr.count("step 300\n") == 1
+    (folder,) = re.findall(r"^logs: (.+)$", done.stderr, re.MULTILINE)
+    whole = Path(folder, "build.log")
+    assert whole.read_text().splitlines() == [f"step {i}" for i in range(1, 301)]
+    (entry / "build.sh").write_text("#!/bin/sh\n")
+    assert wmc("check", entry, "--quick", "--data", calm_clip, *ONE_REGIME).returncode == 0
+    assert not whole.exists()
+
+
+def test_an_entry_that_fails_at_the_gate_shows_the_end_of_what_it_wrote(wmc, entry, calm_clip):
+    noisy = "import sys\n[print('word', i, file=sys.stderr) for i in range(50)]\nraise SystemExit(3)\n"
+    (entry / "predictor.py").write_text(noisy)
+    done = wmc("check", entry, "--data", calm_clip, *ONE_REGIME)
+    assert "--- temporally_teacher_forced.log, the last 20 of 50 lines\nword 30\n" in done.stderr
+    assert done.stderr.count("word 49") == 1
+
+
+def test_a_check_shows_no_name_of_a_grade_that_nobody_can_look_up(wmc, entry, calm_clip):
+    done = wmc("check", entry, "--quick", "--data", calm_clip, *ONE_REGIME)
+    assert "6 windows, loss in nats per token" in done.stdout
+    assert "grade 20" not in done.stdout + done.stderr
 
 
 def test_a_grade_hints_at_nothing(wmc, entry, calm_clip, tmp_path):

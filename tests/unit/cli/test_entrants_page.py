@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import shlex
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from harness.cli import _parser
+from harness.extras import install
 from harness.intake.limits import DEFAULT_LIMITS
+from harness.outcomes import outcomes
 from harness.protocol.conversation import Limits
 from harness.sandbox.policy import GIB, SandboxPolicy
 
@@ -24,7 +27,7 @@ def test_a_command_on_the_page_is_one(command: str) -> None:
 
 def test_the_page_shows_the_whole_path() -> None:
     shown = {re.split(r"\s", command)[1] for command in COMMANDS}
-    assert shown == {"data", "new", "check", "submit", "inbox"}
+    assert shown == {"data", "sandbox", "new", "check", "submit", "inbox", "explain"}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +57,24 @@ def test_the_page_shows_the_whole_path() -> None:
 def test_a_limit_on_the_page_is_the_one_in_force(row: str, words: list[str]) -> None:
     (line,) = (line for line in PAGE.splitlines() if line.startswith(f"| {row}"))
     assert all(word in line for word in words), line
+
+
+def test_a_code_on_the_page_is_one() -> None:
+    section = PAGE.partition("## 6. When the grade failed")[2]
+    named = [
+        code
+        for line in section.splitlines()
+        if line.startswith("| `")
+        for code in re.findall(r"`(.+?)`", line.split("|")[1])
+    ]
+    assert len(named) > 8
+    assert [code for code in named if not fnmatch.filter(outcomes(), code)] == []
+
+
+def test_one_line_installs_all_that_the_page_needs() -> None:
+    (extras,) = re.findall(r"-e '\.\[([a-z,]+)\]'$", PAGE, re.MULTILINE)
+    assert set(extras.split(",")) == {"demo", "hub", "pictures"}
+    assert install(extras) in PAGE
 
 
 def test_build_sh_may_take_an_hour() -> None:

@@ -96,4 +96,4 @@ def test_without_torch_it_says_what_to_install(
         run_command(
             generate, "generate", "--checkpoint", "c", "--data", str(make_clip()), "--example", "0", "-o", "o"
         )
-    assert caught.value.fix == "pip install 'wmc[genie]'"
+    assert caught.value.fix == ".venv/bin/pip install -c constraints.txt -e '.[genie]'"

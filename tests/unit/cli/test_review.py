@@ -45,7 +45,8 @@ def test_scripts_manifest_and_files_are_shown_and_no_escape_gets_out(
     shown = capsys.readouterr().out
     assert "touch ran\\r# [red]harmless[/red]\\x1b[2K" in shown
     assert "[link=http://evil]Keeps[/link]" in shown
-    assert "predictor.py" in shown
+    assert "class Predictor:" in shown
+    assert "as wmc hands them out\nREADME.md" in shown
     assert not any(ord(char) < 32 and char != "\n" for char in shown)
     assert not (tmp_path / "ran").exists()
 
@@ -112,7 +113,7 @@ class TestDecisions:
             "org",
             "no",
         )
-        assert found["findings"][0]["kind"] == "shell"
+        assert dict(found["sources"]["shown"]).keys() == {"predictor.py"}
         assert (found["likenesses"], found["identity_clash"], found["organisers_own"]) == ([], None, False)
 
     @pytest.mark.parametrize(

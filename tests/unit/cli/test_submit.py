@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import submit
-from harness.errors import ManifestRejected, UsageError
+from harness.errors import ArchiveRejected, ManifestRejected, UsageError
 
 TEMPLATE = Path(__file__).parents[3] / "submissions_template"
 
@@ -78,3 +79,47 @@ def test_a_wrong_manifest_leaves_no_zip(run, folder):
     with pytest.raises(ManifestRejected):
         run(str(folder))
     assert list(Path().iterdir()) == []
+
+
+def test_a_folder_as_output_gets_the_zip_by_its_own_name(run, folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    run(str(folder), "-o", str(tmp_path / "out"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["your-name-template.zip"]
+
+
+def test_a_folder_that_is_not_there_is_not_made_a_file_of(run, folder, tmp_path):
+    with pytest.raises(UsageError) as refusal:
+        run(str(folder), "-o", f"{tmp_path}/out/")
+    assert refusal.value.code == "usage.no_folder"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_zip_whose_receipt_was_given_is_not_lost(run, folder, capsys):
+    """The second time nothing changed: the same zip, and nothing to keep."""
+    run(str(folder))
+    first = Path("your-name-template.zip").read_bytes()
+    run(str(folder))
+    assert list(Path().iterdir()) == [Path("your-name-template.zip")]
+    (folder / "predictor.py").write_text("# another\n")
+    capsys.readouterr()
+    run(str(folder))
+    kept = Path(f"your-name-template.{hashlib.sha256(first).hexdigest()[:12]}.zip")
+    assert kept.read_bytes() == first
+    assert Path("your-name-template.zip").read_bytes() != first
+    assert f"is kept as {kept}" in capsys.readouterr().err
+
+
+def test_an_entry_that_is_refused_moves_nothing(run, folder):
+    run(str(folder))
+    (folder / "build.sh").unlink()
+    with pytest.raises(ArchiveRejected):
+        run(str(folder))
+    assert list(Path().iterdir()) == [Path("your-name-template.zip")]
+
+
+def test_what_is_no_file_is_not_replaced(run, folder, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError) as refusal:
+        run(str(folder), "-o", str(tmp_path / "pipe"))
+    assert refusal.value.code == "usage.zip_target"
+    assert (tmp_path / "pipe").is_fifo()

@@ -121,7 +121,7 @@ def test_without_torch_it_says_what_to_install(run_command, monkeypatch) -> None
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(DependencyMissing) as caught:
         run_command(train_baseline, "train-baseline", "genie", *PATHS)
-    assert "wmc[genie]" in caught.value.fix
+    assert "-e '.[genie]'" in caught.value.fix
 
 
 @pytest.mark.torch

@@ -80,7 +80,7 @@ def test_without_torch_a_checkpoint_that_is_there_names_the_extra(
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(DependencyMissing) as caught:
         open_codec(tmp_path, str(golden_checkpoint))
-    assert "pip install 'wmc[codec]'" in caught.value.fix
+    assert ".venv/bin/pip install -c constraints.txt -e '.[codec]'" in caught.value.fix
 
 
 def test_a_missing_demo_codec_is_named(tmp_path: Path) -> None:

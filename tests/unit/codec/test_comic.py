@@ -103,4 +103,4 @@ def test_without_pillow_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(DependencyMissing) as caught:
         draw_comic(RECORDED)
-    assert caught.value.fix == "pip install 'wmc[pictures]'"
+    assert caught.value.fix == ".venv/bin/pip install -c constraints.txt -e '.[pictures]'"

@@ -196,7 +196,7 @@ def test_a_missing_reader_is_named_with_its_extra(
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(DependencyMissing) as caught:
         list(read_video(tmp_path / "clip.mp4"))
-    assert caught.value.fix == "pip install 'wmc[video]'"
+    assert caught.value.fix == ".venv/bin/pip install -c constraints.txt -e '.[video]'"
     assert {"av": "av", "PIL": "pillow"}[missing] in caught.value.message
 
 

@@ -254,4 +254,4 @@ def test_without_torch_the_extra_is_named(golden_checkpoint: Path, monkeypatch: 
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(DependencyMissing) as caught:
         Magvit2Codec.load(golden_checkpoint)
-    assert "pip install 'wmc[codec]'" in caught.value.fix
+    assert ".venv/bin/pip install -c constraints.txt -e '.[codec]'" in caught.value.fix

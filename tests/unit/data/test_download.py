@@ -440,7 +440,7 @@ def test_a_missing_library_is_named_with_its_extra(tmp_path: Path, monkeypatch: 
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(DependencyMissing) as caught:
         pull("val", tmp_path, progress=Silent())
-    assert "pip install 'wmc[hub]'" in caught.value.fix
+    assert ".venv/bin/pip install -c constraints.txt -e '.[hub]'" in caught.value.fix
 
 
 def test_the_command_pulls_from_the_endpoint_of_the_environment(

@@ -49,4 +49,4 @@ def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DependencyMissing, match="LPIPS needs the package torch") as caught:
         require_torch("LPIPS")
-    assert "wmc[codec]" in caught.value.fix
+    assert "-e '.[codec]'" in caught.value.fix

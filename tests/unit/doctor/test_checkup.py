@@ -48,7 +48,7 @@ def test_missing_packages_are_named_with_what_goes_without_them(monkeypatch: pyt
     [there, missing] = machine.package_checks()
     assert (there.health, missing.health) == (Health.OK, Health.WARNING)
     assert "retrieval" in there.seen
-    assert missing.fix == "pip install 'wmc[codec]'"
+    assert missing.fix == ".venv/bin/pip install -c constraints.txt -e '.[codec]'"
 
 
 @pytest.mark.parametrize(

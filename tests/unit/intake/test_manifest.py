@@ -86,7 +86,7 @@ def test_an_unknown_key_is_compared_with_the_known_ones(manifest_text):
         ("user_name", '"../x"', "not a user name"),
         ("user_name", '"\\u200e"', "does not print"),
         ("user_name", '"ärger"', "not a user name"),
-        ("user_name", "7", "a number, not text"),
+        ("user_name", "7", "is the number 7, not text"),
         ("email", '"nobody"', "not an e-mail"),
         ("email", '"a@b"', "not an e-mail"),
         ("email", '"a b@c.de"', "not an e-mail"),
@@ -95,28 +95,37 @@ def test_an_unknown_key_is_compared_with_the_known_ones(manifest_text):
         ("entry_name", '"two\\nlines"', "does not print (\\n)"),
         ("entry_name", '"\\u001b[2Jgone"', "does not print (\\x1b)"),
         ("entry_name", '"\\u202Eevil"', "does not print (\\u202e)"),
+        ("entry_name", '"\\u2066x\\u2069"', "does not print (\\u2066)"),
+        ("entry_name", '"\\U0001F468\\u200D\\U0001F680"', "does not print (\\u200d)"),
+        ("entry_name", '""', "is empty"),
+        ("entry_name", "[1]", "is a list, not text"),
         ("entry_name", '"' + "n" * 65 + '"', "64 are allowed"),
+        ("entry_name", '"' + "n" * 300 + '"', "has 300 characters; 64 are allowed"),
         ("description", '"bell \\u0007"', "does not print (\\x07)"),
         ("description", '"' + "n" * 2001 + '"', "2000 are allowed"),
         ("training_flops", "-1", "not between"),
         ("training_flops", "nan", "not between"),
         ("training_flops", "inf", "not between"),
         ("training_flops", "1" + "0" * 400, "not between"),
-        ("training_flops", "true", "true or false, not a number"),
-        ("training_flops", '"1e19"', "text, not a number"),
+        ("training_flops", "true", "is true, not a number"),
+        ("training_flops", '"1e19"', 'is the text "1e19", not a number'),
         ("training_flops", "1979-05-27", "a date or time, not a number"),
-        ("external_data", '"ImageNet"', "text, not a list"),
-        ("external_data", "[1]", "source that is a number"),
+        ("external_data", '"ImageNet"', 'is the text "ImageNet", not a list'),
+        ("external_data", "[1]", "has a source that is the number 1, not text"),
         ("external_data", '[""]', "source that is empty"),
         ("external_data", "[" + '"a",' * 51 + "]", "51 sources"),
         ("external_data", "{}", "a table, not a list"),
         ("claimed_val_loss", "-0.5", "not between"),
         ("claimed_val_loss", "nan", "not between"),
-        ("causal", "1", "a number, not true or false"),
-        ("parameters", "-1", "not between"),
-        ("parameters", "1e16", "not between"),
-        ("parameters", '"1.8 M"', "text, not a number"),
-        ("forbidden_reference", '"no"', "text, not true or false"),
+        ("causal", "1", "is the number 1, not true or false"),
+        ("parameters", "-1", "is -1, which is not between 0 and 1e+15"),
+        ("parameters", "1e16", "is 1e+16, which is not between"),
+        ("parameters", "1" + "0" * 400, "is 1e400 or more, which is not between"),
+        ("parameters", "0.5", "is 0.5, which is no whole number"),
+        ("parameters", "nan", "is nan, which is not between"),
+        ("parameters", "true", "is true, not a number"),
+        ("parameters", '"1.8 M"', 'is the text "1.8 M", not a number'),
+        ("forbidden_reference", '"no"', 'is the text "no", not true or false'),
         ("eligible_for_prize", "1", "not true or false"),
         ("rules_accepted", "false", "cannot take part"),
         ("eligibility_attested", "false", "cannot take part"),
@@ -147,6 +156,11 @@ def test_what_is_not_toml_has_one_reason(text, says):
     assert list(found) == ["(file)"]
     assert says in found["(file)"]
     assert found["(file)"].isprintable()
+
+
+def test_an_emoji_and_letters_of_any_script_may_be_in_a_name_and_spaces_around_it_are_left_out(manifest_text):
+    text = with_line(manifest_text, "entry_name", 'entry_name = "  \U0001f916 \u673a\u5668\u4eba "')
+    assert parse_manifest(text.encode()).entry_name == "\U0001f916 \u673a\u5668\u4eba"
 
 
 def test_every_mistake_has_its_own_remedy_beside_it(manifest_text):

@@ -136,6 +136,28 @@ def test_a_commit_whose_answer_is_lost_is_not_made_twice(inbox: Any, packed: Pac
     assert len(inbox.commits) == 1
 
 
+def test_a_part_that_is_cut_is_sent_again_alone(inbox: Any, packed: Packed) -> None:
+    left = [CUT] * 2
+    inbox.intercept = lambda request: answer(left.pop()) if left and STEPS["a part"](request) else None
+    send(inbox, packed)
+    sent = [request.path.rsplit("/", 1)[-1] for request in inbox.requests if request.method == "PUT"]
+    assert sent == ["1", "2", "2", "2", "3"]
+
+
+def test_a_zip_that_was_cut_for_good_is_sent_whole_by_the_next_command_and_the_error_says_so(
+    inbox: Any, packed: Packed
+) -> None:
+    """That is so without the Hub's chunk store; with it what has arrived is not sent again."""
+    inbox.intercept = lambda request: answer(CUT) if STEPS["a part"](request) else None
+    error = failure(inbox, packed)
+    assert error.code == "upload.unreachable"
+    assert "sent from its beginning" in error.fix
+    inbox.intercept = lambda request: None
+    inbox.requests.clear()
+    assert not send(inbox, packed).was_there
+    assert sent_bytes(inbox) == packed.size_bytes
+
+
 def test_what_has_arrived_is_not_sent_again_by_the_next_command(inbox: Any, packed: Packed) -> None:
     inbox.intercept = lambda request: answer(502) if STEPS["the commit"](request) else None
     error = failure(inbox, packed)
@@ -186,10 +208,21 @@ def test_a_zip_that_changed_after_it_was_packed_gets_no_receipt(inbox: Any, pack
 def test_each_refusal_has_its_code_and_its_way_out(
     inbox: Any, packed: Packed, status: int, error_code: str, code: str, in_fix: str
 ) -> None:
-    inbox.intercept = lambda request: answer(status, error_code)
+    inbox.intercept = lambda request: None if "whoami" in request.path else answer(status, error_code)
     error = failure(inbox, packed)
     assert error.code == code
     assert in_fix in error.fix
+
+
+def test_a_token_that_the_hub_does_not_know_is_blamed_and_not_the_name_of_the_dataset(
+    inbox: Any, packed: Packed
+) -> None:
+    """To a stranger a private dataset is one that is not there."""
+    inbox.knows_the_token = False
+    inbox.intercept = lambda request: None if "whoami" in request.path else answer(401, "RepoNotFound")
+    error = failure(inbox, packed)
+    assert error.code == "upload.bad_token"
+    assert "HF_TOKEN" in error.fix
 
 
 def test_who_may_read_and_not_write_is_told_so(inbox: Any, packed: Packed) -> None:

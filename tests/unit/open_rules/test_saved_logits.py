@@ -207,4 +207,4 @@ def test_without_torch_the_reason_is_said(file: Path, monkeypatch: pytest.Monkey
     with pytest.raises(DependencyMissing) as missing, read_logits(file, num_windows=1, uid=UID):
         pass
     assert missing.value.code == "dependency.torch"
-    assert "wmc[codec]" in missing.value.fix
+    assert "-e '.[codec]'" in missing.value.fix

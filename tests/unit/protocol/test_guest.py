@@ -50,6 +50,11 @@ def what_it_says(guest_channel: Any, make_predictor: Any) -> str:
     return caught.value.guest_words
 
 
+def whole_tokens(logits_BHWFV: np.ndarray) -> np.ndarray:
+    """What a model of 262144 classes returns; here without the memory of it."""
+    return np.broadcast_to(np.float32(0), (*logits_BHWFV.shape[:3], 1 << 18))
+
+
 Mistake = Callable[[np.ndarray, np.ndarray], tuple[Any, Any]]
 
 
@@ -77,6 +82,15 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
     "logits of one window": (lambda logits, tokens: (logits[0], tokens), "first axis is missing.*reset"),
     "half the batch": (lambda logits, tokens: (logits[:1], tokens), "the batch has 2 windows"),
     "a class for each token": (lambda logits, tokens: (np.zeros((2, 3, 7)), tokens), r"512\] of float32$"),
+    "whole tokens": (
+        lambda logits, tokens: (whole_tokens(logits), tokens),
+        r"\[2, 16, 16, 262144\].*logits of whole tokens.*reshape\(2, 16, 16, 512, 512\)"
+        r".*np.stack\(\[logsumexp\(j, 3\), logsumexp\(j, 4\)\], 3\)",
+    ),
+    "whole tokens, as channels": (
+        lambda logits, tokens: (np.moveaxis(whole_tokens(logits), -1, 1), tokens),
+        r"\[2, 262144, 16, 16\].*move the axis of 262144 to the end",
+    ),
     "whole numbers": (lambda logits, tokens: (logits.astype(int), tokens), "int64.*goes into a softmax"),
     "the pair turned round": (lambda logits, tokens: (tokens, logits), r"\(tokens, logits\); expected"),
     "no tokens": (lambda logits, tokens: logits, "ndarray; expected a pair"),
@@ -117,6 +131,19 @@ def test_a_wrong_prediction_is_explained(
             return mistake(*super().predict())
 
     assert re.search(words, what_it_says(guest_channel, Mistaken))
+
+
+def test_what_is_advised_for_whole_tokens_is_the_loss_of_their_factors() -> None:
+    """As the message has it: independent factors come back as they were, up to a constant that no softmax sees."""
+    rng = np.random.default_rng(0)
+    logits_BHWFV = rng.normal(size=(1, 1, 1, 2, 512))
+    tokens_V = np.arange(1 << 18)
+    joint = logits_BHWFV[..., 0, tokens_V % 512] + logits_BHWFV[..., 1, tokens_V // 512]
+    j = joint.reshape(1, 1, 1, 512, 512)
+    advised = np.stack([np.log(np.exp(j).sum(3)), np.log(np.exp(j).sum(4))], 3)
+    assert advised.shape == logits_BHWFV.shape
+    difference = advised - logits_BHWFV
+    np.testing.assert_allclose(difference, np.broadcast_to(difference[..., :1], difference.shape))
 
 
 @pytest.mark.torch

@@ -119,4 +119,4 @@ def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "cryptography", None)
     with pytest.raises(DependencyMissing, match="cryptography") as caught:
         read_public_key(tmp_path / "pub.pem")
-    assert "wmc[sign]" in caught.value.fix
+    assert "-e '.[sign]'" in caught.value.fix

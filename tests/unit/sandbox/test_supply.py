@@ -30,6 +30,36 @@ def test_a_build_in_words():
 
 
 @pytest.mark.parametrize(
+    ("traffic", "words"),
+    [
+        (
+            Traffic(received_bytes=516, destinations_found=0),
+            "it made no connection (516 bytes came in unasked, as to every container on a bridge)",
+        ),
+        (Traffic(received_bytes=516, destinations_found=1), "516 bytes came in over the network"),
+        (Traffic(received_bytes=516), "516 bytes came in over the network"),
+        (
+            Traffic(received_bytes=516, destinations_found=0, unheard="9 packets came too fast"),
+            "516 bytes came in over the network",
+        ),
+        (
+            Traffic(received_bytes=2_000_000, destinations_found=0),
+            "2.0 MB came in over the network, and no connection was heard",
+        ),
+    ],
+    ids=[
+        "nobody asked",
+        "somebody was asked",
+        "nobody listened",
+        "some went unheard",
+        "too much for chatter",
+    ],
+)
+def test_what_comes_in_unasked_alarms_only_where_it_is_much(traffic, words):
+    assert traffic.in_words == words
+
+
+@pytest.mark.parametrize(
     ("count", "words"),
     [
         (0, "0 bytes"),
