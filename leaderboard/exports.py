@@ -15,7 +15,7 @@ from harness.spec import CHALLENGE
 from leaderboard.grade_pages import GradePage
 from leaderboard.measured import Measured, measured
 from leaderboard.open_rows import OpenRow
-from leaderboard.prize import Crossing
+from leaderboard.prize import Claim, Crossing
 from leaderboard.references import PUBLISHED, Reference
 from leaderboard.retrieval_exports import in_full, in_short
 from leaderboard.sampling import SamplingBoard, SamplingRow
@@ -71,7 +71,9 @@ def grade_to_json(page: GradePage) -> dict[str, Any]:
         "format": FORMAT,
         **record,
         "announced": page.announced,
-        "withdrawn": page.struck and {"at": page.struck.at, "reason": page.struck.reason},
+        "withdrawn": page.struck
+        and {"at": page.struck.at, "reason": page.struck.reason, "grade_id": page.struck.grade_id},
+        "prize": page.claim and _claim(page.claim),
         "retrieval": page.badge and in_full(page.badge, shown.found if shown else None),
         "retrieval_pictures": [
             {"window": each.window, "frame": each.frame, "train_frame": each.train_frame, "file": each.path}
@@ -128,6 +130,14 @@ def _crossing(crossing: Crossing) -> dict[str, Any]:
     }
 
 
+def _claim(claim: Claim) -> dict[str, Any]:
+    """Of a loss below the prize line."""
+    return {
+        "barred_by": [bar.value for bar in claim.bars],
+        "first_below_prize_loss": claim.first and claim.first.report.grade_id,
+    }
+
+
 def _row(row: Row) -> dict[str, Any]:
     report = row.report
     return {
@@ -142,6 +152,7 @@ def _row(row: Row) -> dict[str, Any]:
         "claimed_val_loss": report.entry.claimed_val_loss,
         "measured_val_loss": row.measured_val_loss,
         "eligible_for_prize": report.entry.eligible_for_prize,
+        "prize": row.claim and _claim(row.claim),
         "origin": row.origin.value,
         "causal": report.entry.causal,
         "marks": [mark.value for mark in row.marks],

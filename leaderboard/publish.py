@@ -23,7 +23,7 @@ from leaderboard.samples import Gallery, Sample, SourceSample, copy_samples, rem
 from leaderboard.site_files import put
 from leaderboard.standings import Standings, standings
 from leaderboard.verdicts import with_latest_check
-from leaderboard.withdrawn import published_decisions, struck_out
+from leaderboard.withdrawn import published_decisions
 
 _GRADE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
@@ -46,12 +46,12 @@ def publish(
     """
     recorded = list(reports)
     gallery = gallery or Gallery()
-    decisions = published_decisions(withdrawals(Store(store))) if store else ()
+    decisions = withdrawals(Store(store)) if store else ()
     announced = announce(
         recorded,
         read_fairness(store) if store else None,
         given=names(Store(store)).given if store else None,
-        withdrawn=struck_out(decisions),
+        decisions=decisions,
     )
     every = with_latest_check(recorded, is_private=announced.is_private)
     shown = standings(every, announced)
@@ -66,7 +66,7 @@ def publish(
             _write_grade(page, site)
         put(site / "leaderboard.json", _as_text(to_json(shown)).encode())
         put(site / "leaderboard.csv", to_csv(shown).encode())
-        changes = changelog(every, decisions)
+        changes = changelog(every, published_decisions(decisions))
         put(site / "changelog.html", render_changelog(changes).encode())
         put(site / "feed.xml", to_atom(changes, grades=GRADES))
         put(site / "sampling.html", render_sampling(shown).encode())

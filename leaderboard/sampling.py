@@ -145,7 +145,8 @@ def sampling_boards(
     ranked: dict[object, set[EntryKey]] = defaultdict(set)
     for contest, reports in contests.items():
         if contest.lpips_sha256:
-            ranked[_place(contest)] |= {senders.key(report) for report in reports}
+            counted = (report for report in reports if report.grade_id not in announced.withdrawn)
+            ranked[_place(contest)] |= {senders.key(report) for report in counted}
     seen = defaultdict(set, {place: set(keys) for place, keys in ranked.items()})
     boards = []
     for contest, reports in contests.items():

@@ -17,7 +17,7 @@ from leaderboard.marks import Mark, marks_of, unranked_by
 from leaderboard.open_rows import OpenRow, open_rows
 from leaderboard.origins import Origin, origin_of
 from leaderboard.plain_text import one_line
-from leaderboard.prize import Crossing, first_below
+from leaderboard.prize import Claim, Crossing, claim_of, first_below
 from leaderboard.publishable import NAME_LIMIT, day_of, in_fixed_words, shown_name
 from leaderboard.references import LINES, Line
 from leaderboard.sampling import SamplingBoard, Unseen, sampling_boards
@@ -47,6 +47,7 @@ class Row:
     Attributes:
         band: the ranks that cannot be told from its own; None without a rank.
         measured_val_loss: of the same submission, to be held beside the claimed one; None where there is none.
+        claim: what becomes of a loss below the prize line; None above it.
     """
 
     rank: int | None
@@ -54,6 +55,7 @@ class Row:
     marks: tuple[Mark, ...]
     band: Band | None = None
     measured_val_loss: float | None = None
+    claim: Claim | None = None
 
     @property
     def badge(self) -> Badge:
@@ -101,6 +103,11 @@ class Board:
     def contenders(self) -> tuple[Row, ...]:
         """Those that have a rank."""
         return tuple(row for row in self.rows if row.unranked is None)
+
+    @property
+    def barred(self) -> int:
+        """How many of them are below the prize line and cannot win."""
+        return sum(bool(row.claim and row.claim.bars) for row in self.rows)
 
     @property
     def latest(self) -> str:
@@ -154,6 +161,11 @@ class Standings:
     not_ranked: int
     not_charged: int
     latest: str | None
+
+    def first_below(self, report: GradeReport) -> Crossing | None:
+        """Who crossed the prize line first in the contest of this grade, which has a loss."""
+        contest = _contest(report)
+        return next((board.crossing for board in self.boards if board.contest == contest), None)
 
 
 def standings(reports: Iterable[GradeReport], announced: Announcements = EVERYTHING) -> Standings:
@@ -240,6 +252,7 @@ def _board(
             marks=marks[report.grade_id],
             band=band_of.get(report.grade_id),
             measured_val_loss=measured.get(report.provenance.submission_sha256),
+            claim=claim_of(exact, crossing, announced),
         )
         placed.append((place(exact), f"{number:09}", row))
     placed.sort(key=lambda item: item[:2])  # a line before the rows that only reach it

@@ -106,7 +106,8 @@ def test_a_withdrawn_one_says_so_and_takes_no_others_place(open_grade):
     announced = Announcements(withdrawn=struck)
     assert [row.report.grade_id for row in standings([earlier, later]).opened] == [later.grade_id]
     assert [row.report.grade_id for row in standings([earlier, later], announced).opened] == [
-        earlier.grade_id
+        earlier.grade_id,
+        later.grade_id,
     ]
     [row] = standings([later], announced).opened
     assert row.marks == (Mark.WITHDRAWN, Mark.SELF_REPORTED)
