@@ -129,7 +129,7 @@ def announce(
     given: Mapping[str, str] | None = None,
     decisions: Sequence[Withdrawal] = (),
 ) -> Announcements:
-    """What is announced of `reports`, after these decisions (both oldest first); the organiser's own entries always are.
+    """What is announced of `reports` after these decisions, both oldest first; the organiser's own entries always are.
 
     Later records and decisions change nothing of what was announced before. A grade that was withdrawn is announced as
     it was, and is no best that one which was graded after its withdrawal has to beat.

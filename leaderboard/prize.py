@@ -66,8 +66,8 @@ class Claim:
 
 
 def bars(report: GradeReport, announced: Announcements) -> tuple[Bar, ...]:
-    """Why it may not win. What may is on the whole private set, in windows that do not leak, isolated, by the rules, not
-    withdrawn, and of somebody who wants the prize and is not the organiser."""
+    """Why it may not win. What may is on the whole private set, in windows that do not leak, isolated, by the rules,
+    not withdrawn, and of somebody who wants the prize and is not the organiser."""
     origin = report.provenance
     holds = {
         Bar.PUBLIC_DATA: not announced.is_private(report),

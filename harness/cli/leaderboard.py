@@ -15,7 +15,6 @@ from harness.text import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from harness.results.store import Store
     from leaderboard.disclosure import Disclosure
     from leaderboard.samples import Gallery
     from leaderboard.sampling import SamplingBoard, SamplingRow
@@ -24,7 +23,12 @@ if TYPE_CHECKING:
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = commands.add_parser("leaderboard", help="write the leaderboard page from the kept records")
+    parser = commands.add_parser(
+        "leaderboard",
+        help="write the leaderboard page from the kept records",
+        description="Write the public page: rankings, a page for each grade, rules, changes and a feed. Of a store "
+        "that is not as it was recorded nothing is published; `wmc verify` says what is wrong with it.",
+    )
     parser.add_argument(
         "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
     )
@@ -52,6 +56,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write the site; show its tables on stdout and where it lies on stderr."""
     from harness.data.published import PUBLIC_VAL
+    from harness.results.audit import require_as_recorded
     from harness.results.public_data import PublicData
     from harness.results.store import Store
     from leaderboard.disclosure import disclose
@@ -62,6 +67,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
     _check_apart(args.store, args.output)
     store = Store(args.store)
+    require_as_recorded(store)
     reports = store.reports()
     judged = with_latest_check(reports, is_private=PublicData(reports).is_private)
     splits = PUBLIC_VAL if args.publish_samples is None else tuple(args.publish_samples)
@@ -76,7 +82,6 @@ def run(args: argparse.Namespace, console: Console) -> None:
             console.show(_sampling_table(sampled))
         if not standings.boards:
             console.note(f"No ranked grade in {args.store} yet: `wmc grade ZIP --data DIR` makes the first.")
-    _tell_of_tampering(store, console)
     _tell_organiser(standings, console)
     _tell_of_data(gallery.disclosure, console, asked=args.publish_samples or ())
     _tell_of_pictures(gallery, console)
@@ -96,18 +101,6 @@ def _check_apart(store: Path, site: Path) -> None:
             code="usage.site_in_store",
             fix="name a folder of its own in -o",
         )
-
-
-def _tell_of_tampering(store: Store, console: Console) -> None:
-    """Whether the records are those that were written."""
-    from harness.results.audit import check_records
-    from harness.results.checks import Outcome
-
-    for check in check_records(store):
-        if check.outcome is Outcome.DIFFERENT:
-            console.warn(
-                f"the store is not as it was recorded: {check.what}: {check.detail}; see `wmc verify`"
-            )
 
 
 def _tell_organiser(standings: Standings, console: Console) -> None:

@@ -24,8 +24,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="make what the entrant of a grade is told",
         description="Show what may be sent back to the entrant: how the grade ended, in the fixed words of "
         "`wmc explain`, or its figures, rounded; of private data only announced ones; and that it was withdrawn, when "
-        "and why. With -o the entry's logs go along where the grade was on public val (a folder named val or val_v1.1) and in a container; those of "
-        "held-out data never do.",
+        "and why. With -o the entry's logs go along where the grade was on public val (a folder named val or val_v1.1) "
+        "and in a container; those of held-out data never do.",
     )
     parser.add_argument("grade", metavar="GRADE", help="a grade by its id")
     parser.add_argument(

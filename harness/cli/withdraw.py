@@ -15,9 +15,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="take a grade off the ranking, or put it back",
         description="The grade stays on the page, struck through and without a rank, with the day and the reason; the "
         "changes and the feed tell of it. Its record is not touched, so `wmc verify` finds it as it was. The latest "
-        "grade of the same entry that counts, if there is one, has the entry's rank. Regrades of a withdrawn grade score "
-        "the same answers, and are withdrawn with it; --restore puts back a single one by its own id. What was announced "
-        "of private data, and what was not, stays as it was.",
+        "grade of the same entry that counts, if there is one, has the entry's rank. Regrades of a withdrawn grade "
+        "score the same answers, and are withdrawn with it; --restore puts back a single one by its own id. What was "
+        "announced of private data, and what was not, stays as it was.",
     )
     parser.add_argument("grade", metavar="GRADE", help="the grade's id, as its page says")
     parser.add_argument("--by", metavar="NAME", required=True, help="who decided it; stays in the store")

@@ -112,7 +112,7 @@ def regrades_of(grade_id: str, reports: Iterable[GradeReport]) -> tuple[str, ...
 
 
 def _check_texts(decision: Withdrawal) -> None:
-    """Refuse what would be published changed: cut, or without the characters that steer a terminal or a reader's eye."""
+    """Refuse what would be published changed: cut, or without characters that steer a terminal or a reader's eye."""
     for option, text in (("--reason", decision.reason), ("--by", decision.by)):
         if wrong := _wrong_with(text):
             raise UsageError(
