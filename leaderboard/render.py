@@ -22,9 +22,10 @@ from leaderboard import charts, curves, figures
 from leaderboard.changelog import Change
 from leaderboard.column_style import column_style
 from leaderboard.columns import COLUMNS, REGIME_COLUMNS, SAMPLING_COLUMNS
-from leaderboard.field import field_charts
+from leaderboard.field import field_of
 from leaderboard.grade_pages import GradePage
 from leaderboard.ladder import ERROR
+from leaderboard.leading import lead_of
 from leaderboard.marks import UNRANKED, Mark
 from leaderboard.measured import measured
 from leaderboard.origins import Origin
@@ -139,7 +140,8 @@ _OURS: Mapping[str, Any] = {
     "imagined_by": IMAGINED,
     "chart": charts,
     "plot": curves,
-    "field_charts": field_charts,
+    "field_of": field_of,
+    "lead_of": lead_of,
     "measured": measured,
     "policy": POLICY,
     "in_force": in_force,

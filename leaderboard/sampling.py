@@ -118,6 +118,11 @@ class SamplingBoard:
         return self.contest.lpips_sha256 is not None
 
     @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What was measured of any of them."""
+        return tuple(metric for metric in Metric if any(measured(row.result, metric) for row in self.rows))
+
+    @property
     def latest(self) -> str:
         """When the last of them was graded."""
         return max(row.report.finished_at for row in self.rows)
