@@ -168,6 +168,7 @@ def _axes(curves: Sequence[Curve]) -> _Axes:
     return _Axes(frames=range(first, last + 1), low=low, high=high, step=step)
 
 
+@lru_cache(maxsize=1024)  # as with `_cells`
 def _stroke(curve: Curve, axes: _Axes) -> Stroke:
     """The drawn curve; dots are the entry's own alone, those of all others would hide them."""
     begin = curve.first_frame - axes.frames[0]

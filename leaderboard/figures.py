@@ -68,7 +68,7 @@ class Figure(float):
 
     def __new__(cls, value: float, decimals: int) -> Figure:
         """`value` rounded to these decimals."""
-        made = super().__new__(cls, round(value, decimals))
+        made = float.__new__(cls, round(value, decimals))  # not super(): there are hundreds on every page
         made.decimals = decimals
         return made
 
