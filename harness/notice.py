@@ -207,6 +207,11 @@ def told(failure: Failure) -> Outcome:
     return outcome_of(failure.code, failure.blame)
 
 
+def two_figures(seconds: float) -> float:
+    """A time as it leaves."""
+    return float(f"{seconds:.2g}")
+
+
 def shared_logs(notice: Notice, logs: Iterable[Path]) -> Iterator[tuple[str, str]]:
     """(name, text) of each log that may go along: its end, without what steers a terminal. Raises: OSError."""
     if not notice.has_logs:
@@ -232,6 +237,6 @@ def _rounded(found: RegimeReport, rounding: Rounding, pictures_told: bool) -> Fi
         windows=found.windows,
         loss=round(min(found.loss, _LARGEST_LOSS), rounding.loss),
         token_accuracy=round(found.token_accuracy, rounding.accuracy),
-        seconds_per_frame=float(f"{found.seconds_per_frame:.2g}"),
+        seconds_per_frame=two_figures(found.seconds_per_frame),
         **metrics,
     )

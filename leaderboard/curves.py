@@ -83,6 +83,16 @@ class Chart:
     decimals: int
 
     @property
+    def own(self) -> tuple[Curve, ...]:
+        """Those of the entry itself."""
+        return tuple(curve for curve in self.curves if curve.part is not Part.RIVAL)
+
+    @property
+    def rivals(self) -> int:
+        """How many are of other entries."""
+        return len(self.curves) - len(self.own)
+
+    @property
     def in_words(self) -> str:
         """The first of its curves, for those who do not see it."""
         curve = self.curves[0]

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     judged = with_latest_check(reports, is_private=PublicData(reports).is_private)
     splits = PUBLIC_VAL if args.publish_samples is None else tuple(args.publish_samples)
     gallery = open_gallery(judged, args.store, disclose(reports, splits))
-    standings = publish(reports, args.output, gallery, store=args.store)
+    standings = publish(judged, args.output, gallery, store=args.store)
     if args.json:
         console.json(to_json(standings))
     else:

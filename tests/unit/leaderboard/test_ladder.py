@@ -26,6 +26,7 @@ from leaderboard.marks import Mark
 from leaderboard.publish import publish
 from leaderboard.samples import Gallery
 from leaderboard.standings import standings
+from leaderboard.verdicts import with_latest_check
 
 TTF, FAR = Regime.TEMPORALLY_TEACHER_FORCED, Regime.FULLY_AUTOREGRESSIVE
 
@@ -294,7 +295,8 @@ class TestTheSite:
     def test_the_row_that_stays_has_the_verdict_of_its_zips_last_check(self, scored, found, tmp_path):
         first = scored(np.full(50, 8.0))
         checked = scored(np.full(50, 8.0), retrieval=found())
-        shown = publish([first, checked], tmp_path)
+        reports = with_latest_check([first, checked], is_private=lambda _report: True)
+        shown = publish(reports, tmp_path)
         assert [(row.report.grade_id, row.badge.value) for row in shown.boards[0].rows] == [
             (first.grade_id, "copied")
         ]
