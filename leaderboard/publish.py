@@ -15,12 +15,13 @@ from harness.results.report import GradeReport
 from harness.results.store import Store
 from harness.results.withdrawals import withdrawals
 from leaderboard.changelog import Change, changelog, to_atom
-from leaderboard.exports import grade_to_json, to_csv, to_json
+from leaderboard.exports import grade_to_json, to_json
 from leaderboard.grade_pages import GradePage, grade_pages
 from leaderboard.ladder import announce
 from leaderboard.render import GRADES, render, render_changelog, render_grade, render_rules, render_sampling
 from leaderboard.samples import Gallery, Sample, SourceSample, copy_samples, remove_other_samples
 from leaderboard.site_files import put
+from leaderboard.spreadsheet import to_csv
 from leaderboard.standings import Standings, standings
 from leaderboard.withdrawn import published_decisions
 

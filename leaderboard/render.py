@@ -25,7 +25,7 @@ from leaderboard.column_style import column_style
 from leaderboard.columns import COLUMNS, REGIME_COLUMNS, SAMPLING_COLUMNS
 from leaderboard.field import field_of
 from leaderboard.grade_pages import GradePage
-from leaderboard.ladder import ERROR
+from leaderboard.improvement import ERROR
 from leaderboard.leading import lead_of
 from leaderboard.marks import UNRANKED, Mark
 from leaderboard.measured import measured

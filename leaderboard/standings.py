@@ -13,12 +13,12 @@ from leaderboard.bands import Band, bands, by_intervals, by_windows
 from leaderboard.counting import counting, ranks
 from leaderboard.figures import FULL
 from leaderboard.ladder import EVERYTHING, Announcements
+from leaderboard.left_out import Failed, Unannounced, failed_of, unannounced_of
 from leaderboard.marks import Mark, marks_of, unranked_by
 from leaderboard.open_rows import OpenRow, open_rows
 from leaderboard.origins import Origin, origin_of
-from leaderboard.plain_text import one_line
 from leaderboard.prize import Claim, Crossing, claim_of, first_below
-from leaderboard.publishable import NAME_LIMIT, day_of, in_fixed_words, shown_name
+from leaderboard.publishable import day_of
 from leaderboard.references import LINES, Line
 from leaderboard.sampling import SamplingBoard, Unseen, sampling_boards
 from leaderboard.senders import Senders
@@ -116,29 +116,6 @@ class Board:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failed:
-    """A grade that its entry stopped; the message stays in the store, for it may repeat what a stranger wrote."""
-
-    grade_id: str
-    finished_at: str
-    user: str | None
-    entry: str | None
-    submission_sha256: str | None
-    code: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unannounced:
-    """A grade on private data that did not beat what its entrant has announced there; its figures are nobody's."""
-
-    grade_id: str
-    finished_at: str
-    user: str
-    entry: str
-    data_name: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Standings:
     """Everything the page shows.
 
@@ -193,9 +170,9 @@ def standings(reports: Iterable[GradeReport], announced: Announcements = EVERYTH
         sampling=sampling,
         unseen=unseen,
         opened=open_rows(finished, senders, announced),
-        failed=tuple(_failed(report) for report in reversed(charged) if report.failure),
+        failed=tuple(failed_of(report) for report in reversed(charged) if report.failure),
         unannounced=tuple(
-            _unannounced(report)
+            unannounced_of(report)
             for report in reversed(finished)
             if not report.open_run and not announced.is_announced(report)
         ),
@@ -277,27 +254,3 @@ def _ranked(
     else:
         apart = by_windows([_ranking_result(report) for report in contenders])
     return dict(zip(ids, places, strict=True)), dict(zip(ids, bands(places, apart), strict=True))
-
-
-def _failed(report: GradeReport) -> Failed:
-    failure, entry = report.failure, report.entry
-    if failure is None:
-        raise ValueError(f"grade {report.grade_id} did not fail")
-    return Failed(
-        grade_id=report.grade_id,
-        finished_at=day_of(report.finished_at),
-        user=entry.user_name and shown_name(entry.user_name),
-        entry=entry.entry_name and shown_name(entry.entry_name),
-        submission_sha256=report.provenance.submission_sha256,
-        code=in_fixed_words(failure).code,
-    )
-
-
-def _unannounced(report: GradeReport) -> Unannounced:
-    return Unannounced(
-        grade_id=report.grade_id,
-        finished_at=day_of(report.finished_at),
-        user=shown_name(report.entry.user_name),
-        entry=shown_name(report.entry.entry_name),
-        data_name=one_line(report.provenance.data_name, limit=NAME_LIMIT) or "unnamed",
-    )

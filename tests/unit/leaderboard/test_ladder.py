@@ -17,14 +17,15 @@ from harness.results.public_data import PublicData
 from harness.results.report import GradeReport
 from harness.results.store import Store
 from harness.retrieval.report import Verdict
-from leaderboard import ladder
+from leaderboard import improvement, ladder
 from leaderboard.disclosure import disclose
-from leaderboard.exports import to_csv
 from leaderboard.figures import COARSE
-from leaderboard.ladder import announce, improves_lpips
+from leaderboard.improvement import improves_lpips
+from leaderboard.ladder import announce
 from leaderboard.marks import Mark
 from leaderboard.publish import publish
 from leaderboard.samples import Gallery
+from leaderboard.spreadsheet import to_csv
 from leaderboard.standings import standings
 from leaderboard.verdicts import with_latest_check
 
@@ -67,12 +68,12 @@ def test_with_the_ladder_switched_off_they_gain_more(scored, monkeypatch):
 def test_a_step_alone_would_not_do_nor_would_the_same_interval_for_every_try(scored, monkeypatch):
     """Control: the interval widens with every try."""
     reports = probes(scored)
-    monkeypatch.setattr(ladder, "paired_low", lambda *_losses, chance: 1.0)
+    monkeypatch.setattr(improvement, "paired_low", lambda *_losses, chance: 1.0)
     told = announced_losses(reports)
     assert told[0] - min(told) > 3 * COARSE.step
     monkeypatch.undo()
-    plain = ladder.paired_low
-    monkeypatch.setattr(ladder, "paired_low", lambda *losses, chance: plain(*losses, chance=0.025))
+    plain = improvement.paired_low
+    monkeypatch.setattr(improvement, "paired_low", lambda *losses, chance: plain(*losses, chance=0.025))
     told = announced_losses(reports)
     assert told[0] - min(told) > COARSE.step
 

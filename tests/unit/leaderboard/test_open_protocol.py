@@ -17,11 +17,12 @@ from harness.protocol.regimes import Regime
 from harness.results.report import OPEN, Failure, OpenRun, Rescored
 from harness.results.store import Store
 from leaderboard.changelog import Kind, changelog
-from leaderboard.exports import to_csv, to_json
+from leaderboard.exports import to_json
 from leaderboard.grade_pages import grade_pages
 from leaderboard.ladder import Announcements, announce
 from leaderboard.marks import Mark, unranked_by
 from leaderboard.render import render, render_grade
+from leaderboard.spreadsheet import to_csv
 from leaderboard.standings import standings
 from leaderboard.verdicts import with_latest_check
 from leaderboard.withdrawn import Struck
