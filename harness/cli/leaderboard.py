@@ -192,12 +192,16 @@ def _cells(row: Row) -> tuple[str, ...]:
     low, high = result.loss_ci
     others = (regimes.get(Regime.FULLY_AUTOREGRESSIVE), regimes.get(Regime.FULLY_TEACHER_FORCED))
     return (
-        f"{row.band or ''!s:>2}  {entry.user_name}/{entry.entry_name}",
+        f"{row.band or ''!s:>2}  {entry.user_name}/{entry.entry_name}{_why_unranked(row)}",
         figures.loss(result.loss),
         f"{figures.loss(low)} to {figures.loss(high)}",
         figures.loss(result.token_accuracy),
         *(figures.loss(other.loss if other else None) for other in others),
     )
+
+
+def _why_unranked(row: Row | SamplingRow) -> str:
+    return f" ({row.unranked.label})" if row.unranked else ""
 
 
 def _sampling_table(board: SamplingBoard) -> Table:
@@ -223,7 +227,7 @@ def _sampling_cells(row: SamplingRow) -> tuple[str, ...]:
     entry, lpips = row.report.entry, row.lpips
     interval = tuple(of_metric(end, Metric.LPIPS) for end in lpips.ci) if lpips else ()
     return (
-        f"{row.band or ''!s:>2}  {entry.user_name}/{entry.entry_name}",
+        f"{row.band or ''!s:>2}  {entry.user_name}/{entry.entry_name}{_why_unranked(row)}",
         of_metric(lpips.mean if lpips else None, Metric.LPIPS),
         " to ".join(interval) or NOTHING,
         of_metric(row.lpips_forced.mean if row.lpips_forced else None, Metric.LPIPS),

@@ -146,3 +146,8 @@ def test_a_site_that_would_be_published_with_the_store_is_refused(run, grades, t
         run("-o", str(tmp_path / place), reports=[grades.graded()])
     assert caught.value.code == "usage.site_in_store"
     assert not list(tmp_path.rglob("index.html"))
+
+
+def test_a_row_without_a_rank_says_why_on_stdout_too(run, grades):
+    shown = run(reports=[grades.graded(), grades.seen(0.2, user="eve", facts={"forbidden_reference": True})])
+    assert len(re.findall(r"    eve/first \(forbidden reference\) ", shown.out)) == 2
