@@ -21,6 +21,7 @@ _LEAST_ROWS = 2
 """Entries without which a chart says nothing."""
 _MOST_TICKS = 5
 _DAY_S = 24 * 3600
+_YEAR = 366
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,9 +225,9 @@ def _powers_of_ten(span: _Span) -> Iterator[Tick]:
 
 
 def _days(span: _Span) -> Iterator[Tick]:
-    """Whole days from the first on, evenly spaced."""
+    """Whole days from the first on, evenly spaced; of years their months."""
     days = round((span.high - span.low) / _DAY_S)
     for number in range(0, days + 1, math.ceil(days / (_MOST_TICKS - 1))):
         at = span.low + number * _DAY_S
         day = datetime.fromtimestamp(at, timezone.utc)
-        yield Tick(at=span.x(at), label=f"{day.day} {day:%b}")
+        yield Tick(at=span.x(at), label=f"{day:%b %Y}" if days > _YEAR else f"{day.day} {day:%b}")

@@ -182,16 +182,20 @@ class _Known:
 
 @dataclass(frozen=True, kw_only=True)
 class _Rung:
-    """What of an entrant's is announced, each as it was scored last, and how many grades were compared with its best
-    since the first."""
+    """What of an entrant's is announced, and how many grades were compared with its best since the first."""
 
     announced: tuple[GradeReport, ...] = ()
     compared: int = 0
 
     def with_one_more(self, report: GradeReport) -> _Rung:
-        """The same after `report` was announced; it takes the place of the one whose answers it scores again."""
-        others = tuple(each for each in self.announced if each.grade_id != report.regrade_of)
-        return replace(self, announced=(*others, report))
+        """The same after `report` was announced."""
+        return replace(self, announced=(*self.announced, report))
+
+    def standing(self, back: Container[str]) -> tuple[GradeReport, ...]:
+        """What may be the best where those in `back` were withdrawn: of the same answers how they were scored last."""
+        left = [each for each in self.announced if each.grade_id not in back]
+        scored_again = {each.regrade_of for each in left}
+        return tuple(each for each in left if each.grade_id not in scored_again)
 
 
 def _climb(
@@ -217,8 +221,7 @@ def _climb(
             announced.add(report.grade_id)
             rungs[contest] = rung.with_one_more(report)
             continue
-        back = withdrawn_before(report)
-        standing = [each for each in rung.announced if each.grade_id not in back]
+        standing = rung.standing(withdrawn_before(report))
         best = min(standing, key=lambda each: figure(each) or 0.0, default=None)
         number = rung.compared + 1 if rung.announced else 0
         if best is None or improves(best, report, number):

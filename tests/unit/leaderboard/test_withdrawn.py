@@ -147,6 +147,16 @@ def test_a_grade_that_was_not_announced_comes_out_when_it_is_scored_again(grades
     assert [announced.is_announced(each) for each in (mistake, held_back, again)] == [True, False, True]
 
 
+def test_a_withdrawn_regrade_leaves_its_first_record_to_be_beaten(grades):
+    """The control is `_Rung.standing`: were the record that was scored again forgotten, anything would be announced."""
+    first = grades.graded(loss=8.0)
+    again = replace(graded_on(grades, "2025-01-20T00:00:00+00:00", loss=9.0), regrade_of=first.grade_id)
+    later = graded_on(grades, "2025-03-01T00:00:00+00:00", loss=8.5)
+    reports = [first, again, later]
+    assert announce(reports).is_announced(later), "by today's scoring the first is a 9.0"
+    assert not announce(reports, decisions=[decided(again)]).is_announced(later)
+
+
 def test_a_withdrawn_try_is_a_try(grades):
     """It is compared with the best before it, and a later one with that best too."""
     first, mistake = grades.graded(loss=8.0), grades.graded(loss=7.0)
