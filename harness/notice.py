@@ -7,6 +7,7 @@ Whatever goes back to an entrant is a way out for the held-out data that the ent
   dozen codes: less than four bits of a grade that counts as an attempt.
 - Of a success the means over all windows, rounded; nothing of a window, a frame or a position. Of private data only
   where the grade is announced (`leaderboard.ladder`): else that it is no announced improvement, and no figure.
+- Of a withdrawal the day and the reason, which the page shows to everybody; not who decided.
 - Times to two figures. When the grade ended is told to the day, for its id says to the second when it began.
 - Logs from a grade on public val alone, and of what ran in a container: outside of one an entry reads what its user
   reads. build.log too: a build has no held-out data on its side, whether it is made now or found again with the log of
@@ -22,8 +23,10 @@ from pathlib import Path
 
 from harness.outcomes import Outcome, outcome_of
 from harness.protocol.regimes import Regime
+from harness.results.attempts import counts
 from harness.results.public_data import PublicData
 from harness.results.report import Failure, GradeReport, RegimeReport, Status
+from harness.results.withdrawals import Withdrawal
 from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE
 from harness.text import printable
@@ -86,11 +89,22 @@ class OpenFigures:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Withdrawn:
+    """That the grade counts no more, by the day and the reason; `answers_of` is the grade that was withdrawn where this
+    one only scores its answers again."""
+
+    day: str
+    reason: str
+    answers_of: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Notice:
     """What an entrant is told of one grade.
 
     Attributes:
         day: when it ended, as 2026-11-30.
+        withdrawn: None where it counts.
         outcome: how it failed, None where it was scored.
         is_announced: whether its figures are told; of private data only those that beat what was announced before.
         figures: of each graded regime; none where they are not told.
@@ -108,6 +122,7 @@ class Notice:
     data_name: str | None
     status: Status
     counts_as_attempt: bool
+    withdrawn: Withdrawn | None
     outcome: Outcome | None
     is_announced: bool
     figures: dict[Regime, Figures]
@@ -123,11 +138,12 @@ def notice_of(
     *,
     is_announced: bool = True,
     pictures_told: bool = True,
+    withdrawal: Withdrawal | None = None,
 ) -> Notice:
     """What the entrant of this grade may know of it; `is_announced` says whether figures of private data are told.
 
-    `pictures_told` says so of the figures of its pictures. `records` are all there are: together they say which data is
-    private.
+    `pictures_told` says so of the figures of its pictures; `withdrawal` is what took it back. `records` are all there
+    are: together they say which data is private.
     """
     failure, provenance = report.failure, report.provenance
     held_out = PublicData(records).is_private(report)
@@ -142,7 +158,8 @@ def notice_of(
         entry_name=report.entry.entry_name,
         data_name=provenance.data_name,
         status=report.status,
-        counts_as_attempt=report.regrade_of is None and (outcome is None or outcome.counts_as_attempt),
+        counts_as_attempt=counts(report),
+        withdrawn=_withdrawn(report, withdrawal) if withdrawal else None,
         outcome=outcome,
         is_announced=is_told,
         figures={
@@ -154,6 +171,14 @@ def notice_of(
         retrieval=report.retrieval.verdict.value if report.retrieval else None,
         is_private=held_out,
         has_logs=not held_out and provenance.sandbox == _ISOLATED,
+    )
+
+
+def _withdrawn(report: GradeReport, decision: Withdrawal) -> Withdrawn:
+    return Withdrawn(
+        day=decision.at[:10],
+        reason=decision.reason,
+        answers_of=decision.grade_id if decision.grade_id != report.grade_id else None,
     )
 
 
@@ -182,6 +207,11 @@ def told(failure: Failure) -> Outcome:
     return outcome_of(failure.code, failure.blame)
 
 
+def two_figures(seconds: float) -> float:
+    """A time as it leaves."""
+    return float(f"{seconds:.2g}")
+
+
 def shared_logs(notice: Notice, logs: Iterable[Path]) -> Iterator[tuple[str, str]]:
     """(name, text) of each log that may go along: its end, without what steers a terminal. Raises: OSError."""
     if not notice.has_logs:
@@ -207,6 +237,6 @@ def _rounded(found: RegimeReport, rounding: Rounding, pictures_told: bool) -> Fi
         windows=found.windows,
         loss=round(min(found.loss, _LARGEST_LOSS), rounding.loss),
         token_accuracy=round(found.token_accuracy, rounding.accuracy),
-        seconds_per_frame=float(f"{found.seconds_per_frame:.2g}"),
+        seconds_per_frame=two_figures(found.seconds_per_frame),
         **metrics,
     )

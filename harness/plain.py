@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -12,19 +12,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 _Kind = TypeVar("_Kind")
+_Convert = Callable[[Any], Any]
 
 
 def to_plain(value: Any) -> Any:
     """Dictionaries, lists, numbers and texts in place of dataclasses, mappings, tuples, enums and paths."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Path):
-        return str(value)
-    if is_dataclass(value):
-        return {each.name: to_plain(getattr(value, each.name)) for each in fields(value)}
-    if isinstance(value, Mapping):
-        return {to_plain(key): to_plain(item) for key, item in value.items()}
-    return [to_plain(item) for item in value] if isinstance(value, tuple) else value
+    kind: Any = type(value)
+    return _writer(kind)(value)
 
 
 def from_plain(kind: type[_Kind], value: Any) -> _Kind:
@@ -32,36 +26,60 @@ def from_plain(kind: type[_Kind], value: Any) -> _Kind:
 
     Raises: KeyError, TypeError, ValueError or AttributeError where `value` is not of this kind.
     """
-    return typing.cast("_Kind", _typed(kind, value))
-
-
-def _typed(kind: Any, value: Any) -> Any:
-    """`value` as the annotated type: dataclasses, enums, tuples and mappings are rebuilt, the rest is kept."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        inner = next(argument for argument in arguments if argument is not type(None))
-        return None if value is None else _typed(inner, value)
-    if origin is tuple:
-        return tuple(_typed(arguments[0], item) for item in value)
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return {_typed(arguments[0], key): _typed(arguments[1], item) for key, item in value.items()}
-    if isinstance(kind, type) and is_dataclass(kind):
-        return _rebuilt(kind, value)
-    return kind(value) if isinstance(kind, type) and issubclass(kind, Enum | Path) else value
-
-
-def _rebuilt(kind: Any, value: Mapping[str, Any]) -> Any:
-    """The dataclass `kind`; a field that was added after `value` was written keeps its default."""
-    hints = _hints(kind)
-    known = [
-        each
-        for each in fields(kind)
-        if each.name in value or (each.default is MISSING and each.default_factory is MISSING)
-    ]
-    return kind(**{each.name: _typed(hints[each.name], value[each.name]) for each in known})
+    annotated: Any = kind
+    return typing.cast("_Kind", _reader(annotated)(value))
 
 
 @cache
-def _hints(kind: Any) -> Mapping[str, Any]:
-    """What the fields of `kind` hold; looked up once, for it takes longer than all the rest of reading a record."""
-    return typing.get_type_hints(kind)
+def _writer(kind: type) -> _Convert:
+    """What makes values of this type plain; found once a type, for a store has millions of values."""
+    if issubclass(kind, Enum):
+        return lambda value: value.value
+    if issubclass(kind, Path):
+        return str
+    if is_dataclass(kind):
+        names = [each.name for each in fields(kind)]
+        return lambda value: {name: to_plain(getattr(value, name)) for name in names}
+    if issubclass(kind, Mapping):
+        return lambda value: {to_plain(key): to_plain(item) for key, item in value.items()}
+    return (lambda value: [to_plain(item) for item in value]) if issubclass(kind, tuple) else _as_it_is
+
+
+@cache
+def _reader(kind: Any) -> _Convert:
+    """What makes a value of the annotated type: dataclasses, enums, tuples and mappings are rebuilt, the rest is kept.
+
+    Found once a type: to look an annotation up takes longer than all the rest of reading a record.
+    """
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        inner = _reader(next(argument for argument in arguments if argument is not type(None)))
+        return lambda value: None if value is None else inner(value)
+    if origin is tuple:
+        item = _reader(arguments[0])
+        return tuple if item is _as_it_is else lambda value: tuple(map(item, value))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        key, item = map(_reader, arguments)
+        return lambda value: {key(name): item(each) for name, each in value.items()}
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _rebuilder(kind)
+    return kind if isinstance(kind, type) and issubclass(kind, Enum | Path) else _as_it_is
+
+
+def _rebuilder(kind: Any) -> _Convert:
+    """What makes the dataclass `kind`; a field that was added after `value` was written keeps its default."""
+    hints = typing.get_type_hints(kind)
+    readers = {each.name: _reader(hints[each.name]) for each in fields(kind)}
+    needed = {each.name for each in fields(kind) if each.default is each.default_factory is MISSING}
+
+    def rebuilt(value: Mapping[str, Any]) -> Any:
+        known = {
+            name: reader(value[name]) for name, reader in readers.items() if name in value or name in needed
+        }
+        return kind(**known)
+
+    return rebuilt
+
+
+def _as_it_is(value: Any) -> Any:
+    return value

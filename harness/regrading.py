@@ -14,8 +14,7 @@ from harness.protocol.regimes import Regime
 from harness.rejudging import judged_again
 from harness.rescoring import exam_of, kept_answers, rescored
 from harness.results.artifacts import artifacts_of, read_artifact
-from harness.results.audit import check_records
-from harness.results.checks import Outcome
+from harness.results.audit import require_as_recorded
 from harness.results.record import Record
 from harness.results.report import OPEN, GradeReport, RegimeReport
 from harness.results.store import Store
@@ -114,17 +113,8 @@ def _check_possible(old: GradeReport, request: RegradeRequest) -> None:
 
 
 def _check_intact(store: Store, old: GradeReport) -> None:
-    """A new record must not hide that an old one was edited.
-
-    Raises: StoreFailed.
-    """
-    for check in check_records(store):
-        if check.outcome is Outcome.DIFFERENT:
-            raise StoreFailed(
-                f"the store is not as it was recorded: {check.detail}",
-                code="store.not_as_recorded",
-                fix="`wmc verify` says everything that is wrong; restore the store from a copy",
-            )
+    """Raises: StoreFailed."""
+    require_as_recorded(store)
     for artifact in artifacts_of(old):
         read_artifact(store.folder, artifact)
 

@@ -85,10 +85,12 @@ class BoardScales:
 def scales(board: Board) -> BoardScales:
     """The axes that hold every row of `board`, in all regimes, as far as losses are shown.
 
-    What has no rank has no interval drawn: its loss would leave the others no room on the axis.
+    What has no rank has no interval drawn, and what is worse than guessing has it at the axis' end: their losses would
+    leave the others no room.
     """
     results = [result for row in board.rows for result in row.report.regimes.values() if result]
-    drawn = board.contenders or board.rows
+    ranked = board.contenders or board.rows
+    drawn = [row for row in ranked if row.result.loss <= CHALLENGE.uniform_loss] or ranked
     low = min(LARGEST, *(row.result.loss_ci[0] for row in drawn))
     high = min(LARGEST, max(row.result.loss_ci[1] for row in drawn))
     spare = max(0.0, _LEAST_SPAN - (high - low)) / 2

@@ -16,8 +16,8 @@ def column_style() -> str:
     aligned = ",".join(each for name, columns in tables.items() for each in _figures(name, columns))
     labels = "".join(each for name, columns in tables.items() for each in _labels(name, columns))
     return (
-        f"@media (min-width:48rem){{{aligned}{{text-align:right}}}}\n"
-        f"@media (max-width:47.99rem){{{labels}}}\n"
+        f"@media print,(min-width:48rem){{{aligned}{{text-align:right}}}}\n"
+        f"@media screen and (max-width:47.99rem){{{labels}}}\n"
     )
 
 

@@ -55,7 +55,7 @@ COLUMNS = (
         "2\N{EN DASH}4: where everybody has the data, a paired bootstrap over windows says who is worse than a band's "
         "first (5% for all that follow, Bonferroni); on private data, and for older records, the published intervals "
         "do. Only grades of the same data, schedule and number of windows are ranked together, and only the latest "
-        "grade of each entry.",
+        "grade of each entry that was not withdrawn.",
     ),
     Column(name="user", title="User", meaning="Who sent the entry."),
     Column(name="entry", title="Entry", meaning="What its entrant calls it; leads to its details."),

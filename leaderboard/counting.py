@@ -1,4 +1,4 @@
-"""Which grade of each entry counts: its latest, in every contest it was graded in.
+"""Which grades of each entry a board shows: its latest, in every contest it was graded in, and all that were withdrawn.
 
 A grade without a sandbox never takes the place of one in a sandbox. A regrade stands in the place of the grade whose
 answers it scores again, so that an old grade that was scored again does not pass for the entry's latest.
@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from harness.results.report import GradeReport
 from leaderboard.marks import is_self_run
-from leaderboard.senders import EntryKey, Senders
+from leaderboard.senders import Senders
 
 ContestT = TypeVar("ContestT", bound=Hashable)
 
@@ -23,32 +23,35 @@ def counting(
     contest_of: Callable[[GradeReport], ContestT],
     withdrawn: Container[str] = frozenset(),
 ) -> dict[ContestT, list[GradeReport]]:
-    """The grades that count among `reports` (oldest first), for every contest.
+    """The grades that a board shows of `reports` (oldest first), for every contest: of each entry the one that counts.
 
-    One that the organiser withdrew takes no other's place, and stands where its entry has no other.
+    One that the organiser withdrew takes no other's place, and stays beside it to be seen; so do its regrades, the last
+    of them for all.
     """
-    contests: dict[ContestT, dict[EntryKey, GradeReport]] = defaultdict(dict)
-    for report in by_run(reports):
-        of_entry, key = contests[contest_of(report)], senders.key(report)
-        earlier = of_entry.get(key)
-        if earlier is None or _replaces(report, earlier, withdrawn):
-            of_entry[key] = report
-    return {contest: list(of_entry.values()) for contest, of_entry in contests.items()}
-
-
-def _replaces(later: GradeReport, earlier: GradeReport, withdrawn: Container[str]) -> bool:
-    if (later.grade_id in withdrawn) is not (earlier.grade_id in withdrawn):
-        return earlier.grade_id in withdrawn
-    return not (is_self_run(later) and not is_self_run(earlier))
+    contests: dict[ContestT, dict[Hashable, GradeReport]] = defaultdict(dict)
+    run = _runs(reports := list(reports))
+    for report in sorted(reports, key=lambda report: run[report.grade_id]):
+        shown, key = contests[contest_of(report)], senders.key(report)
+        place = (key, run[report.grade_id]) if report.grade_id in withdrawn else key
+        earlier = shown.get(place)
+        if earlier is None or not (is_self_run(report) and not is_self_run(earlier)):
+            shown[place] = report
+    return {contest: list(those.values()) for contest, those in contests.items()}
 
 
 def by_run(reports: Iterable[GradeReport]) -> list[GradeReport]:
     """Of reports that come oldest first: in the order in which entries were run, each with its regrades after it."""
     every = list(reports)
-    run: dict[str, int] = {}
-    for number, report in enumerate(every):
-        run[report.grade_id] = run.get(report.regrade_of or "", number)
+    run = _runs(every)
     return sorted(every, key=lambda report: run[report.grade_id])
+
+
+def _runs(reports: Sequence[GradeReport]) -> dict[str, int]:
+    """In which run the answers of each were made, by its id: a regrade's in that of the grade it scores again."""
+    run: dict[str, int] = {}
+    for number, report in enumerate(reports):
+        run[report.grade_id] = run.get(report.regrade_of or "", number)
+    return run
 
 
 def ranks(figures: Sequence[float]) -> list[int]:

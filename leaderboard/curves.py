@@ -83,6 +83,16 @@ class Chart:
     decimals: int
 
     @property
+    def own(self) -> tuple[Curve, ...]:
+        """Those of the entry itself."""
+        return tuple(curve for curve in self.curves if curve.part is not Part.RIVAL)
+
+    @property
+    def rivals(self) -> int:
+        """How many are of other entries."""
+        return len(self.curves) - len(self.own)
+
+    @property
     def in_words(self) -> str:
         """The first of its curves, for those who do not see it."""
         curve = self.curves[0]
@@ -168,6 +178,7 @@ def _axes(curves: Sequence[Curve]) -> _Axes:
     return _Axes(frames=range(first, last + 1), low=low, high=high, step=step)
 
 
+@lru_cache(maxsize=1024)  # as with `_cells`
 def _stroke(curve: Curve, axes: _Axes) -> Stroke:
     """The drawn curve; dots are the entry's own alone, those of all others would hide them."""
     begin = curve.first_frame - axes.frames[0]

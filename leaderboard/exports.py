@@ -1,39 +1,24 @@
-"""The standings for machines: one JSON object, and a CSV table that is safe to open in a spreadsheet."""
+"""The standings, and each grade, as JSON objects for machines."""
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from dataclasses import asdict
 from typing import Any
 
-from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
 from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE
 from leaderboard.grade_pages import GradePage
 from leaderboard.measured import Measured, measured
 from leaderboard.open_rows import OpenRow
-from leaderboard.prize import Crossing
-from leaderboard.references import PUBLISHED, Reference
+from leaderboard.prize import Claim, Crossing
+from leaderboard.references import PUBLISHED
 from leaderboard.retrieval_exports import in_full, in_short
 from leaderboard.sampling import SamplingBoard, SamplingRow
 from leaderboard.standings import Board, Row, Standings
 
 FORMAT = 1
 """Raised when a key of the JSON object changes its meaning or goes."""
-
-# What makes a cell a formula, full-width forms included; tabs and line ends were removed with all control characters.
-_FORMULA = re.compile(r"(^|;)(\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
-_COLUMNS = (
-    "kind", "data_name", "data_sha256", "schedule", "windows", "rank", "band_first", "band_last", "user",
-    "entry", "loss", "loss_low", "loss_high",
-    "token_accuracy", "lpips", "seconds_per_frame", "fully_autoregressive_loss", "fully_teacher_forced_loss",
-    "training_flops", "external_data", "claimed_val_loss", "measured_val_loss", "origin", "sandbox",
-    "marks", "retrieval", "retrieval_delta",
-    "finished_at", "grade_id", "submission_sha256",
-)  # fmt: skip
 
 
 def to_json(standings: Standings) -> dict[str, Any]:
@@ -61,7 +46,9 @@ def to_json(standings: Standings) -> dict[str, Any]:
 def grade_to_json(page: GradePage) -> dict[str, Any]:
     """One grade as its page shows it; losses in nats per token."""
     record = page.report.to_json()
-    del record["entry"]["email_sha256"]
+    del record["entry"][
+        "email_sha256"
+    ]  # it is empty here; its name alone would say that there is one to be had
     for name in ("limits", "durations_s", "admission"):
         del record["provenance"][name]
     for result in filter(None, record["regimes"].values()):
@@ -71,7 +58,9 @@ def grade_to_json(page: GradePage) -> dict[str, Any]:
         "format": FORMAT,
         **record,
         "announced": page.announced,
-        "withdrawn": page.struck and {"at": page.struck.at, "reason": page.struck.reason},
+        "withdrawn": page.struck
+        and {"at": page.struck.at, "reason": page.struck.reason, "grade_id": page.struck.grade_id},
+        "prize": page.claim and _claim(page.claim),
         "retrieval": page.badge and in_full(page.badge, shown.found if shown else None),
         "retrieval_pictures": [
             {"window": each.window, "frame": each.frame, "train_frame": each.train_frame, "file": each.path}
@@ -86,21 +75,6 @@ def grade_to_json(page: GradePage) -> dict[str, Any]:
             for sample in page.samples
         ],
     }
-
-
-def to_csv(standings: Standings) -> str:
-    """A row per entry of every board, then those of the open protocol and those published elsewhere, without a rank.
-
-    Text that could be a formula begins with `'`.
-    """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\r\n")
-    writer.writeheader()
-    for board in standings.boards:
-        writer.writerows(_cells(_flat(board, row)) for row in board.rows)
-    writer.writerows(_cells(_flat_open(row)) for row in standings.opened)
-    writer.writerows(_cells(_flat_reference(reference)) for reference in PUBLISHED)
-    return text.getvalue()
 
 
 def _board(board: Board) -> dict[str, Any]:
@@ -128,6 +102,14 @@ def _crossing(crossing: Crossing) -> dict[str, Any]:
     }
 
 
+def _claim(claim: Claim) -> dict[str, Any]:
+    """Of a loss below the prize line."""
+    return {
+        "barred_by": [bar.value for bar in claim.bars],
+        "first_below_prize_loss": claim.first and claim.first.report.grade_id,
+    }
+
+
 def _row(row: Row) -> dict[str, Any]:
     report = row.report
     return {
@@ -142,6 +124,7 @@ def _row(row: Row) -> dict[str, Any]:
         "claimed_val_loss": report.entry.claimed_val_loss,
         "measured_val_loss": row.measured_val_loss,
         "eligible_for_prize": report.entry.eligible_for_prize,
+        "prize": row.claim and _claim(row.claim),
         "origin": row.origin.value,
         "causal": report.entry.causal,
         "marks": [mark.value for mark in row.marks],
@@ -241,79 +224,3 @@ def _provenance(report: GradeReport) -> dict[str, Any]:
         "spec_version": provenance.spec_version,
         "gate_version": provenance.gate_version,
     }
-
-
-def _flat(board: Board, row: Row) -> dict[str, object]:
-    report, result, contest = row.report, row.result, board.contest
-    return {
-        "kind": "graded",
-        "data_name": board.data_name,
-        "data_sha256": contest.data_sha256,
-        "schedule": contest.schedule,
-        "windows": contest.windows,
-        "rank": row.rank,
-        "band_first": row.band and row.band.first,
-        "band_last": row.band and row.band.last,
-        "user": report.entry.user_name,
-        "entry": report.entry.entry_name,
-        "loss": result.loss,
-        "loss_low": result.loss_ci[0],
-        "loss_high": result.loss_ci[1],
-        "token_accuracy": result.token_accuracy,
-        "lpips": result.lpips,
-        "seconds_per_frame": result.seconds_per_frame,
-        "fully_autoregressive_loss": _loss(report, Regime.FULLY_AUTOREGRESSIVE),
-        "fully_teacher_forced_loss": _loss(report, Regime.FULLY_TEACHER_FORCED),
-        "training_flops": report.entry.training_flops,
-        "external_data": "; ".join(report.entry.external_data),
-        "claimed_val_loss": report.entry.claimed_val_loss,
-        "measured_val_loss": row.measured_val_loss,
-        "origin": row.origin.value,
-        "sandbox": report.provenance.sandbox,
-        "marks": " ".join(mark.value for mark in row.marks),
-        "retrieval": row.badge.value,
-        "retrieval_delta": report.retrieval and report.retrieval.delta,
-        "finished_at": report.finished_at,
-        "grade_id": report.grade_id,
-        "submission_sha256": report.provenance.submission_sha256,
-    }
-
-
-def _flat_open(row: OpenRow) -> dict[str, object]:
-    report, origin = row.report, row.report.provenance
-    return {
-        "kind": "open",
-        "data_name": origin.data_name,
-        "data_sha256": origin.data_sha256,
-        "schedule": origin.schedule,
-        "user": report.entry.user_name,
-        "entry": report.entry.entry_name,
-        "loss": row.loss,
-        "token_accuracy": row.token_accuracy,
-        "lpips": row.lpips,
-        "seconds_per_frame": row.seconds_per_frame,
-        "sandbox": origin.sandbox,
-        "marks": " ".join(mark.value for mark in row.marks),
-        "finished_at": report.finished_at,
-        "grade_id": report.grade_id,
-        "submission_sha256": origin.submission_sha256,
-    }
-
-
-def _flat_reference(reference: Reference) -> dict[str, object]:
-    values = asdict(reference)
-    return {"kind": "published", **{name: values[name] for name in _COLUMNS if name in values}}
-
-
-def _loss(report: GradeReport, regime: Regime) -> float | None:
-    result = report.regimes.get(regime)
-    return result.loss if result else None
-
-
-def _cells(values: dict[str, object]) -> dict[str, object]:
-    return {name: _inert(value) if isinstance(value, str) else value for name, value in values.items()}
-
-
-def _inert(text: str) -> str:
-    """`text` that no spreadsheet runs, also where `;` separates columns; numbers never pass through here."""
-    return _FORMULA.sub(r"\1\2'\3", text)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from harness.spec import CHALLENGE
 from leaderboard.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Tick, axis, dot_path
 from leaderboard.figures import LARGEST
 from leaderboard.references import PRIZE
@@ -20,6 +21,7 @@ _LEAST_ROWS = 2
 """Entries without which a chart says nothing."""
 _MOST_TICKS = 5
 _DAY_S = 24 * 3600
+_YEAR = 366
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +77,31 @@ class FieldChart:
         )
 
 
-def field_charts(board: Board) -> tuple[FieldChart, ...]:
-    """Training FLOPs against loss, and the best loss over time, as far as there is something to compare.
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """The charts of a board, as far as there is something to compare.
 
-    What has no rank is no part of the field.
+    Attributes:
+        worse: entries that are worse than guessing uniformly, and in no chart: they would flatten all others.
+        only_day: the day of all grades where they have but one, and so no course over time.
     """
-    return tuple(chart for chart in (_effort(board.contenders), _progress(board.contenders)) if chart)
+
+    charts: tuple[FieldChart, ...]
+    worse: int
+    only_day: str | None
+
+
+def field_of(board: Board) -> Field:
+    """Training FLOPs against loss, and the best loss over time. What has no rank is no part of the field."""
+    ranked = board.contenders
+    rows = [row for row in ranked if row.result.loss <= CHALLENGE.uniform_loss] or ranked
+    days = {row.report.finished_at[:10] for row in rows}
+    charts = (_effort(rows), _progress(rows) if len(days) > 1 else None)
+    return Field(
+        charts=tuple(chart for chart in charts if chart),
+        worse=len(ranked) - len(rows),
+        only_day=days.pop() if len(days) == 1 and len(rows) >= _LEAST_ROWS else None,
+    )
 
 
 def _effort(rows: Sequence[Row]) -> FieldChart | None:
@@ -98,15 +119,21 @@ def _effort(rows: Sequence[Row]) -> FieldChart | None:
 
 def _progress(rows: Sequence[Row]) -> FieldChart | None:
     """Loss by the day of the grade."""
-    known = [(datetime.fromisoformat(row.report.finished_at).timestamp(), row) for row in rows]
+    known = [(_day_of(row).timestamp(), row) for row in rows]
+    years = sorted({_day_of(row).year for row in rows})
     return _chart(
         known,
         name="progress",
         title="Loss over time",
-        across_title="day of the grade",
+        across_title="day of the grade, "
+        + " to ".join(str(year) for year in dict.fromkeys((years[0], years[-1]))),
         ticks=_days,
         unknown=0,
     )
+
+
+def _day_of(row: Row) -> datetime:
+    return datetime.fromisoformat(row.report.finished_at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,9 +225,9 @@ def _powers_of_ten(span: _Span) -> Iterator[Tick]:
 
 
 def _days(span: _Span) -> Iterator[Tick]:
-    """Days, evenly spaced; the first and the last one lie at the ends."""
-    days = max(1, math.ceil((span.high - span.low) / _DAY_S))
-    parts = min(_MOST_TICKS - 1, days)
-    for number in range(parts + 1):
-        at = span.low + number * (span.high - span.low) / parts
-        yield Tick(at=span.x(at), label=f"{datetime.fromtimestamp(at, timezone.utc):%m-%d}")
+    """Whole days from the first on, evenly spaced; of years their months."""
+    days = round((span.high - span.low) / _DAY_S)
+    for number in range(0, days + 1, math.ceil(days / (_MOST_TICKS - 1))):
+        at = span.low + number * _DAY_S
+        day = datetime.fromtimestamp(at, timezone.utc)
+        yield Tick(at=span.x(at), label=f"{day:%b %Y}" if days > _YEAR else f"{day.day} {day:%b}")

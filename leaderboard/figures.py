@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.notice import PRIVATE, PUBLIC
+from harness.notice import PRIVATE, PUBLIC, two_figures
 from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE
 
@@ -68,7 +68,7 @@ class Figure(float):
 
     def __new__(cls, value: float, decimals: int) -> Figure:
         """`value` rounded to these decimals."""
-        made = super().__new__(cls, round(value, decimals))
+        made = float.__new__(cls, round(value, decimals))  # not super(): there are hundreds on every page
         made.decimals = decimals
         return made
 
@@ -94,11 +94,6 @@ def decimals_of(value: float, otherwise: int) -> int:
 def figure(value: float, otherwise: int) -> str:
     """The figure with its own decimals."""
     return f"{value:.{decimals_of(value, otherwise)}f}"
-
-
-def two_figures(seconds: float) -> float:
-    """A time as it is published."""
-    return float(f"{seconds:.2g}")
 
 
 def loss(value: float | None) -> str:

@@ -17,11 +17,13 @@ from leaderboard.gaps import Gap, gaps
 from leaderboard.ladder import EVERYTHING, Announcements
 from leaderboard.marks import Mark, marks_of, unranked_by
 from leaderboard.positions import PositionMap, position_maps
+from leaderboard.prize import Claim, claim_of
 from leaderboard.retrieval_pages import RetrievalPage, retrieval_page
-from leaderboard.rivals import loss_chart, metric_charts, rivals_of
+from leaderboard.rivals import Rivals, loss_chart, metric_charts, rivals_of
 from leaderboard.samples import Gallery, Sample
+from leaderboard.sampling import SamplingBoard
 from leaderboard.senders import Senders
-from leaderboard.standings import Standings
+from leaderboard.standings import RANKED_BY, Board, Standings
 from leaderboard.val_losses import val_losses
 from leaderboard.verdicts import Badge, badge_of
 from leaderboard.withdrawn import Struck
@@ -60,7 +62,9 @@ class GradePage:
         samples: strips that may be published, of a grade that stands on a board; those of all would be too many.
         badge: what the retrieval check says; None for a grade that stopped, and for the open protocol.
         retrieval: None where it was not checked.
-        struck: when and why the organiser withdrew it; None where it counts.
+        struck: when and why the organiser withdrew it, or the grade whose answers it scores again; None where it
+            counts.
+        claim: what becomes of its loss, where that is published and below the prize line.
         measured_val_loss: of the same submission on the public validation set, None where it was not graded there;
             to be held beside what its entrant claims.
     """
@@ -80,6 +84,7 @@ class GradePage:
     badge: Badge | None
     retrieval: RetrievalPage | None
     struck: Struck | None
+    claim: Claim | None
     measured_val_loss: float | None
 
     @property
@@ -105,52 +110,99 @@ def grade_pages(
 
     `store` is the folder that holds the losses of every token; maps are made of them where the gallery shows the data.
     """
+    field = _field(reports, standings, announced)
+    gallery = gallery or Gallery()
+    return (
+        _grade_page(exact, field, gallery=gallery, store=store) for exact in reports if is_published(exact)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Field:
+    """All other grades, as far as the page of one needs them.
+
+    Attributes:
+        histories: the latest `HISTORY` published grades of each entry.
+        latest: the id of each entry's latest published grade, by what it stands in for.
+        measured: the losses of submissions on the public validation set.
+    """
+
+    announced: Announcements
+    standings: Standings
+    senders: Senders
+    histories: Mapping[object, tuple[GradeReport, ...]]
+    latest: Mapping[object, str]
+    untold: frozenset[str]
+    places: Mapping[str, tuple[Place, ...]]
+    rivals: Rivals
+    measured: Mapping[str | None, float]
+
+
+def _field(reports: Sequence[GradeReport], standings: Standings, announced: Announcements) -> _Field:
     shown = [report for report in reports if is_published(report)]
     senders = announced.senders(report for report in reports if not report.failure)
     histories: dict[object, list[GradeReport]] = defaultdict(list)
-    latest = {_attempt(report, senders): report.grade_id for report in by_run(shown)}
-    public = {report.grade_id: announced.publishable(report) for report in shown}
     for report in reversed(shown):
-        histories[_entry(report, senders)].append(public[report.grade_id])
-    untold = frozenset(each.grade_id for each in standings.unannounced)
-    places = _places(standings)
-    measured = val_losses(reports, announced)
-    rivals = rivals_of(standings.sampling)
-    gallery = gallery or Gallery()
-    for exact in shown:
-        report = public[exact.grade_id]
-        standing = tuple(places[report.grade_id])
-        shows, is_told = gallery.disclosure.covers(exact), announced.ranks_by_loss(exact)
-        precision = announced.precision(exact)
-        yield GradePage(
-            report=report,
-            announced=is_told,
-            marks=marks_of(
-                exact,
-                other_sender=not exact.failure and senders.is_other(exact),
-                withdrawn=announced.withdrawn,
-            ),
-            places=standing,
-            history=tuple(histories[_entry(exact, senders)][:HISTORY]),
-            untold=untold,
-            latest=latest[_attempt(exact, senders)],
-            loss=loss_chart(report),
-            metrics=metric_charts(report, rivals),
-            gaps=gaps(exact, precision) if is_told else (),
-            maps=position_maps(exact, store) if store and shows and is_told else {},
-            samples=gallery.samples.get(report.grade_id, ()) if standing else (),
-            badge=None if exact.failure or exact.open_run else badge_of(exact),
-            retrieval=retrieval_page(
-                exact,
-                windows_shown=shows,
-                pictures=gallery.sources.get(report.grade_id, ()) if standing else (),
-                precision=precision,
-            )
-            if is_told
-            else None,
-            struck=announced.withdrawn.get(report.grade_id),
-            measured_val_loss=measured.get(exact.provenance.submission_sha256),
-        )
+        histories[_entry(report, senders)].append(announced.publishable(report))
+    return _Field(
+        announced=announced,
+        standings=standings,
+        senders=senders,
+        histories={entry: tuple(those[:HISTORY]) for entry, those in histories.items()},
+        latest={_attempt(report, senders): report.grade_id for report in by_run(shown)},
+        untold=frozenset(each.grade_id for each in standings.unannounced),
+        places=_places(standings),
+        rivals=rivals_of(standings.sampling),
+        measured=val_losses(reports, announced),
+    )
+
+
+def _grade_page(exact: GradeReport, field: _Field, *, gallery: Gallery, store: Path | None) -> GradePage:
+    """The page of one grade, given with all digits."""
+    announced, senders, grade_id = field.announced, field.senders, exact.grade_id
+    report, standing = announced.publishable(exact), field.places.get(grade_id, ())
+    shows, is_told = gallery.disclosure.covers(exact), announced.ranks_by_loss(exact)
+    return GradePage(
+        report=report,
+        announced=is_told,
+        marks=marks_of(
+            exact,
+            other_sender=not exact.failure and senders.is_other(exact),
+            withdrawn=announced.withdrawn,
+        ),
+        places=standing,
+        history=field.histories[_entry(exact, senders)],
+        untold=field.untold,
+        latest=field.latest[_attempt(exact, senders)],
+        loss=loss_chart(report),
+        metrics=metric_charts(report, field.rivals),
+        gaps=gaps(exact, announced.precision(exact)) if is_told else (),
+        maps=position_maps(exact, store) if store and shows and is_told else {},
+        samples=gallery.samples.get(grade_id, ()) if standing else (),
+        badge=None if exact.failure or exact.open_run else badge_of(exact),
+        retrieval=_retrieval(exact, gallery, announced, has_place=bool(standing)) if is_told else None,
+        struck=announced.withdrawn.get(grade_id),
+        claim=_claim(exact, field),
+        measured_val_loss=field.measured.get(exact.provenance.submission_sha256),
+    )
+
+
+def _retrieval(
+    exact: GradeReport, gallery: Gallery, announced: Announcements, *, has_place: bool
+) -> RetrievalPage | None:
+    return retrieval_page(
+        exact,
+        windows_shown=gallery.disclosure.covers(exact),
+        pictures=gallery.sources.get(exact.grade_id, ()) if has_place else (),
+        precision=announced.precision(exact),
+    )
+
+
+def _claim(exact: GradeReport, field: _Field) -> Claim | None:
+    """Of a loss that ranks, whether or not a later grade stands in its place."""
+    if not exact.regimes.get(RANKED_BY) or not field.announced.ranks_by_loss(exact):
+        return None
+    return claim_of(exact, field.standings.first_below(exact), field.announced)
 
 
 def is_published(report: GradeReport) -> bool:
@@ -169,34 +221,25 @@ def _attempt(report: GradeReport, senders: Senders) -> object:
     return _entry(report, senders), origin.data_sha256, origin.schedule, origin.protocol
 
 
-def _places(standings: Standings) -> dict[str, list[Place]]:
+def _places(standings: Standings) -> Mapping[str, tuple[Place, ...]]:
+    """Where each grade stands, by its id: first on the board of losses, then on that of pictures."""
     places: dict[str, list[Place]] = defaultdict(list)
-    for number, board in enumerate(standings.boards, start=1):
-        ranked = len(board.contenders)
-        for row in board.rows:
-            places[row.report.grade_id].append(
-                Place(
-                    track="Compression",
-                    page="index.html",
-                    anchor=f"board-{number}",
+    tracks: tuple[tuple[str, str, str, Sequence[Board | SamplingBoard]], ...] = (
+        ("Compression", "index.html", "board", standings.boards),
+        ("Sampling", "sampling.html", "sampling", standings.sampling),
+    )
+    for track, page, anchor, boards in tracks:
+        for number, board in enumerate(boards, start=1):
+            entries = len(board.contenders)
+            for row in board.rows:
+                place = Place(
+                    track=track,
+                    page=page,
+                    anchor=f"{anchor}-{number}",
                     data_name=board.data_name,
                     rank=row.rank,
                     band=row.band,
-                    entries=ranked,
+                    entries=entries,
                 )
-            )
-    for number, sampled in enumerate(standings.sampling, start=1):
-        ranked = len(sampled.contenders)
-        for sampled_row in sampled.rows:
-            places[sampled_row.report.grade_id].append(
-                Place(
-                    track="Sampling",
-                    page="sampling.html",
-                    anchor=f"sampling-{number}",
-                    data_name=sampled.data_name,
-                    rank=sampled_row.rank,
-                    band=sampled_row.band,
-                    entries=ranked,
-                )
-            )
-    return places
+                places[row.report.grade_id].append(place)
+    return {grade_id: tuple(those) for grade_id, those in places.items()}

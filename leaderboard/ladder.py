@@ -4,39 +4,35 @@ Every published figure of private data is an answer about it, and whoever sends 
 the answers. So the figures of a grade stay in the store unless it is better than the announced best of its entrant,
 under whatever entry names, by more than chance makes the best of as many tries better. Blum and Hardt, The Ladder: A
 Reliable Leaderboard for Machine Learning Competitions (2015).
+
+What was published stays as it was: whether a grade is announced is settled by what was known when its record was made.
+So a withdrawal counts from its moment on. What was announced after it had no withdrawn grade to beat; what was not
+announced before it stays so, for a figure that comes out late would carry its old date, and could take "first below
+8.0" from somebody who was told that they were. The entrant sends again, or the organiser scores such a grade again:
+`wmc regrade` makes a record of today, which climbs today.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Container, Hashable, Iterable, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import NormalDist
+from datetime import datetime, timezone
+from functools import lru_cache
 
-import numpy as np
-
-from harness.protocol.regimes import Regime
 from harness.results.fairness import Fairness, read_fairness
 from harness.results.public_data import PublicData
 from harness.results.register import names
-from harness.results.report import GradeReport, RegimeReport
+from harness.results.report import GradeReport
 from harness.results.store import Store
-from harness.results.withdrawals import withdrawals
-from harness.scoring.bootstrap import CONFIDENCE, paired_low
+from harness.results.withdrawals import Withdrawal, withdrawals, withdrawn
 from harness.scoring.perceptual import Metric
-from leaderboard.counting import by_run
 from leaderboard.figures import COARSE, FULL, Precision
+from leaderboard.improvement import IMAGINED, LOSS, improves_loss, improves_lpips
 from leaderboard.marks import is_self_run
 from leaderboard.measured import measured
 from leaderboard.publishable import publishable, without_figures, without_losses, without_pictures
 from leaderboard.senders import Senders
-from leaderboard.withdrawn import Struck, published_decisions, struck_out
-
-ERROR = 0.05
-"""The chance that any of an entrant's tries on one data set is announced for nothing, however many there are."""
-
-_LOSS = Regime.TEMPORALLY_TEACHER_FORCED
-_IMAGINED = Regime.FULLY_AUTOREGRESSIVE
+from leaderboard.withdrawn import Struck, struck_out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,14 +116,13 @@ def announce(
     fairness: Fairness | None = None,
     *,
     given: Mapping[str, str] | None = None,
-    withdrawn: Mapping[str, Struck] | None = None,
+    decisions: Sequence[Withdrawal] = (),
 ) -> Announcements:
-    """What is announced of `reports` (oldest first); entries of the organiser's own always are.
+    """What is announced of `reports` after these decisions, both oldest first; the organiser's own entries always are.
 
-    Later records change nothing of what was announced before, but for one that scores the same answers again. A grade
-    that was withdrawn is announced as it was, and is no best that a later one has to beat.
+    Later records and decisions change nothing of what was announced before. A grade that was withdrawn is announced as
+    it was, and is no best that one which was graded after its withdrawal has to beat.
     """
-    struck = withdrawn or {}
     reports = list(reports)
     public = PublicData(reports)
     rules = fairness or Fairness()
@@ -142,13 +137,14 @@ def announce(
         key = senders.key(report)
         return key.email_sha256 or (key.user_name or "").casefold()
 
+    known = _Known(decisions, reports)
     return Announcements(
         public=public,
         own=frozenset(report.grade_id for report in private if owner(report) is None),
         given=given or {},
-        withdrawn=struck,
-        by_loss=_climb(private, owner, lambda report: bool(report.regimes.get(_LOSS)), improves_loss, struck),
-        by_lpips=_climb(private, owner, lambda report: _lpips(report) is not None, improves_lpips, struck),
+        withdrawn=struck_out(decisions, reports),
+        by_loss=_climb(private, owner, _loss, improves_loss, known.withdrawn_before),
+        by_lpips=_climb(private, owner, _lpips, improves_lpips, known.withdrawn_before),
     )
 
 
@@ -161,94 +157,78 @@ def announced_in(store: Store) -> Announcements:
         store.reports(),
         read_fairness(store.folder),
         given=names(store).given,
-        withdrawn=struck_out(published_decisions(withdrawals(store))),
+        decisions=withdrawals(store),
     )
+
+
+class _Known:
+    """What was withdrawn at a time."""
+
+    def __init__(self, decisions: Sequence[Withdrawal], reports: Sequence[GradeReport]) -> None:
+        self._decisions, self._reports = decisions, reports
+        self._decided_at = [_moment(decision.at) for decision in decisions]
+        self._after_first = lru_cache(maxsize=None)(self._withdrawn)
+
+    def withdrawn_before(self, report: GradeReport) -> Container[str]:
+        """The ids of the grades that were withdrawn when this one was recorded."""
+        if not self._decisions:
+            return ()
+        recorded = _moment(report.finished_at)
+        return self._after_first(sum(at <= recorded for at in self._decided_at))
+
+    def _withdrawn(self, number: int) -> Container[str]:
+        return withdrawn(self._decisions[:number], self._reports)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Rung:
-    """The announced best, and how many grades were compared with one since the first; no best where all that was
-    announced was withdrawn."""
+    """What of an entrant's is announced, and how many grades were compared with its best since the first."""
 
-    best: GradeReport | None
+    announced: tuple[GradeReport, ...] = ()
     compared: int = 0
+
+    def with_one_more(self, report: GradeReport) -> _Rung:
+        """The same after `report` was announced."""
+        return replace(self, announced=(*self.announced, report))
+
+    def standing(self, back: Container[str]) -> tuple[GradeReport, ...]:
+        """What may be the best where those in `back` were withdrawn: of the same answers how they were scored last."""
+        left = [each for each in self.announced if each.grade_id not in back]
+        scored_again = {each.regrade_of for each in left}
+        return tuple(each for each in left if each.grade_id not in scored_again)
 
 
 def _climb(
     reports: Iterable[GradeReport],
     owner: Callable[[GradeReport], Hashable | None],
-    is_measured: Callable[[GradeReport], bool],
+    figure: Callable[[GradeReport], float | None],
     improves: Callable[[GradeReport, GradeReport, int], bool],
-    withdrawn: Container[str],
+    withdrawn_before: Callable[[GradeReport], Container[str]],
 ) -> frozenset[str]:
-    """The ids of the announced grades of one track."""
+    """The ids of the announced grades of one track, whose `figure` is the smaller, the better."""
     rungs: dict[Hashable, _Rung] = {}
     announced: set[str] = set()
-    for report in by_run(filter(is_measured, reports)):
+    for report in reports:
+        if figure(report) is None:
+            continue
         whose = owner(report)
         if whose is None:
             announced.add(report.grade_id)
             continue
         contest = (whose, is_self_run(report), *_contest(report))
-        rung = rungs.get(contest)
+        rung = rungs.get(contest, _Rung())
         if report.regrade_of in announced:  # the same answers, told before
             announced.add(report.grade_id)
-            if rung and rung.best and rung.best.grade_id == report.regrade_of:
-                rungs[contest] = replace(rung, best=report)
-        elif rung is None or rung.best is None or improves(rung.best, report, rung.compared + 1):
+            rungs[contest] = rung.with_one_more(report)
+            continue
+        standing = rung.standing(withdrawn_before(report))
+        best = min(standing, key=lambda each: figure(each) or 0.0, default=None)
+        number = rung.compared + 1 if rung.announced else 0
+        if best is None or improves(best, report, number):
             announced.add(report.grade_id)
-            before = rung.best if rung else None
-            best = before if report.grade_id in withdrawn else report
-            rungs[contest] = _Rung(best=best, compared=rung.compared + 1 if rung else 0)
-        else:
-            rungs[contest] = replace(rung, compared=rung.compared + 1)
+            rung = rung.with_one_more(report)
+        rungs[contest] = replace(rung, compared=number)
     return frozenset(announced)
-
-
-def improves_loss(best: GradeReport, new: GradeReport, comparison: int) -> bool:
-    """Whether the loss of `new` beats the announced one by a visible step, and by more than noise.
-
-    Window by window where both records have them; else `new` has to beat the interval of the announced loss, widened.
-    `comparison` counts the entrant's tries from 1 on: their chances of an improvement by luck,
-    `ERROR` / (n (n + 1)) for the n-th, add up to less than `ERROR` however many there are.
-    """
-    one, other = best.regimes[_LOSS], new.regimes[_LOSS]
-    if one is None or other is None or one.loss - other.loss < COARSE.step:
-        return False
-    old_B, new_B = np.array(one.loss_by_window), np.array(other.loss_by_window)
-    if not len(old_B) or len(old_B) != len(new_B):
-        return other.loss < _low_end(one.loss, one.loss_ci[0], comparison)
-    return paired_low(old_B, new_B, _rng(one, other), chance=_chance(comparison)) > 0
-
-
-def improves_lpips(best: GradeReport, new: GradeReport, comparison: int) -> bool:
-    """The same of LPIPS, of which no record has single windows: `new` has to beat the announced interval, which gets
-    wider with every try."""
-    one, other = (
-        measured(best.regimes[_IMAGINED], Metric.LPIPS),
-        measured(new.regimes[_IMAGINED], Metric.LPIPS),
-    )
-    if one is None or other is None:
-        return False
-    return one.mean - other.mean >= COARSE.lpips_step and other.mean < _low_end(
-        one.mean, one.ci[0], comparison
-    )
-
-
-def _chance(comparison: int) -> float:
-    return ERROR / (comparison * (comparison + 1))
-
-
-def _low_end(mean: float, low: float, comparison: int) -> float:
-    """The lower end of a 95% interval, moved out as far as a normal one would be for this try's chance."""
-    normal = NormalDist()
-    return mean - (mean - low) * normal.inv_cdf(_chance(comparison)) / normal.inv_cdf((1 - CONFIDENCE) / 2)
-
-
-def _rng(*results: RegimeReport) -> np.random.Generator:
-    """The same draws for the same two grades, whoever publishes them and when."""
-    text = "".join(result.tokens_sha256 for result in results)
-    return np.random.default_rng(list(hashlib.sha256(text.encode()).digest()))
 
 
 def _contest(report: GradeReport) -> tuple[Hashable, ...]:
@@ -258,6 +238,16 @@ def _contest(report: GradeReport) -> tuple[Hashable, ...]:
     return origin.data_sha256, origin.schedule, max(windows), origin.spec_version
 
 
+def _loss(report: GradeReport) -> float | None:
+    result = report.regimes.get(LOSS)
+    return result.loss if result else None
+
+
 def _lpips(report: GradeReport) -> float | None:
-    found = measured(report.regimes.get(_IMAGINED), Metric.LPIPS)
+    found = measured(report.regimes.get(IMAGINED), Metric.LPIPS)
     return found.mean if found else None
+
+
+def _moment(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)

@@ -8,16 +8,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport
 from leaderboard.ladder import Announcements
-from leaderboard.marks import Mark, marks_of
-from leaderboard.origins import Origin, origin_of
+from leaderboard.marks import Mark, is_forbidden, is_self_run, marks_of
 from leaderboard.references import PRIZE
 from leaderboard.senders import Senders
 
 _DECIDED_BY = Regime.TEMPORALLY_TEACHER_FORCED
+
+
+class Bar(str, Enum):
+    """Why a grade cannot win, however low its loss; the value is its name in the exports."""
+
+    PUBLIC_DATA = "public_data"
+    WITHDRAWN = "withdrawn"
+    FORBIDDEN_REFERENCE = "forbidden_reference"
+    ORGANISERS_OWN = "organisers_own"
+    WANTS_NONE = "wants_none"
+    SELF_RUN = "self_run"
+    ORDER_LEAKS = "order_leaks"
+    SOME_WINDOWS = "some_windows"
+
+    @property
+    def reason(self) -> str:
+        """As a row says it after "no prize"."""
+        return {
+            Bar.PUBLIC_DATA: "everybody has this data",
+            Bar.WITHDRAWN: "withdrawn",
+            Bar.FORBIDDEN_REFERENCE: "a forbidden reference",
+            Bar.ORGANISERS_OWN: "the organiser's own",
+            Bar.WANTS_NONE: "its manifest renounces it",
+            Bar.SELF_RUN: "ran as a plain process, not in a container",
+            Bar.ORDER_LEAKS: "not in an order that shows nothing ahead",
+            Bar.SOME_WINDOWS: "not graded on all windows",
+        }[self]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +57,37 @@ class Crossing:
     marks: tuple[Mark, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A loss below the line: what bars it, and who was first of those that nothing bars, which may be this grade."""
+
+    bars: tuple[Bar, ...]
+    first: Crossing | None
+
+
+def bars(report: GradeReport, announced: Announcements) -> tuple[Bar, ...]:
+    """Why it may not win. What may is on the whole private set, in windows that do not leak, isolated, by the rules,
+    not withdrawn, and of somebody who wants the prize and is not the organiser."""
+    origin = report.provenance
+    holds = {
+        Bar.PUBLIC_DATA: not announced.is_private(report),
+        Bar.WITHDRAWN: report.grade_id in announced.withdrawn,
+        Bar.FORBIDDEN_REFERENCE: is_forbidden(report),
+        Bar.ORGANISERS_OWN: report.grade_id in announced.own,
+        Bar.WANTS_NONE: not report.entry.eligible_for_prize,
+        Bar.SELF_RUN: is_self_run(report),
+        Bar.ORDER_LEAKS: origin.order_leaks is not False,
+        Bar.SOME_WINDOWS: origin.max_windows is not None,
+    }
+    return tuple(bar for bar in Bar if holds[bar])
+
+
 def first_below(
     reports: Iterable[GradeReport], senders: Senders, announced: Announcements
 ) -> Crossing | None:
     """The first below the line of the announced `reports` of one contest; None where none counts, as on public data."""
     for report in sorted(reports, key=lambda each: each.finished_at):
-        if not _counts(report, announced):
+        if bars(report, announced):
             continue
         public = announced.publishable(report)
         result = public.regimes[_DECIDED_BY]
@@ -45,16 +97,9 @@ def first_below(
     return None
 
 
-def _counts(report: GradeReport, announced: Announcements) -> bool:
-    """Whether it may win: on the whole private set, in windows that do not leak, isolated, by the rules, not
-    withdrawn, and by somebody who wants the prize and is not the organiser."""
-    return (
-        announced.is_private(report)
-        and report.grade_id not in announced.withdrawn
-        and report.grade_id not in announced.own
-        and origin_of(report) is Origin.VERIFIED
-        and report.provenance.order_leaks is False
-        and report.provenance.max_windows is None
-        and not report.entry.forbidden_reference
-        and report.entry.eligible_for_prize
-    )
+def claim_of(report: GradeReport, first: Crossing | None, announced: Announcements) -> Claim | None:
+    """What becomes of its loss, where that is published and below the line; `first` of its contest, None if nobody."""
+    result = announced.publishable(report).regimes.get(_DECIDED_BY)
+    if result is None or result.loss >= PRIZE.loss:
+        return None
+    return Claim(bars=bars(report, announced), first=first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,16 @@ from harness.results.register import names
 from harness.results.report import GradeReport
 from harness.results.store import Store
 from harness.results.withdrawals import withdrawals
-from leaderboard.changelog import changelog, to_atom
-from leaderboard.exports import grade_to_json, to_csv, to_json
+from leaderboard.changelog import Change, changelog, to_atom
+from leaderboard.exports import grade_to_json, to_json
 from leaderboard.grade_pages import GradePage, grade_pages
 from leaderboard.ladder import announce
 from leaderboard.render import GRADES, render, render_changelog, render_grade, render_rules, render_sampling
 from leaderboard.samples import Gallery, Sample, SourceSample, copy_samples, remove_other_samples
 from leaderboard.site_files import put
+from leaderboard.spreadsheet import to_csv
 from leaderboard.standings import Standings, standings
-from leaderboard.verdicts import with_latest_check
-from leaderboard.withdrawn import published_decisions, struck_out
+from leaderboard.withdrawn import published_decisions
 
 _GRADE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
@@ -40,39 +40,27 @@ def publish(
     The pictures that are in `gallery` are copied beside them, any others in the site are removed; maps of losses come
     from `store`, the folder of the records, for data that the gallery shows. Of private data figures are rounded, and
     announced only where they beat what their entrant has announced there. Nothing depends on the clock: the same
-    reports (oldest first) and store give the same bytes. Returns what the rankings show.
+    reports (oldest first, as `with_latest_check` gives them) and store give the same bytes. Returns what the rankings
+    show.
 
     Raises: OutputFailed when `site` cannot be written; StoreFailed when a record or picture cannot be published.
     """
     recorded = list(reports)
-    gallery = gallery or Gallery()
-    decisions = published_decisions(withdrawals(Store(store))) if store else ()
+    decisions = withdrawals(Store(store)) if store else ()
     announced = announce(
         recorded,
         read_fairness(store) if store else None,
         given=names(Store(store)).given if store else None,
-        withdrawn=struck_out(decisions),
+        decisions=decisions,
     )
-    every = with_latest_check(recorded, is_private=announced.is_private)
-    shown = standings(every, announced)
-    samples: list[Sample | SourceSample] = []
+    shown = standings(recorded, announced)
+    pages = grade_pages(recorded, shown, gallery=gallery, store=store, announced=announced)
     try:
         (site / GRADES).mkdir(parents=True, exist_ok=True)
-        for page in grade_pages(every, shown, gallery=gallery, store=store, announced=announced):
-            suspects = page.retrieval.pictures if page.retrieval else ()
-            pictures: list[Sample | SourceSample] = [*page.samples, *suspects]
-            copy_samples(pictures, site)
-            samples += pictures
-            _write_grade(page, site)
-        put(site / "leaderboard.json", _as_text(to_json(shown)).encode())
-        put(site / "leaderboard.csv", to_csv(shown).encode())
-        changes = changelog(every, decisions)
-        put(site / "changelog.html", render_changelog(changes).encode())
-        put(site / "feed.xml", to_atom(changes, grades=GRADES))
-        put(site / "sampling.html", render_sampling(shown).encode())
-        put(site / "rules.html", render_rules().encode())
-        put(site / "index.html", render(shown).encode())  # last: it names all others
-        remove_other_samples(samples, site)
+        pictures = [picture for page in pages for picture in _write_grade(page, site)]
+        _write_changes(changelog(recorded, published_decisions(decisions)), site)
+        _write_rankings(shown, site)
+        remove_other_samples(pictures, site)
     except OSError as error:
         raise OutputFailed(
             f"{site} cannot be written: {error.strerror}",
@@ -82,7 +70,21 @@ def publish(
     return shown
 
 
-def _write_grade(page: GradePage, site: Path) -> None:
+def _write_rankings(shown: Standings, site: Path) -> None:
+    put(site / "leaderboard.json", _as_text(to_json(shown)).encode())
+    put(site / "leaderboard.csv", to_csv(shown).encode())
+    put(site / "sampling.html", render_sampling(shown).encode())
+    put(site / "rules.html", render_rules().encode())
+    put(site / "index.html", render(shown).encode())  # last: it names all others
+
+
+def _write_changes(changes: Sequence[Change], site: Path) -> None:
+    put(site / "changelog.html", render_changelog(changes).encode())
+    put(site / "feed.xml", to_atom(changes, grades=GRADES))
+
+
+def _write_grade(page: GradePage, site: Path) -> list[Sample | SourceSample]:
+    """The page, its JSON and its pictures; returns these."""
     grade_id = page.report.grade_id
     if not _GRADE_ID.fullmatch(grade_id):
         raise StoreFailed(
@@ -90,8 +92,12 @@ def _write_grade(page: GradePage, site: Path) -> None:
             code="store.bad_record",
             fix="wmc writes no such ids: look at who wrote into the store",
         )
+    suspects = page.retrieval.pictures if page.retrieval else ()
+    pictures: list[Sample | SourceSample] = [*page.samples, *suspects]
+    copy_samples(pictures, site)
     put(site / GRADES / f"{grade_id}.json", _as_text(grade_to_json(page)).encode())
     put(site / GRADES / f"{grade_id}.html", render_grade(page).encode())
+    return pictures
 
 
 def _as_text(value: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import Any, cast
 
 from harness.errors import Blame
-from harness.notice import told
+from harness.notice import told, two_figures
 from harness.outcomes import outcome_of
 from harness.results.public_data import PublicData
 from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, SamplesReport
@@ -17,7 +17,7 @@ from harness.retrieval.report import RetrievalReport
 from harness.sandbox.supply import Destination, Supply
 from harness.scoring.perceptual import Metric
 from harness.scoring.perceptual_scores import SampledScore
-from leaderboard.figures import FULL, Figure, Precision, rounded, rounded_frame, two_figures
+from leaderboard.figures import FULL, Figure, Precision, rounded, rounded_frame
 from leaderboard.plain_text import REASON_LIMIT, one_line, paragraphs, without_folders
 from leaderboard.publishable_open import publishable_open, without_open_figures
 from leaderboard.publishable_retrieval import summary

@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from typing import TypeVar
 
+from harness.notice import two_figures
 from harness.outcomes import outcomes
 from harness.retrieval.report import (
     EntryFile,
@@ -20,7 +21,7 @@ from harness.retrieval.report import (
     TrainGap,
     TrainingRun,
 )
-from leaderboard.figures import FULL, Figure, Precision, rounded, two_figures
+from leaderboard.figures import FULL, Figure, Precision, rounded
 from leaderboard.plain_text import one_line, without_folders
 
 MOST_SOURCES = 50

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.runtime import Macro
 from markupsafe import Markup, escape
 
 from harness.protocol.regimes import DISCLOSURE_ORDER
@@ -22,9 +23,10 @@ from leaderboard import charts, curves, figures
 from leaderboard.changelog import Change
 from leaderboard.column_style import column_style
 from leaderboard.columns import COLUMNS, REGIME_COLUMNS, SAMPLING_COLUMNS
-from leaderboard.field import field_charts
+from leaderboard.field import field_of
 from leaderboard.grade_pages import GradePage
-from leaderboard.ladder import ERROR
+from leaderboard.improvement import ERROR
+from leaderboard.leading import lead_of
 from leaderboard.marks import UNRANKED, Mark
 from leaderboard.measured import measured
 from leaderboard.origins import Origin
@@ -37,6 +39,9 @@ from leaderboard.rules import RULES, SOURCE
 from leaderboard.sampling import IMAGINED
 from leaderboard.standings import RANKED_BY, Standings
 from leaderboard.verdicts import NEVER_ALONE, Badge
+
+_REMEMBERED = 4096
+"""Pieces of pages that are kept."""
 
 GRADES = "grades"
 """The site's folder of a page and a JSON object for each grade."""
@@ -111,6 +116,25 @@ def _figure_cells(texts: tuple[str, ...]) -> Markup:
     return Markup('<td class="figure">') + cells + Markup("</td>")
 
 
+class _Remembered:
+    """What a macro makes of hashable values, made once; it may depend on nothing else.
+
+    Equal figures of unequal decimals are one value here, so texts are given and no figures.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Hashable, ...], Markup] = {}
+
+    def __call__(self, macro: Macro, *values: Hashable) -> Markup:
+        key = (macro.name, *values)
+        made = self._made.get(key)
+        if made is None:
+            if len(self._made) >= _REMEMBERED:
+                self._made.clear()
+            made = self._made[key] = Markup(macro(*values))  # noqa: S704 - a macro escapes what it is given
+        return made
+
+
 def _reasons(report: GradeReport) -> list[tuple[str, list[str]]]:
     """Why a metric is missing, and which ones are for this reason."""
     results = [result for result in report.regimes.values() if result]
@@ -139,7 +163,9 @@ _OURS: Mapping[str, Any] = {
     "imagined_by": IMAGINED,
     "chart": charts,
     "plot": curves,
-    "field_charts": field_charts,
+    "remembered": _Remembered(),
+    "field_of": field_of,
+    "lead_of": lead_of,
     "measured": measured,
     "policy": POLICY,
     "in_force": in_force,

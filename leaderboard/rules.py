@@ -34,8 +34,8 @@ RULES = (
         "The mean decides, as it is published: 8.00 is not below 8.0. The first such grade counts that is announced, "
         "ran in a container, on all windows in an order that shows nothing ahead, is neither withdrawn nor a forbidden "
         "reference nor the organiser's own, and does not renounce the prize.",
-        check="The line above the ranking of private data, with day, entry and interval; first_below_prize_loss in "
-        "leaderboard.json.",
+        check="The line above the ranking of private data, with day, entry and interval; a row below the line that "
+        "cannot win says why; first_below_prize_loss and barred_by in leaderboard.json.",
         left="The organiser decides which data is the private set, and says who won.",
     ),
     Rule(
@@ -90,7 +90,8 @@ RULES = (
         title="Code is read before it runs",
         rule="The organiser reviews the code of a submission by hand.",
         enforced="On private data a submission is graded once its bytes were approved; the record, which stays with "
-        "the organiser, says by whom. What turns out to be wrong later is withdrawn.",
+        "the organiser, says by whom. What turns out to be wrong later is withdrawn, with every regrade of its "
+        "answers; it stays to be seen, and nothing that was announced before changes.",
         check="The code admission.not_approved; a withdrawn grade is struck through, with the day and the reason on "
         "its page and among the changes.",
         left="What the reader sees in it.",

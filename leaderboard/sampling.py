@@ -118,6 +118,11 @@ class SamplingBoard:
         return self.contest.lpips_sha256 is not None
 
     @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What was measured of any of them."""
+        return tuple(metric for metric in Metric if any(measured(row.result, metric) for row in self.rows))
+
+    @property
     def latest(self) -> str:
         """When the last of them was graded."""
         return max(row.report.finished_at for row in self.rows)
@@ -145,7 +150,8 @@ def sampling_boards(
     ranked: dict[object, set[EntryKey]] = defaultdict(set)
     for contest, reports in contests.items():
         if contest.lpips_sha256:
-            ranked[_place(contest)] |= {senders.key(report) for report in reports}
+            counted = (report for report in reports if report.grade_id not in announced.withdrawn)
+            ranked[_place(contest)] |= {senders.key(report) for report in counted}
     seen = defaultdict(set, {place: set(keys) for place, keys in ranked.items()})
     boards = []
     for contest, reports in contests.items():

@@ -13,12 +13,12 @@ from leaderboard.bands import Band, bands, by_intervals, by_windows
 from leaderboard.counting import counting, ranks
 from leaderboard.figures import FULL
 from leaderboard.ladder import EVERYTHING, Announcements
+from leaderboard.left_out import Failed, Unannounced, failed_of, unannounced_of
 from leaderboard.marks import Mark, marks_of, unranked_by
 from leaderboard.open_rows import OpenRow, open_rows
 from leaderboard.origins import Origin, origin_of
-from leaderboard.plain_text import one_line
-from leaderboard.prize import Crossing, first_below
-from leaderboard.publishable import NAME_LIMIT, day_of, in_fixed_words, shown_name
+from leaderboard.prize import Claim, Crossing, claim_of, first_below
+from leaderboard.publishable import day_of
 from leaderboard.references import LINES, Line
 from leaderboard.sampling import SamplingBoard, Unseen, sampling_boards
 from leaderboard.senders import Senders
@@ -47,6 +47,7 @@ class Row:
     Attributes:
         band: the ranks that cannot be told from its own; None without a rank.
         measured_val_loss: of the same submission, to be held beside the claimed one; None where there is none.
+        claim: what becomes of a loss below the prize line; None above it.
     """
 
     rank: int | None
@@ -54,6 +55,7 @@ class Row:
     marks: tuple[Mark, ...]
     band: Band | None = None
     measured_val_loss: float | None = None
+    claim: Claim | None = None
 
     @property
     def badge(self) -> Badge:
@@ -103,32 +105,14 @@ class Board:
         return tuple(row for row in self.rows if row.unranked is None)
 
     @property
+    def barred(self) -> int:
+        """How many of them are below the prize line and cannot win."""
+        return sum(bool(row.claim and row.claim.bars) for row in self.rows)
+
+    @property
     def latest(self) -> str:
         """When the last of them was graded."""
         return max(row.report.finished_at for row in self.rows)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failed:
-    """A grade that its entry stopped; the message stays in the store, for it may repeat what a stranger wrote."""
-
-    grade_id: str
-    finished_at: str
-    user: str | None
-    entry: str | None
-    submission_sha256: str | None
-    code: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unannounced:
-    """A grade on private data that did not beat what its entrant has announced there; its figures are nobody's."""
-
-    grade_id: str
-    finished_at: str
-    user: str
-    entry: str
-    data_name: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +138,11 @@ class Standings:
     not_ranked: int
     not_charged: int
     latest: str | None
+
+    def first_below(self, report: GradeReport) -> Crossing | None:
+        """Who crossed the prize line first in the contest of this grade, which has a loss."""
+        contest = _contest(report)
+        return next((board.crossing for board in self.boards if board.contest == contest), None)
 
 
 def standings(reports: Iterable[GradeReport], announced: Announcements = EVERYTHING) -> Standings:
@@ -181,9 +170,9 @@ def standings(reports: Iterable[GradeReport], announced: Announcements = EVERYTH
         sampling=sampling,
         unseen=unseen,
         opened=open_rows(finished, senders, announced),
-        failed=tuple(_failed(report) for report in reversed(charged) if report.failure),
+        failed=tuple(failed_of(report) for report in reversed(charged) if report.failure),
         unannounced=tuple(
-            _unannounced(report)
+            unannounced_of(report)
             for report in reversed(finished)
             if not report.open_run and not announced.is_announced(report)
         ),
@@ -240,6 +229,7 @@ def _board(
             marks=marks[report.grade_id],
             band=band_of.get(report.grade_id),
             measured_val_loss=measured.get(report.provenance.submission_sha256),
+            claim=claim_of(exact, crossing, announced),
         )
         placed.append((place(exact), f"{number:09}", row))
     placed.sort(key=lambda item: item[:2])  # a line before the rows that only reach it
@@ -264,27 +254,3 @@ def _ranked(
     else:
         apart = by_windows([_ranking_result(report) for report in contenders])
     return dict(zip(ids, places, strict=True)), dict(zip(ids, bands(places, apart), strict=True))
-
-
-def _failed(report: GradeReport) -> Failed:
-    failure, entry = report.failure, report.entry
-    if failure is None:
-        raise ValueError(f"grade {report.grade_id} did not fail")
-    return Failed(
-        grade_id=report.grade_id,
-        finished_at=day_of(report.finished_at),
-        user=entry.user_name and shown_name(entry.user_name),
-        entry=entry.entry_name and shown_name(entry.entry_name),
-        submission_sha256=report.provenance.submission_sha256,
-        code=in_fixed_words(failure).code,
-    )
-
-
-def _unannounced(report: GradeReport) -> Unannounced:
-    return Unannounced(
-        grade_id=report.grade_id,
-        finished_at=day_of(report.finished_at),
-        user=shown_name(report.entry.user_name),
-        entry=shown_name(report.entry.entry_name),
-        data_name=one_line(report.provenance.data_name, limit=NAME_LIMIT) or "unnamed",
-    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from harness.results.withdrawals import Move, Withdrawal
-from leaderboard.plain_text import REASON_LIMIT, one_line
+from harness.results.report import GradeReport
+from harness.results.withdrawals import TEXT_LIMIT, Move, Withdrawal, withdrawn
+from leaderboard.plain_text import one_line
 from leaderboard.publishable import day_of
 
 
@@ -22,18 +23,21 @@ class Struck:
 
 def published_decisions(decisions: Iterable[Withdrawal]) -> tuple[Struck, ...]:
     """Every decision, the oldest first."""
-    return tuple(
-        Struck(
-            grade_id=each.grade_id,
-            at=day_of(each.at),
-            reason=one_line(each.reason, limit=REASON_LIMIT) or "no reason given",
-            restored=each.move is Move.RESTORED,
-        )
-        for each in decisions
+    return tuple(map(_published, decisions))
+
+
+def struck_out(decisions: Iterable[Withdrawal], reports: Iterable[GradeReport]) -> Mapping[str, Struck]:
+    """What is withdrawn after all of them (both oldest first), by the grades' ids.
+
+    Where the decision names another grade, that is the one whose answers were scored again.
+    """
+    return {grade_id: _published(each) for grade_id, each in withdrawn(decisions, reports).items()}
+
+
+def _published(decision: Withdrawal) -> Struck:
+    return Struck(
+        grade_id=decision.grade_id,
+        at=day_of(decision.at),
+        reason=one_line(decision.reason, limit=TEXT_LIMIT) or "no reason given",
+        restored=decision.move is Move.RESTORED,
     )
-
-
-def struck_out(decisions: Iterable[Struck]) -> Mapping[str, Struck]:
-    """What is withdrawn after all of them (oldest first), by the grades' ids."""
-    last = {each.grade_id: each for each in decisions}
-    return {grade_id: each for grade_id, each in last.items() if not each.restored}

@@ -15,7 +15,6 @@ from harness.text import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from harness.results.store import Store
     from leaderboard.disclosure import Disclosure
     from leaderboard.samples import Gallery
     from leaderboard.sampling import SamplingBoard, SamplingRow
@@ -24,7 +23,12 @@ if TYPE_CHECKING:
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = commands.add_parser("leaderboard", help="write the leaderboard page from the kept records")
+    parser = commands.add_parser(
+        "leaderboard",
+        help="write the leaderboard page from the kept records",
+        description="Write the public page: rankings, a page for each grade, rules, changes and a feed. Of a store "
+        "that is not as it was recorded nothing is published; `wmc verify` says what is wrong with it.",
+    )
     parser.add_argument(
         "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
     )
@@ -52,6 +56,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write the site; show its tables on stdout and where it lies on stderr."""
     from harness.data.published import PUBLIC_VAL
+    from harness.results.audit import require_as_recorded
     from harness.results.public_data import PublicData
     from harness.results.store import Store
     from leaderboard.disclosure import disclose
@@ -62,11 +67,12 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
     _check_apart(args.store, args.output)
     store = Store(args.store)
+    require_as_recorded(store)
     reports = store.reports()
     judged = with_latest_check(reports, is_private=PublicData(reports).is_private)
     splits = PUBLIC_VAL if args.publish_samples is None else tuple(args.publish_samples)
     gallery = open_gallery(judged, args.store, disclose(reports, splits))
-    standings = publish(reports, args.output, gallery, store=args.store)
+    standings = publish(judged, args.output, gallery, store=args.store)
     if args.json:
         console.json(to_json(standings))
     else:
@@ -76,7 +82,6 @@ def run(args: argparse.Namespace, console: Console) -> None:
             console.show(_sampling_table(sampled))
         if not standings.boards:
             console.note(f"No ranked grade in {args.store} yet: `wmc grade ZIP --data DIR` makes the first.")
-    _tell_of_tampering(store, console)
     _tell_organiser(standings, console)
     _tell_of_data(gallery.disclosure, console, asked=args.publish_samples or ())
     _tell_of_pictures(gallery, console)
@@ -96,18 +101,6 @@ def _check_apart(store: Path, site: Path) -> None:
             code="usage.site_in_store",
             fix="name a folder of its own in -o",
         )
-
-
-def _tell_of_tampering(store: Store, console: Console) -> None:
-    """Whether the records are those that were written."""
-    from harness.results.audit import check_records
-    from harness.results.checks import Outcome
-
-    for check in check_records(store):
-        if check.outcome is Outcome.DIFFERENT:
-            console.warn(
-                f"the store is not as it was recorded: {check.what}: {check.detail}; see `wmc verify`"
-            )
 
 
 def _tell_organiser(standings: Standings, console: Console) -> None:
@@ -199,12 +192,16 @@ def _cells(row: Row) -> tuple[str, ...]:
     low, high = result.loss_ci
     others = (regimes.get(Regime.FULLY_AUTOREGRESSIVE), regimes.get(Regime.FULLY_TEACHER_FORCED))
     return (
-        f"{row.band or ''!s:>2}  {entry.user_name}/{entry.entry_name}",
+        f"{row.band or ''!s:>2}  {entry.user_name}/{entry.entry_name}{_why_unranked(row)}",
         figures.loss(result.loss),
         f"{figures.loss(low)} to {figures.loss(high)}",
         figures.loss(result.token_accuracy),
         *(figures.loss(other.loss if other else None) for other in others),
     )
+
+
+def _why_unranked(row: Row | SamplingRow) -> str:
+    return f" ({row.unranked.label})" if row.unranked else ""
 
 
 def _sampling_table(board: SamplingBoard) -> Table:
@@ -230,7 +227,7 @@ def _sampling_cells(row: SamplingRow) -> tuple[str, ...]:
     entry, lpips = row.report.entry, row.lpips
     interval = tuple(of_metric(end, Metric.LPIPS) for end in lpips.ci) if lpips else ()
     return (
-        f"{row.band or ''!s:>2}  {entry.user_name}/{entry.entry_name}",
+        f"{row.band or ''!s:>2}  {entry.user_name}/{entry.entry_name}{_why_unranked(row)}",
         of_metric(lpips.mean if lpips else None, Metric.LPIPS),
         " to ".join(interval) or NOTHING,
         of_metric(row.lpips_forced.mean if row.lpips_forced else None, Metric.LPIPS),

@@ -23,9 +23,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "notice",
         help="make what the entrant of a grade is told",
         description="Show what may be sent back to the entrant: how the grade ended, in the fixed words of "
-        "`wmc explain`, or its figures, rounded; of private data only announced ones. With -o the entry's "
-        "logs go along where the grade was on public val (a folder named val or val_v1.1) and in a container; those of "
-        "held-out data never do.",
+        "`wmc explain`, or its figures, rounded; of private data only announced ones; and that it was withdrawn, when "
+        "and why. With -o the entry's logs go along where the grade was on public val (a folder named val or val_v1.1) "
+        "and in a container; those of held-out data never do.",
     )
     parser.add_argument("grade", metavar="GRADE", help="a grade by its id")
     parser.add_argument(
@@ -50,16 +50,18 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from harness.notice import notice_of
     from harness.plain import to_plain
     from harness.results.store import Store
+    from harness.results.withdrawals import withdrawals, withdrawn
     from leaderboard.ladder import announced_in
 
     store = Store(args.store)
-    report = store.report(args.grade)
+    report, records = store.report(args.grade), store.reports()
     announced = announced_in(store)
     notice = notice_of(
         report,
-        store.reports(),
+        records,
         is_announced=announced.ranks_by_loss(report),
         pictures_told=announced.ranks_by_pictures(report),
+        withdrawal=withdrawn(withdrawals(store), records).get(report.grade_id),
     )
     folder = store.grade_folder(notice.grade_id)
     if args.output:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from harness.cli.outcomes_page import turn_of
-from harness.notice import PRIVATE, PUBLIC, Notice, OpenFigures
+from harness.notice import PRIVATE, PUBLIC, Notice, OpenFigures, Withdrawn
 from harness.outcomes import Outcome
 from harness.scoring.perceptual import Metric
 from harness.text import spelled_out
@@ -32,7 +32,11 @@ def _lines(notice: Notice) -> Iterator[str]:
     yield from _fact(
         "data", f"{spelled_out(notice.data_name or 'unknown')}{', held out' * notice.is_private}"
     )
-    yield from _fact("status", notice.status.value)
+    yield from _fact(
+        "status", f"withdrawn; it was {notice.status.value}" if notice.withdrawn else notice.status.value
+    )
+    if notice.withdrawn:
+        yield from _withdrawal(notice.withdrawn)
     if notice.outcome:
         yield from _failure(notice.outcome, is_private=notice.is_private)
     else:
@@ -49,6 +53,17 @@ def _lines(notice: Notice) -> Iterator[str]:
             yield from _fact("figures", _UNANNOUNCED)
             if notice.retrieval:
                 yield f"copies of the training set: {notice.retrieval}"
+
+
+def _withdrawal(found: Withdrawn) -> Iterator[str]:
+    yield from _fact("withdrawn", f"by the organiser on {found.day}: {spelled_out(found.reason)}")
+    if found.answers_of:
+        yield from _fact("", f"It was said of {found.answers_of}, whose answers this grade scores again.")
+    yield from _fact(
+        "",
+        "The page shows it struck through, without a rank, and it wins nothing; its record stays as it was. If you "
+        "disagree, write to the organiser.",
+    )
 
 
 def _failure(outcome: Outcome, *, is_private: bool) -> Iterator[str]:

@@ -49,6 +49,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from harness.regrading import RegradeRequest, regrade
     from harness.results.signing import read_private_key, sign_record
     from harness.results.store import Store
+    from harness.results.withdrawals import withdrawals, withdrawn
 
     key = read_private_key(args.sign) if args.sign else None
     store = Store(args.store)
@@ -56,4 +57,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
     report = regrade(request, store=store, progress=console)
     if key:
         sign_record(store, report.grade_id, key)
+    if report.grade_id in withdrawn(withdrawals(store), store.reports()):
+        console.warn(
+            f"{args.grade} is withdrawn, and so is this regrade, for it scores the same answers: `wmc withdraw "
+            f"{report.grade_id} --restore --by NAME --reason TEXT` puts it on the ranking"
+        )
     return show_report(report, console, as_json=args.json)

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from harness.cli.console import Console
-from harness.errors import UsageError
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -15,12 +14,16 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "withdraw",
         help="take a grade off the ranking, or put it back",
         description="The grade stays on the page, struck through and without a rank, with the day and the reason; the "
-        "changes and the feed tell of it. Its record is not touched, so `wmc verify` finds it as it was. An earlier "
-        "grade of the same entry stands in its place.",
+        "changes and the feed tell of it. Its record is not touched, so `wmc verify` finds it as it was. The latest "
+        "grade of the same entry that counts, if there is one, has the entry's rank. Regrades of a withdrawn grade "
+        "score the same answers, and are withdrawn with it; --restore puts back a single one by its own id. What was "
+        "announced of private data, and what was not, stays as it was.",
     )
     parser.add_argument("grade", metavar="GRADE", help="the grade's id, as its page says")
     parser.add_argument("--by", metavar="NAME", required=True, help="who decided it; stays in the store")
-    parser.add_argument("--reason", metavar="TEXT", required=True, help="one line; it is published")
+    parser.add_argument(
+        "--reason", metavar="TEXT", required=True, help="one line of at most 400 characters; it is published"
+    )
     parser.add_argument("--restore", action="store_true", help="it counts again")
     parser.add_argument(
         "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
@@ -34,17 +37,12 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from dataclasses import asdict
 
     from harness.results.store import Store
-    from harness.results.withdrawals import Move, Withdrawal, withdraw
+    from harness.results.withdrawals import Move, Withdrawal, regrades_of, withdraw
     from harness.text import printable
 
-    if not args.by.strip() or not args.reason.strip():
-        raise UsageError(
-            "a withdrawal needs a name and a reason, and one of them is empty",
-            code="usage.withdraw_why",
-            fix="give --by NAME and --reason TEXT",
-        )
+    store = Store(args.store)
     decided = withdraw(
-        Store(args.store),
+        store,
         Withdrawal(
             move=Move.RESTORED if args.restore else Move.WITHDRAWN,
             grade_id=args.grade,
@@ -56,4 +54,6 @@ def run(args: argparse.Namespace, console: Console) -> None:
         console.json({**asdict(decided), "move": decided.move.value})
         return
     console.note(f"grade {printable(decided.grade_id)} is {decided.move.value}")
+    for grade_id in regrades_of(decided.grade_id, store.reports()):
+        console.note(f"and with it {printable(grade_id)}, which scores the same answers again")
     console.note("the next `wmc leaderboard` shows it; its record is as it was")

@@ -45,6 +45,20 @@ def check_records(store: Store) -> list[Check]:
     return checks
 
 
+def require_as_recorded(store: Store) -> None:
+    """Nothing is made of a store that was edited: a new record, or a page, would hide that an old record was.
+
+    Raises: StoreFailed.
+    """
+    for check in check_records(store):
+        if check.outcome is Outcome.DIFFERENT:
+            raise StoreFailed(
+                f"the store is not as it was recorded: {check.what}: {check.detail}",
+                code="store.not_as_recorded",
+                fix="`wmc verify` says everything that is wrong; restore the store from a copy",
+            )
+
+
 def audit_store(store: Store, *, key: Ed25519PublicKey | None, progress: Progress) -> list[Check]:
     """Everything that can be looked at without data; with a key every signature too.
 

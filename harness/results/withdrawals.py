@@ -1,14 +1,23 @@
-"""Grades that the organiser took off the ranking: a mistake, a copier. The records stay as they are."""
+"""Grades that the organiser took off the ranking: a mistake, a copier. The records stay as they are.
+
+A decision is about the answers of a grade. Whoever scores them again with `wmc regrade` takes nothing back: a regrade
+of a withdrawn grade is withdrawn with it, until it is restored by its own id. The last decision about a grade, or about
+one whose answers it scores again, counts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from harness.errors import UsageError
 from harness.results.ledger import Ledger, now
+from harness.results.report import GradeReport
 from harness.results.store import Store
+
+TEXT_LIMIT = 400
+"""Characters of a reason, which is published whole, and of the name of who decided."""
 
 _LEDGER = Ledger(name="withdrawals", columns=("decision", "grade_id", "by_whom", "reason"))
 
@@ -40,15 +49,18 @@ class Withdrawal:
 def withdraw(store: Store, decision: Withdrawal) -> Withdrawal:
     """Keep this decision; returns it with its time.
 
-    Raises: UsageError where no such grade is in the store, or it stands as decided already; StoreFailed.
+    Raises: UsageError where the reason or the name is no line of text, no such grade is in the store, or it stands as
+    decided already; StoreFailed.
     """
-    if decision.grade_id not in {report.grade_id for report in store.reports()}:
+    _check_texts(decision)
+    reports = store.reports()
+    if decision.grade_id not in {report.grade_id for report in reports}:
         raise UsageError(
             f"no grade {decision.grade_id!r} is in {store.folder}",
             code="usage.withdraw_unknown",
             fix="name it as its page does: `wmc leaderboard --json` lists the grades' ids",
         )
-    is_withdrawn = decision.grade_id in withdrawn(withdrawals(store))
+    is_withdrawn = decision.grade_id in withdrawn(withdrawals(store), reports)
     if is_withdrawn is (decision.move is Move.WITHDRAWN):
         raise UsageError(
             f"grade {decision.grade_id} is {'withdrawn' if is_withdrawn else 'not withdrawn'} already",
@@ -75,10 +87,49 @@ def withdrawals(store: Store) -> tuple[Withdrawal, ...]:
     return tuple(_decision(row) for row in _LEDGER.rows(store))
 
 
-def withdrawn(decisions: tuple[Withdrawal, ...]) -> Mapping[str, Withdrawal]:
-    """What is withdrawn after all of them (oldest first), by the grades' ids."""
-    last = {decision.grade_id: decision for decision in decisions}
-    return {grade_id: each for grade_id, each in last.items() if each.move is Move.WITHDRAWN}
+def withdrawn(decisions: Iterable[Withdrawal], reports: Iterable[GradeReport]) -> Mapping[str, Withdrawal]:
+    """What is withdrawn after all of them (both oldest first), by the grades' ids; regrades with what they score again.
+
+    The decision about a regrade may name the grade whose answers they are.
+    """
+    number_of = dict(enumerate(decisions))
+    last = {decision.grade_id: number for number, decision in number_of.items()}
+    for report in reports:
+        inherited = last.get(report.regrade_of or "")
+        if inherited is not None:
+            last[report.grade_id] = max(inherited, last.get(report.grade_id, inherited))
+    standing = {grade_id: number_of[number] for grade_id, number in last.items()}
+    return {grade_id: each for grade_id, each in standing.items() if each.move is Move.WITHDRAWN}
+
+
+def regrades_of(grade_id: str, reports: Iterable[GradeReport]) -> tuple[str, ...]:
+    """The ids of the grades (oldest first) that score its answers again, directly or not."""
+    found = [grade_id]
+    for report in reports:
+        if report.regrade_of in found:
+            found.append(report.grade_id)
+    return tuple(found[1:])
+
+
+def _check_texts(decision: Withdrawal) -> None:
+    """Refuse what would be published changed: cut, or without characters that steer a terminal or a reader's eye."""
+    for option, text in (("--reason", decision.reason), ("--by", decision.by)):
+        if wrong := _wrong_with(text):
+            raise UsageError(
+                f"{option} {wrong}",
+                code="usage.withdraw_why",
+                fix=f"write it in one line of at most {TEXT_LIMIT} characters",
+            )
+
+
+def _wrong_with(text: str) -> str | None:
+    if not text.strip():
+        return "is empty"
+    if len(text) > TEXT_LIMIT:
+        return f"has {len(text):,} characters"
+    if not text.isprintable():
+        return "has a line break or another character that cannot be seen"
+    return None
 
 
 def _decision(row: Mapping[str, str]) -> Withdrawal:

@@ -84,5 +84,5 @@ for (const table of document.querySelectorAll("table.board")) {
   const tools = document.createElement("p");
   tools.className = "tools";
   tools.append(filtering, sorting);
-  table.parentElement.before(tools, status);
+  if (entries.length > 1) table.parentElement.before(tools, status);
 }

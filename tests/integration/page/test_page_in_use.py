@@ -28,6 +28,7 @@ pytestmark = pytest.mark.browser
 SCREENSHOTS = Path(os.environ.get("WMC_SCREENSHOTS") or "build/screenshots")
 WIDTHS = (390, 1280, 1920)
 NARROWEST = 320
+SHEET = 1031
 SCHEMES = ("light", "dark")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-sync",
@@ -78,7 +79,14 @@ class Reader:
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
+
+    def print_from(self, *, scheme: str) -> None:
+        """Have a sheet of A4, lying, within its margins."""
+        metrics = {"width": SHEET, "height": 700, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": features})
 
     def open(self, address: str) -> None:
         """Go to this page; what was said and asked for before is forgotten."""
@@ -429,3 +437,60 @@ def test_a_page_fits_its_screen_and_can_be_read(reader, address, page, scheme, w
         pixels = picture.convert("L").histogram()
     light = sum(pixels[128:]) > sum(pixels[:128])
     assert light is (scheme == "light")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("page", PAGES)
+def test_on_paper_a_page_is_whole_and_dark_on_light(reader, address, page, scheme):
+    """No table is cut at the margin, nothing is there to be pressed, and a dark screen prints no dark sheet."""
+    reader.print_from(scheme=scheme)
+    reader.open(address + PAGES[page])
+    reader.look_at_everything()
+    assert reader.run("return document.documentElement.scrollWidth") <= SHEET
+    right = (
+        "return Math.max(0, ...[...document.querySelectorAll('table')].filter(each => each.checkVisibility())"
+    )
+    assert reader.run(right + ".map(each => each.getBoundingClientRect().right))") <= SHEET
+    assert reader.run(LEAST_CONTRAST) >= 4.5
+    to_press = "return [...document.querySelectorAll('nav, input, select, summary')]"
+    assert reader.run(to_press + ".filter(each => each.checkVisibility())") == []
+    assert reader.run("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_on_paper_rows_are_rows_and_a_heading_stands_on_every_sheet(reader, address):
+    """Chromium repeats a heading, but no button in it: that would be missing on the second sheet."""
+    reader.print_from(scheme="light")
+    reader.open(address + "index.html")
+    style = "return getComputedStyle(document.querySelector('#boards {}')).display"
+    assert reader.run(style.format("tbody tr")) == "table-row"
+    assert reader.run(style.format("thead")) == "table-header-group"
+    assert reader.run(style.format("thead button")) == "contents"
+
+
+def test_whoever_walks_with_the_keyboard_sees_where_they_are(board):
+    """Every thing that takes the focus shows it, by an outline or by coming into sight."""
+    from selenium.webdriver.common.keys import Keys
+
+    seen = 0
+    for _ in range(40):
+        board.driver.switch_to.active_element.send_keys(Keys.TAB)
+        name, style, width = board.run(
+            "const style = getComputedStyle(document.activeElement);"
+            "return [document.activeElement.tagName, style.outlineStyle, parseFloat(style.outlineWidth)]"
+        )
+        if name == "BODY":
+            break
+        assert style != "none", name
+        assert width >= 1, name
+        seen += 1
+    assert seen > 20
+
+
+def test_nothing_moves(reader, address):
+    """So nobody has to ask for less of it."""
+    reader.open(address + "index.html")
+    moving = (
+        "return [...document.querySelectorAll('*')].map(getComputedStyle).filter(style => "
+        "style.animationName !== 'none' || style.transitionDuration !== '0s').length"
+    )
+    assert reader.run(moving) == 0

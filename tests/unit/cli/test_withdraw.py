@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -48,6 +49,12 @@ def test_a_grade_is_withdrawn_and_restored(run, tmp_path, capsys):
 
 
 def test_nobody_and_nothing_are_no_name_and_no_reason(run, tmp_path):
-    with pytest.raises(UsageError, match="one of them is empty"):
+    with pytest.raises(UsageError, match="--reason is empty"):
         run("--by", "rita", "--reason", " ")
     assert withdrawals(Store(tmp_path)) == ()
+
+
+def test_it_says_which_regrades_go_with_it(run, tmp_path, a_grade, capsys):
+    Store(tmp_path).append(replace(a_grade, grade_id="again", regrade_of=a_grade.grade_id))
+    run("--by", "rita", "--reason", "wrong data")
+    assert "and with it again, which scores the same answers again" in capsys.readouterr().err

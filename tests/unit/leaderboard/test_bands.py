@@ -9,9 +9,10 @@ import pytest
 
 from harness.protocol.regimes import Regime
 from leaderboard.bands import Band, bands
-from leaderboard.exports import to_csv, to_json
+from leaderboard.exports import to_json
 from leaderboard.ladder import announce
 from leaderboard.render import render
+from leaderboard.spreadsheet import to_csv
 from leaderboard.standings import standings
 
 TTF = Regime.TEMPORALLY_TEACHER_FORCED

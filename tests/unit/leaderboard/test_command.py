@@ -49,12 +49,17 @@ def test_the_ranking_is_on_stdout_and_the_page_is_named_on_stderr(run, grades):
     assert "another reason" not in shown.err
 
 
-def test_an_edited_record_is_told_to_the_organiser(run, grades, tmp_path):
-    assert "not as it was recorded" not in run(reports=[grades.graded(), grades.graded(user="bob")]).err
+def test_an_edited_record_is_not_published(run, grades, tmp_path):
+    """The control is `require_as_recorded` before anything is written; the twin is the page of the whole store."""
+    run(reports=[grades.graded(), grades.graded(user="bob")])
+    page = (tmp_path / "site" / "index.html").read_bytes()
     with closing(sqlite3.connect(tmp_path / "store" / "grades.sqlite")) as database, database:
         database.execute("DROP TRIGGER grades_are_not_edited")
         database.execute("UPDATE grades SET report = replace(report, '9.0', '7.0') WHERE number = 1")
-    assert "the store is not as it was recorded" in run().err
+    with pytest.raises(StoreFailed, match="row 1") as caught:
+        run()
+    assert caught.value.code == "store.not_as_recorded"
+    assert (tmp_path / "site" / "index.html").read_bytes() == page, "what was published stays"
 
 
 def test_the_sampling_track_is_on_stdout_too(run, grades):
@@ -141,3 +146,8 @@ def test_a_site_that_would_be_published_with_the_store_is_refused(run, grades, t
         run("-o", str(tmp_path / place), reports=[grades.graded()])
     assert caught.value.code == "usage.site_in_store"
     assert not list(tmp_path.rglob("index.html"))
+
+
+def test_a_row_without_a_rank_says_why_on_stdout_too(run, grades):
+    shown = run(reports=[grades.graded(), grades.seen(0.2, user="eve", facts={"forbidden_reference": True})])
+    assert len(re.findall(r"    eve/first \(forbidden reference\) ", shown.out)) == 2

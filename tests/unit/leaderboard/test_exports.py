@@ -9,8 +9,9 @@ import json
 import pytest
 
 from harness.protocol.regimes import Regime
-from leaderboard.exports import to_csv, to_json
+from leaderboard.exports import to_json
 from leaderboard.publish import publish
+from leaderboard.spreadsheet import to_csv
 from leaderboard.standings import standings
 
 FORMULAS = [

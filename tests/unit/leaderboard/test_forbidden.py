@@ -7,11 +7,12 @@ import re
 import pytest
 
 from leaderboard import charts
-from leaderboard.exports import to_csv, to_json
+from leaderboard.exports import to_json
 from leaderboard.grade_pages import grade_pages
 from leaderboard.marks import Mark
 from leaderboard.references import PRIZE
 from leaderboard.render import render, render_grade, render_sampling
+from leaderboard.spreadsheet import to_csv
 from leaderboard.standings import standings
 
 FORBIDDEN = {"forbidden_reference": True}

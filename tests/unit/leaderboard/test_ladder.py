@@ -17,15 +17,17 @@ from harness.results.public_data import PublicData
 from harness.results.report import GradeReport
 from harness.results.store import Store
 from harness.retrieval.report import Verdict
-from leaderboard import ladder
+from leaderboard import improvement, ladder
 from leaderboard.disclosure import disclose
-from leaderboard.exports import to_csv
 from leaderboard.figures import COARSE
-from leaderboard.ladder import announce, improves_lpips
+from leaderboard.improvement import improves_lpips
+from leaderboard.ladder import announce
 from leaderboard.marks import Mark
 from leaderboard.publish import publish
 from leaderboard.samples import Gallery
+from leaderboard.spreadsheet import to_csv
 from leaderboard.standings import standings
+from leaderboard.verdicts import with_latest_check
 
 TTF, FAR = Regime.TEMPORALLY_TEACHER_FORCED, Regime.FULLY_AUTOREGRESSIVE
 
@@ -66,12 +68,12 @@ def test_with_the_ladder_switched_off_they_gain_more(scored, monkeypatch):
 def test_a_step_alone_would_not_do_nor_would_the_same_interval_for_every_try(scored, monkeypatch):
     """Control: the interval widens with every try."""
     reports = probes(scored)
-    monkeypatch.setattr(ladder, "paired_low", lambda *_losses, chance: 1.0)
+    monkeypatch.setattr(improvement, "paired_low", lambda *_losses, chance: 1.0)
     told = announced_losses(reports)
     assert told[0] - min(told) > 3 * COARSE.step
     monkeypatch.undo()
-    plain = ladder.paired_low
-    monkeypatch.setattr(ladder, "paired_low", lambda *losses, chance: plain(*losses, chance=0.025))
+    plain = improvement.paired_low
+    monkeypatch.setattr(improvement, "paired_low", lambda *losses, chance: plain(*losses, chance=0.025))
     told = announced_losses(reports)
     assert told[0] - min(told) > COARSE.step
 
@@ -294,7 +296,8 @@ class TestTheSite:
     def test_the_row_that_stays_has_the_verdict_of_its_zips_last_check(self, scored, found, tmp_path):
         first = scored(np.full(50, 8.0))
         checked = scored(np.full(50, 8.0), retrieval=found())
-        shown = publish([first, checked], tmp_path)
+        reports = with_latest_check([first, checked], is_private=lambda _report: True)
+        shown = publish(reports, tmp_path)
         assert [(row.report.grade_id, row.badge.value) for row in shown.boards[0].rows] == [
             (first.grade_id, "copied")
         ]

@@ -17,11 +17,12 @@ from harness.protocol.regimes import Regime
 from harness.results.report import OPEN, Failure, OpenRun, Rescored
 from harness.results.store import Store
 from leaderboard.changelog import Kind, changelog
-from leaderboard.exports import to_csv, to_json
+from leaderboard.exports import to_json
 from leaderboard.grade_pages import grade_pages
 from leaderboard.ladder import Announcements, announce
 from leaderboard.marks import Mark, unranked_by
 from leaderboard.render import render, render_grade
+from leaderboard.spreadsheet import to_csv
 from leaderboard.standings import standings
 from leaderboard.verdicts import with_latest_check
 from leaderboard.withdrawn import Struck
@@ -106,7 +107,8 @@ def test_a_withdrawn_one_says_so_and_takes_no_others_place(open_grade):
     announced = Announcements(withdrawn=struck)
     assert [row.report.grade_id for row in standings([earlier, later]).opened] == [later.grade_id]
     assert [row.report.grade_id for row in standings([earlier, later], announced).opened] == [
-        earlier.grade_id
+        earlier.grade_id,
+        later.grade_id,
     ]
     [row] = standings([later], announced).opened
     assert row.marks == (Mark.WITHDRAWN, Mark.SELF_REPORTED)

@@ -9,11 +9,13 @@ import pytest
 
 from harness.protocol.regimes import Regime
 from harness.results.fairness import Fairness
-from leaderboard.exports import to_json
+from harness.results.withdrawals import Move, Withdrawal
+from leaderboard.exports import grade_to_json, to_json
+from leaderboard.grade_pages import grade_pages
 from leaderboard.ladder import announce
-from leaderboard.render import render
+from leaderboard.prize import Bar
+from leaderboard.render import render, render_grade
 from leaderboard.standings import standings
-from leaderboard.withdrawn import Struck
 
 TTF = Regime.TEMPORALLY_TEACHER_FORCED
 
@@ -21,12 +23,16 @@ TTF = Regime.TEMPORALLY_TEACHER_FORCED
 def crossing(reports, withdrawn=()):
     announced = announce(
         reports,
-        withdrawn={
-            report.grade_id: Struck(
-                grade_id=report.grade_id, at="2025-02-01T00:00:00+00:00", reason="a mistake"
+        decisions=[
+            Withdrawal(
+                move=Move.WITHDRAWN,
+                grade_id=report.grade_id,
+                by="rita",
+                reason="a mistake",
+                at="2025-02-01T00:00:00+00:00",
             )
             for report in withdrawn
-        },
+        ],
     )
     (board,) = standings(reports, announced).boards
     return board.crossing and board.crossing.report.entry.user_name
@@ -40,7 +46,7 @@ def test_the_first_below_the_line_is_named_not_the_best(grades):
     ]
     assert crossing(reports) == "b"
     shown = standings(reports, announce(reports))
-    text = " ".join(re.sub("<[^>]+>", "", render(shown)).split())
+    text = text_of(render(shown))
     assert "First below 8.0:" in text
     assert "2025-01-01, 7.90 (95% interval 7.85 to 7.95)" in text
     first = to_json(shown)["boards"][0]["first_below_prize_loss"]
@@ -67,37 +73,71 @@ def test_public_data_has_no_prize(grades):
     reports = [grades.graded(loss=7.0, provenance={"data_name": "val"})]
     assert crossing(reports) is None
     assert crossing([grades.graded(loss=7.0)]) == "ada"
-    assert "Nobody" not in render(standings(reports, announce(reports)))
+    html = text_of(render(standings(reports, announce(reports))))
+    assert "Nothing here wins the prize, below 8.0 or not: everybody has this data." in html
+    assert "No prize:" not in html, "the line above the table says it for all rows"
 
 
-@pytest.mark.parametrize(
-    "unfit",
-    [
-        {"facts": {"forbidden_reference": True}},
-        {"facts": {"eligible_for_prize": False}},
-        {"provenance": {"sandbox": "process"}},
-        {"provenance": {"order_leaks": True}},
-        {"provenance": {"order_leaks": None}},
-        {"provenance": {"max_windows": 24}},
-    ],
-)
+UNFIT = {
+    "forbidden_reference": {"facts": {"forbidden_reference": True}},
+    "wants_none": {"facts": {"eligible_for_prize": False}},
+    "self_run": {"provenance": {"sandbox": "process"}},
+    "order_leaks": {"provenance": {"order_leaks": True}},
+    "some_windows": {"provenance": {"max_windows": 24}},
+}
+
+
+@pytest.mark.parametrize("unfit", [*UNFIT.values(), {"provenance": {"order_leaks": None}}])
 def test_who_may_not_win_is_passed_over(grades, unfit):
-    """The control is `prize._counts`, one condition each; the twin is the same grade without what makes it unfit."""
+    """The control is `prize.bars`, one condition each; the twin is the same grade without what makes it unfit."""
     assert crossing([grades.graded(user="eve", loss=7.0), grades.graded(user="ada", loss=7.5)]) == "eve"
     assert (
         crossing([grades.graded(user="eve", loss=7.0, **unfit), grades.graded(user="ada", loss=7.5)]) == "ada"
     )
 
 
+@pytest.mark.parametrize("name", UNFIT)
+def test_the_row_and_the_page_of_a_loss_below_the_line_say_why_it_cannot_win(grades, name):
+    reports = [grades.graded(loss=7.0, **UNFIT[name])]
+    shown = standings(reports, announced := announce(reports))
+    (board,) = to_json(shown)["boards"]
+    assert board["rows"][0]["prize"]["barred_by"] == [name]
+    html = text_of(render(shown))
+    assert f"No prize: {Bar(name).reason}" in html
+    assert "1 below 8.0 cannot win; its row says why." in html
+    (page,) = grade_pages(reports, shown, announced=announced)
+    assert f"It cannot win the prize: {Bar(name).reason}." in text_of(render_grade(page))
+    assert grade_to_json(page)["prize"]["barred_by"] == [name]
+
+
+def test_a_loss_above_the_line_needs_no_reason(grades):
+    reports = [grades.graded(loss=8.5, **UNFIT["self_run"])]
+    shown = standings(reports, announced := announce(reports))
+    (page,) = grade_pages(reports, shown, announced=announced)
+    assert "No prize" not in text_of(render(shown)) + text_of(render_grade(page))
+
+
+def test_the_page_of_who_may_win_says_whether_it_was_first(grades):
+    reports = [grades.graded(user="a", loss=7.9), grades.graded(user="b", loss=7.1)]
+    shown = standings(reports, announced := announce(reports))
+    first, second = (text_of(render_grade(page)) for page in grade_pages(reports, shown, announced=announced))
+    assert "It was the first so on this private data" in first
+    assert "It may win, but first by a was first, on 2025-01-01." in second
+
+
+def text_of(html):
+    return " ".join(re.sub("<[^>]+>", "", html).split())
+
+
 def test_a_withdrawn_grade_is_passed_over(grades):
-    """The control is `announced.withdrawn` in `prize._counts`."""
+    """The control is `announced.withdrawn` in `prize.bars`."""
     eve, ada = grades.graded(user="eve", loss=7.0), grades.graded(user="ada", loss=7.5)
     assert crossing([eve, ada]) == "eve"
     assert crossing([eve, ada], withdrawn=[eve]) == "ada"
 
 
 def test_the_organisers_own_entry_is_passed_over(grades):
-    """The control is `announced.own` in `prize._counts`; without `organisers` the same grade is the first."""
+    """The control is `announced.own` in `prize.bars`; without `organisers` the same grade is the first."""
     reports = [grades.graded(user="Host", loss=7.0), grades.graded(user="ada", loss=7.5)]
     for rules, first in ((Fairness(), "Host"), (Fairness(organisers=("host",)), "ada")):
         (board,) = standings(reports, announce(reports, rules)).boards
@@ -121,7 +161,7 @@ def test_reservations_stand_beside_the_name(grades):
 def test_where_nobody_is_below_the_page_says_so(grades):
     reports = [grades.graded(loss=8.5)]
     html = render(standings(reports, announce(reports)))
-    assert "No eligible entry has been below 8.0" in " ".join(html.split())
+    assert "no eligible entry has been below 8.0" in " ".join(html.split())
 
 
 def test_whoever_wants_no_prize_is_marked_and_ranked(grades):

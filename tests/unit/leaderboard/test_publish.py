@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import Blame, OutputFailed, StoreFailed
-from leaderboard.exports import to_csv, to_json
+from leaderboard.exports import to_json
 from leaderboard.publish import publish
 from leaderboard.render import render
+from leaderboard.spreadsheet import to_csv
 
 FILES = ["changelog.html", "feed.xml", "index.html", "leaderboard.csv", "leaderboard.json", "rules.html",
          "sampling.html"]  # fmt: skip

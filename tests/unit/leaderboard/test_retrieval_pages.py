@@ -12,13 +12,14 @@ from harness.retrieval.report import EntryFile, EntryScan, TrainingRun, Verdict
 from harness.retrieval.verdict import Findings, judge
 from leaderboard import publishable_retrieval
 from leaderboard.disclosure import Disclosure, disclose
-from leaderboard.exports import grade_to_json, to_csv, to_json
+from leaderboard.exports import grade_to_json, to_json
 from leaderboard.grade_pages import grade_pages
 from leaderboard.publish import publish
 from leaderboard.publishable_retrieval import MOST_SOURCES
 from leaderboard.render import render, render_grade
 from leaderboard.retrieval_pages import FRAME_BITS
 from leaderboard.samples import Gallery
+from leaderboard.spreadsheet import to_csv
 from leaderboard.standings import standings
 from leaderboard.verdicts import NEVER_ALONE, Badge, badge_of
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from harness.protocol.regimes import Regime
 from harness.scoring.perceptual import Metric
 from leaderboard.marks import Mark
 from leaderboard.measured import measured
+from leaderboard.render import render, render_sampling
 from leaderboard.standings import standings
 
 
@@ -151,3 +154,14 @@ def test_a_metric_that_was_not_measured_is_none(grades):
     assert measured(result, Metric.SSIM) is None
     assert measured(None, Metric.PSNR) is None
     assert measured(result, Metric.PSNR).by_frame == result.psnr_by_frame
+
+
+def test_without_lpips_the_page_has_no_column_that_is_empty(grades):
+    shown = standings([grades.seen(None, entry="a"), grades.seen(None, user="b", entry="b")])
+    html = render_sampling(shown)
+    assert 'class="board sampling"' not in html
+    heads = re.findall('<th scope="col"[^>]*>(.*?)</th>', html)
+    assert heads == ["Entry", "PSNR", "AR loss", "s/frame", "Date"], "SSIM was not measured either"
+    assert "nobody has a rank here" in html
+    assert "wmc data pull --lpips" in html
+    assert "without LPIPS nobody has a rank" in render(shown)

@@ -20,6 +20,7 @@ from harness.protocol.regimes import Regime
 from harness.results import public_data
 from harness.results.report import Admission, Failure, GradeReport
 from harness.results.store import Store
+from harness.results.withdrawals import Move, Withdrawal, withdraw
 from leaderboard import publishable as publishing
 
 TTF = Regime.TEMPORALLY_TEACHER_FORCED
@@ -210,3 +211,30 @@ def test_data_that_was_admitted_as_private_is_private_in_any_folder(grades: Any)
     )
     assert notice_of(private, []).is_private
     assert notice_of(private, []).figures[TTF].loss == 8.65
+
+
+def test_the_notice_of_a_withdrawn_grade_says_so_and_not_who_decided(
+    grades: Any, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The control is `withdrawal` of `notice_of`; the twin is the notice before the decision, and of a regrade too."""
+    report = grades.graded(loss=7.0)
+    again = replace(report, grade_id="20250301-000000-00000009", regrade_of=report.grade_id)
+    for each in (report, again):
+        store.append(each)
+    where = ["--store", str(store.folder)]
+    assert main(["notice", report.grade_id, *where]) == 0
+    assert "withdrawn" not in capsys.readouterr().out
+    decided = Withdrawal(
+        move=Move.WITHDRAWN, grade_id=report.grade_id, by="RITA", reason="asked for [by] its entrant"
+    )
+    day = withdraw(store, decided).at[:10]
+    for grade_id in (report.grade_id, again.grade_id):
+        assert main(["notice", grade_id, *where]) == 0
+        text = " ".join(capsys.readouterr().out.split())
+        assert "status withdrawn; it was graded" in text
+        assert f"by the organiser on {day}: asked for [by] its entrant" in text
+        assert "RITA" not in text
+        assert (f"said of {report.grade_id}, whose answers" in text) is (grade_id == again.grade_id)
+    assert main(["notice", again.grade_id, *where, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["withdrawn"]
+    assert told == {"day": day, "reason": "asked for [by] its entrant", "answers_of": report.grade_id}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from harness import regrading
+from harness.cli import main
 from harness.errors import StoreFailed, UsageError
 from harness.progress import Silent
 from harness.protocol.regimes import Regime
@@ -101,7 +102,7 @@ def test_an_edited_record_is_not_made_honest_by_a_regrade(kept: Any, monkeypatch
     with pytest.raises(StoreFailed) as caught:
         regraded(kept)
     assert caught.value.code == "store.not_as_recorded"
-    monkeypatch.setattr(regrading, "check_records", lambda _store: [])
+    monkeypatch.setattr(regrading, "require_as_recorded", lambda _store: None)
     assert regraded(kept).entry.user_name == "eve"
 
 
@@ -138,3 +139,18 @@ def test_the_retrieval_check_is_judged_again_from_its_evidence(keep: Callable[..
     assert found.evidence_file != old.evidence_file
     request = RegradeRequest(grade_id=kept.grade_id, data=kept.data)
     assert regrade(request, store=kept.store, progress=Silent()).retrieval == old, "taken over"
+
+
+def test_whoever_scores_a_withdrawn_grade_again_is_told_that_it_stays_withdrawn(
+    kept: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = [kept.report.grade_id, "--store", str(kept.store.folder)]
+    assert main(["regrade", *where]) == 0
+    assert "withdrawn" not in capsys.readouterr().err
+    assert main(["withdraw", *where, "--by", "rita", "--reason", "a slip"]) == 0
+    capsys.readouterr()
+    assert main(["regrade", *where]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    new = kept.store.reports()[-1].grade_id
+    assert f"{kept.report.grade_id} is withdrawn, and so is this regrade" in said
+    assert f"wmc withdraw {new} --restore" in said

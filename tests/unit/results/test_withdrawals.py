@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from harness.results.audit import check_records
 from harness.results.checks import Outcome
 from harness.results.report import GradeReport
 from harness.results.store import Store
-from harness.results.withdrawals import Move, Withdrawal, withdraw, withdrawals, withdrawn
+from harness.results.withdrawals import Move, Withdrawal, regrades_of, withdraw, withdrawals, withdrawn
 
 
 def decision(report, move=Move.WITHDRAWN, reason="a mistake"):
@@ -32,11 +33,11 @@ def store(tmp_path, report) -> Store:
 
 
 def test_the_last_decision_counts_and_all_are_kept(store, report):
-    assert withdrawn(withdrawals(store)) == {}
+    assert withdrawn(withdrawals(store), [report]) == {}
     made = withdraw(store, decision(report))
-    assert withdrawn(withdrawals(store)) == {report.grade_id: made}
+    assert withdrawn(withdrawals(store), [report]) == {report.grade_id: made}
     withdraw(store, decision(report, Move.RESTORED, "it was right"))
-    assert withdrawn(withdrawals(store)) == {}
+    assert withdrawn(withdrawals(store), [report]) == {}
     assert [each.move for each in withdrawals(store)] == [Move.WITHDRAWN, Move.RESTORED]
 
 
@@ -69,3 +70,46 @@ def test_what_makes_no_sense_is_refused_with_its_reason(store, report):
     withdraw(store, decision(report))
     with pytest.raises(UsageError, match="withdrawn already"):
         withdraw(store, decision(report))
+
+
+def test_a_regrade_is_withdrawn_with_the_grade_it_scores_again_until_it_is_restored(store, report):
+    """The control is that `withdrawn` goes on to regrades: without it one `wmc regrade` puts a copier up again."""
+    again = replace(report, grade_id="again", regrade_of=report.grade_id)
+    twice = replace(report, grade_id="twice", regrade_of="again")
+    made = withdraw(store, decision(report))
+    for each in (again, twice):
+        store.append(each)
+    assert withdrawn(withdrawals(store), store.reports()) == dict.fromkeys(
+        (report.grade_id, "again", "twice"), made
+    )
+    assert regrades_of(report.grade_id, store.reports()) == ("again", "twice")
+    with pytest.raises(UsageError, match="withdrawn already"):
+        withdraw(store, decision(twice))
+    withdraw(store, decision(again, Move.RESTORED, "scored rightly now"))
+    assert list(withdrawn(withdrawals(store), store.reports())) == [report.grade_id]
+
+
+def test_a_withdrawn_regrade_leaves_the_first_record_as_it_is(store, report):
+    store.append(replace(report, grade_id="again", regrade_of=report.grade_id))
+    withdraw(store, decision(replace(report, grade_id="again")))
+    assert list(withdrawn(withdrawals(store), store.reports())) == ["again"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("", "is empty"),
+        (" ", "is empty"),
+        ("two\nlines", "line break"),
+        ("\x1b[2J", "cannot be seen"),
+        ("\u202ereversed", "cannot be seen"),
+        ("\udcff", "cannot be seen"),
+        ("long" * 101, "has 404 characters"),
+    ],
+)
+def test_what_would_be_published_changed_is_refused(store, report, text, wrong):
+    for unfit in (decision(report, reason=text), replace(decision(report), by=text)):
+        with pytest.raises(UsageError, match=wrong) as caught:
+            withdraw(store, unfit)
+        assert caught.value.code == "usage.withdraw_why"
+    assert withdrawals(store) == ()
