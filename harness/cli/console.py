@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+import textwrap
 import time
 import traceback
 import typing
@@ -14,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from harness.errors import OutputFailed, WmcError
+from harness.errors import Blame, OutputFailed, WmcError
 from harness.progress import Advance
 from harness.text import printable
 
@@ -28,6 +29,13 @@ REPORT_EVERY_S = 30.0
 """How often long work says how it gets on where no bar can be drawn."""
 
 _STDERR = 2
+_MOVES = {
+    Blame.ENTRY: "the entry's: whoever made it mends it",
+    Blame.OPERATOR: "the operator's: whoever runs this machine",
+    Blame.USAGE: "yours: the command makes no sense as it was given",
+    Blame.BUG: "ours: it is a bug in wmc, not in your entry; nothing is charged to the entry",
+}
+_LEAST_BROKEN = 20
 _LEAST_WIDTH = 80
 """Columns that a table may count on: in a narrower terminal its lines wrap, and no column of it is lost."""
 
@@ -89,22 +97,43 @@ class Console:
             return None
         return typed.strip() or default or ""
 
-    def error(self, error: WmcError) -> None:
-        """What happened and what to do, on stderr."""
-        self.failure(error.code, error.message, error.fix)
+    def error(self, error: WmcError, *, command: str | None = None) -> None:
+        """What happened, whose move it is and what to do, on stderr; its own next command goes before `command`."""
+        self.failure(
+            error.code, error.message, error.fix, blame=error.blame, command=error.command or command
+        )
 
-    def failure(self, code: str, message: str, fix: str) -> None:
-        """The same, from a record."""
-        self._say(f"error [{code}]", style="bold red")
-        self._say(message)
+    def failure(
+        self, code: str, message: str, fix: str, *, blame: Blame | None = None, command: str | None = None
+    ) -> None:
+        """How every command that fails ends: what happened, whose move it is, the fix, and the next command.
+
+        Without `blame` it is that of the table of outcomes; the next command is to have the code explained unless
+        a nearer one is given.
+        """
+        from harness.outcomes import outcome_of
+
+        move = _MOVES[blame or outcome_of(code, Blame.BUG).blame]
+        self._say(f"error [{code}]: {message}", style="bold red", first=f"error [{code}]")
+        self._say(f"whose move: {move}")
         self._say(f"fix: {fix}", style="green")
-        if not code.startswith("usage."):
-            self._say(f"more: wmc explain {code}", style="dim")
+        self._say_command("next:", command or f"wmc explain {code}")
 
-    def bug(self) -> None:
+    def ended(self, word: str, *lines: str) -> None:
+        """That it was told to end, and what is left of it: lines to be read, and commands that go on."""
+        first, *others = lines or ("",)
+        self.warn(f"{word}: {first}" if first else word)
+        for line in others:
+            label, _, text = line.partition(": ")
+            if text.strip().startswith("wmc "):
+                self._say_command(f"{label}:", text)
+            else:
+                self._say(line)
+
+    def bug(self, message: str) -> None:
         """The current exception, as our own fault."""
         self._say(traceback.format_exc().rstrip())
-        self.warn("This is a bug in wmc, not in your entry. Please report the lines above.")
+        self.failure("wmc.bug", message, f"report it, with the lines above: {_BUGS}", blame=Blame.BUG)
 
     @contextmanager
     def step(self, title: str, *, total: int | None = None) -> Iterator[Advance]:
@@ -137,8 +166,37 @@ class Console:
 
             yield advance
 
-    def _say(self, text: str, *, style: str | None = None) -> None:
-        self._stderr.print(printable(text), style=style, markup=False, soft_wrap=True)
+    def _say(self, text: str, *, style: str | None = None, first: str = "") -> None:
+        """Lines, in a terminal broken between words; only what they begin with is styled where `first` says so."""
+        from rich.text import Text
+
+        shown = Text(self._broken(printable(text)), style="" if first else style or "")
+        if first and style:
+            shown.stylize(style, 0, len(first))
+        self._stderr.print(shown, soft_wrap=True)
+
+    def _say_command(self, label: str, command: str) -> None:
+        """A line that is copied, and so never broken."""
+        self._stderr.print(printable(f"{label} {command}"), markup=False, soft_wrap=True, style="bold")
+
+    def _broken(self, text: str) -> str:
+        if not self._stderr.is_terminal:
+            return text
+        width = max(self._stderr.width, _LEAST_BROKEN)
+        return "\n".join(
+            textwrap.fill(
+                line,
+                width,
+                subsequent_indent="  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+                drop_whitespace=True,
+                replace_whitespace=False,
+            )
+            if len(line) > width
+            else line
+            for line in text.split("\n")
+        )
 
     @property
     def _stderr(self) -> RichConsole:
