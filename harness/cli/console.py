@@ -36,6 +36,7 @@ _MOVES = {
     Blame.BUG: "ours: it is a bug in wmc, not in your entry; nothing is charged to the entry",
 }
 _LEAST_BROKEN = 20
+_WORTH_A_LINE_S = 1.0
 _LEAST_WIDTH = 80
 """Columns that a table may count on: in a narrower terminal its lines wrap, and no column of it is lost."""
 
@@ -52,8 +53,10 @@ class Console:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a name must not end a command in a C locale
 
-    def show(self, renderable: RenderableType) -> None:
+    def show(self, renderable: RenderableType, *, prose: bool = False) -> None:
         """A result for people, on stdout; strings may hold rich markup, and their lines are never wrapped.
+
+        But for `prose`, whose lines a terminal gets broken between words.
 
         Raises: OutputFailed.
         """
@@ -68,7 +71,8 @@ class Console:
         rich = Stdout(highlight=False, emoji=False)
         rich.width = max(rich.width, _LEAST_WIDTH)
         with _stdout():
-            rich.print(renderable, soft_wrap=isinstance(renderable, str))
+            whole = isinstance(renderable, str) and not (prose and rich.is_terminal)
+            rich.print(renderable, soft_wrap=whole)
 
     def json(self, value: Any) -> None:
         """A result for machines: one object on stdout, without NaN.
@@ -137,11 +141,24 @@ class Console:
 
     @contextmanager
     def step(self, title: str, *, total: int | None = None) -> Iterator[Advance]:
-        """A progress bar with elapsed and remaining time; without a terminal a line, and more where it takes long."""
+        """A progress bar with the time that is left, and a line once it is over where it took a while.
+
+        Without a terminal a line as it begins, one now and then, and one at the end that says how it went.
+        """
+        reports = _Reports(say=self._say, title=title, total=total)
         if not self._stderr.is_terminal:
             self._say(title)
-            yield _Reports(say=self._say, title=title, total=total)
+            yield reports
+            if reports.status:
+                self._say(reports.outcome)
             return
+        with self._bar(title, total, reports) as advance:
+            yield advance
+        if reports.status or reports.seconds >= _WORTH_A_LINE_S:
+            self._say(reports.outcome)
+
+    @contextmanager
+    def _bar(self, title: str, total: int | None, reports: _Reports) -> Iterator[Advance]:
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -152,15 +169,19 @@ class Console:
             TimeRemainingColumn,
         )
 
-        columns = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
-        if total is not None:
-            columns[2:2] = [BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+        columns = [SpinnerColumn(), TextColumn("{task.description}")]
+        if total is None:
+            columns.append(TimeElapsedColumn())
+        else:
+            left = [TimeRemainingColumn(), TextColumn("left")]
+            columns += [BarColumn(bar_width=20), MofNCompleteColumn(), *left]
         columns.append(TextColumn("{task.fields[status]}", style="dim"))
         with Progress(*columns, console=self._stderr, transient=True) as bar:
             task = bar.add_task(_plain(title), total=total, status="")
 
             def advance(amount: int = 1, /, *, status: str = "") -> None:
                 bar.update(task, advance=amount)
+                reports.count(amount, status)
                 if status:
                     bar.update(task, status=_plain(status))
 
@@ -221,10 +242,27 @@ class _Reports:
         self._title = title
         self._total = total
         self._done = 0
+        self.status = ""
         self._begin = self._said = time.monotonic()
 
-    def __call__(self, amount: int = 1, /, *, status: str = "") -> None:
+    @property
+    def seconds(self) -> float:
+        """How long it has taken."""
+        return time.monotonic() - self._begin
+
+    @property
+    def outcome(self) -> str:
+        """How it went, once it is over."""
+        counted = f"{self._done:,} of {self._total:,} in " if self._total else ""
+        return ", ".join(filter(None, [f"{self._title}: {counted}{_span(self.seconds)}", self.status]))
+
+    def count(self, amount: int, status: str) -> None:
+        """So much more is done."""
         self._done += amount
+        self.status = status or self.status
+
+    def __call__(self, amount: int = 1, /, *, status: str = "") -> None:
+        self.count(amount, status)
         now = time.monotonic()
         if now - self._said < REPORT_EVERY_S:
             return
@@ -232,8 +270,15 @@ class _Reports:
         words = [f"{self._title}: {self._done:,}"]
         if self._total:
             left_s = (now - self._begin) * (self._total - self._done) / max(1, self._done)
-            words = [f"{words[0]} of {self._total:,}", f"about {max(0, left_s):.0f} s left"]
+            words = [f"{words[0]} of {self._total:,}", f"about {_span(max(0, left_s))} left"]
         self._say(", ".join([*words, *([status] if status else [])]))
+
+
+def _span(seconds: float) -> str:
+    """As 45 s, 12 min or 3.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
 
 
 def interject(text: str) -> None:

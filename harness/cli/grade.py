@@ -94,8 +94,10 @@ def _graded(
     with telling_what_is_left(store, grade_id):
         if args.protocol == "open":
             return graded_openly(args, store, console, grade_id=grade_id)
+        request = _request(args)
         sandbox = pick_sandbox(args, console)
-        return grade(_request(args), sandbox=sandbox, store=store, progress=console, grade_id=grade_id)
+        console.note(f"grade {grade_id}")
+        return grade(request, sandbox=sandbox, store=store, progress=console, grade_id=grade_id)
 
 
 def _request(args: argparse.Namespace) -> GradeRequest:

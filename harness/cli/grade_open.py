@@ -52,8 +52,9 @@ def graded_openly(args: argparse.Namespace, store: Store, console: Console, *, g
     """The record of the grade that the options ask for."""
     from harness.open_grading import grade_openly
 
+    request = _request(args)
     sandbox = pick_sandbox(args, console)
-    return grade_openly(_request(args), sandbox=sandbox, store=store, progress=console, grade_id=grade_id)
+    return grade_openly(request, sandbox=sandbox, store=store, progress=console, grade_id=grade_id)
 
 
 def _request(args: argparse.Namespace) -> OpenRequest:

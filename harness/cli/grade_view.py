@@ -82,6 +82,7 @@ def _regime_table(report: GradeReport, *, is_kept: bool) -> Table:
         first="regime",
         numbers=("loss", "95% interval", "accuracy", "s/frame"),
         caption=f"{name}{windows} windows, loss in nats per token{_clean_probes(report)}",
+        is_dense=True,
     )
     for regime, result in report.regimes.items():
         if result:
