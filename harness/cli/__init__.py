@@ -111,7 +111,7 @@ class _Parser(argparse.ArgumentParser):
         Console().failure(
             "usage.arguments",
             message,
-            f"the command is {self.format_usage().split(':', 1)[1].splitlines()[0].strip()}",
+            "see what it takes, and give it again",
             command=f"{self.prog} --help",
         )
         self.exit(Blame.USAGE.exit_code)
