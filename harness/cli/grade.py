@@ -71,14 +71,18 @@ def run(args: argparse.Namespace, console: Console, *, parser: argparse.Argument
 
 
 def _next(report: GradeReport, store: Store) -> str | None:
-    """The command that comes after this record."""
-    from harness.errors import Blame
+    """The command that comes after this record; None where nothing was done that could go on."""
+    from harness.errors import Blame, WmcError
     from harness.results.go_on import notice_command, resume_command
-    from harness.results.journal import OURS, journal_path
+    from harness.results.journal import OURS, read_history
 
     if report.failure is None or report.failure.blame is Blame.ENTRY:
         return notice_command(store, report.grade_id)
-    can_go_on = report.failure.blame in OURS and journal_path(store, report.grade_id).exists()
+    try:
+        history = read_history(store, report.grade_id)
+    except WmcError:  # the open protocol keeps none
+        return None
+    can_go_on = report.failure.blame in OURS and history.stages
     return resume_command(store, report.grade_id) if can_go_on else None
 
 

@@ -214,6 +214,30 @@ def test_a_grade_ends_on_one_screen(
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.parametrize(
+    ("entry", "words", "command"),
+    [
+        (None, "error [data.folder_missing]", "wmc explain data.folder_missing"),
+        ("raise SystemExit(7)", "error [guest.no_connection]", "wmc notice GRADE --store STORE"),
+    ],
+)
+def test_a_grade_that_failed_ends_with_the_command_of_whose_move_it_is(
+    wmc: Wmc, bench: Any, tmp_path: Path, entry: str | None, words: str, command: str
+) -> None:
+    """Nothing goes on from where nothing was done."""
+    folder = shutil.copytree(ROOT / "submissions_template", tmp_path / "entry")
+    (folder / "evaluate.py").write_text(f"#!/usr/bin/env python3\n{entry}\n")
+    data = bench.request.data if entry else tmp_path / "nowhere"
+    submission = pack(folder, tmp_path / "bad.zip").path
+    done = wmc(submission, "--data", data, "--sandbox", "process", "--no-review", "--no-pictures")
+    *_, first, _, _, last = done.stderr.splitlines()
+    (report,) = bench.store.reports()
+    assert first.startswith(words)
+    assert last == "next: " + command.replace("GRADE", report.grade_id).replace(
+        "STORE", str(bench.store.folder)
+    )
+
+
 def test_without_resume_a_zip_and_data_are_needed(wmc: Wmc) -> None:
     done = wmc()
     assert done.returncode == 2
