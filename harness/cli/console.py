@@ -7,14 +7,14 @@ import json
 import os
 import sys
 import textwrap
-import time
 import traceback
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
+from harness.cli.steps import Reports, bar
 from harness.errors import Blame, OutputFailed, WmcError
 from harness.progress import Advance
 from harness.text import printable
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 _BUGS = "https://github.com/1x-technologies/1xgpt/issues"
 
-REPORT_EVERY_S = 30.0
-"""How often long work says how it gets on where no bar can be drawn."""
-
 _STDERR = 2
 _MOVES = {
     Blame.ENTRY: "the entry's: whoever made it mends it",
@@ -36,7 +33,6 @@ _MOVES = {
     Blame.BUG: "ours: it is a bug in wmc, not in your entry; nothing is charged to the entry",
 }
 _LEAST_BROKEN = 20
-_WORTH_A_LINE_S = 1.0
 _LEAST_WIDTH = 80
 """Columns that a table may count on: in a narrower terminal its lines wrap, and no column of it is lost."""
 
@@ -145,47 +141,17 @@ class Console:
 
         Without a terminal a line as it begins, one now and then, and one at the end that says how it went.
         """
-        reports = _Reports(say=self._say, title=title, total=total)
+        reports = Reports(say=self._say, title=title, total=total)
         if not self._stderr.is_terminal:
             self._say(title)
             yield reports
             if reports.status:
                 self._say(reports.outcome)
             return
-        with self._bar(title, total, reports) as advance:
+        with bar(title, total, reports, self._stderr) as advance:
             yield advance
-        if reports.status or reports.seconds >= _WORTH_A_LINE_S:
+        if reports.is_worth_a_line:
             self._say(reports.outcome)
-
-    @contextmanager
-    def _bar(self, title: str, total: int | None, reports: _Reports) -> Iterator[Advance]:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            SpinnerColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        columns = [SpinnerColumn(), TextColumn("{task.description}")]
-        if total is None:
-            columns.append(TimeElapsedColumn())
-        else:
-            left = [TimeRemainingColumn(), TextColumn("left")]
-            columns += [BarColumn(bar_width=20), MofNCompleteColumn(), *left]
-        columns.append(TextColumn("{task.fields[status]}", style="dim"))
-        with Progress(*columns, console=self._stderr, transient=True) as bar:
-            task = bar.add_task(_plain(title), total=total, status="")
-
-            def advance(amount: int = 1, /, *, status: str = "") -> None:
-                bar.update(task, advance=amount)
-                reports.count(amount, status)
-                if status:
-                    bar.update(task, status=_plain(status))
-
-            yield advance
 
     def _say(self, text: str, *, style: str | None = None, first: str = "") -> None:
         """Lines, in a terminal broken between words; only what they begin with is styled where `first` says so."""
@@ -227,58 +193,6 @@ class Console:
             stream = typing.cast("TextIO", _Lossy(sys.stderr)) if sys.stderr else None
             self._err = RichConsole(file=stream, stderr=True, highlight=False, emoji=False)
         return self._err
-
-
-def _plain(text: str) -> str:
-    """Text that no bar takes for markup."""
-    return printable(text).replace("[", r"\[")
-
-
-class _Reports:
-    """Tells how a step gets on where no bar can be drawn: a line every half minute, none of a short one."""
-
-    def __init__(self, *, say: Callable[[str], None], title: str, total: int | None) -> None:
-        self._say = say
-        self._title = title
-        self._total = total
-        self._done = 0
-        self.status = ""
-        self._begin = self._said = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """How long it has taken."""
-        return time.monotonic() - self._begin
-
-    @property
-    def outcome(self) -> str:
-        """How it went, once it is over."""
-        counted = f"{self._done:,} of {self._total:,} in " if self._total else ""
-        return ", ".join(filter(None, [f"{self._title}: {counted}{_span(self.seconds)}", self.status]))
-
-    def count(self, amount: int, status: str) -> None:
-        """So much more is done."""
-        self._done += amount
-        self.status = status or self.status
-
-    def __call__(self, amount: int = 1, /, *, status: str = "") -> None:
-        self.count(amount, status)
-        now = time.monotonic()
-        if now - self._said < REPORT_EVERY_S:
-            return
-        self._said = now
-        words = [f"{self._title}: {self._done:,}"]
-        if self._total:
-            left_s = (now - self._begin) * (self._total - self._done) / max(1, self._done)
-            words = [f"{words[0]} of {self._total:,}", f"about {_span(max(0, left_s))} left"]
-        self._say(", ".join([*words, *([status] if status else [])]))
-
-
-def _span(seconds: float) -> str:
-    """As 45 s, 12 min or 3.5 h."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
 
 
 def interject(text: str) -> None:
