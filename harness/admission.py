@@ -106,6 +106,7 @@ def _approval(entry: Entry, reason: str, store: Store) -> Decision:
             fix=f"read it: `wmc review ZIP --store {store.folder}`; then approve these very bytes: "
             f"`wmc review ZIP --store {store.folder} --approve --by YOU`. --no-review grades it unread, and the "
             "record says so",
+            command=f"wmc review ZIP --store {store.folder}",
         )
     if decision.verdict is Verdict.REJECTED:
         note = f': "{decision.note}"' if decision.note else ""

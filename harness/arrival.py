@@ -74,7 +74,7 @@ class Arrival:
                         progress=self.progress,
                     )
             finally:  # also of a build that failed
-                self.record.learn(sandbox_details=self.sandbox.details)
+                self.record.ran_in(self.sandbox.details)
             self.record.learn(
                 supply=built.supply,
                 entry_tree_sha256=built.tree_sha256,

@@ -63,7 +63,7 @@ class Asker:
                     file.write(f"\n{REPORTED}{error.guest_words}\n")
             raise
         finally:
-            self.record.learn(sandbox_details=self.sandbox.details)
+            self.record.ran_in(self.sandbox.details)
 
     def _converse(
         self, regime: Regime, gate: Gate, guest: Guest, conduct: Callable[[Conversation], T], ready_by: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from harness.copying import CopyCheck
 from harness.errors import ResumeRefused, StoreFailed
@@ -11,6 +12,7 @@ from harness.exam import Predicted
 from harness.protocol.regimes import Regime
 from harness.rescoring import kept_answers
 from harness.results.artifacts import artifacts_of_regime, read_artifact
+from harness.results.go_on import abandon_command
 from harness.results.journal_lines import Finished, History, Learned
 from harness.results.report import Provenance
 from harness.results.store import Store
@@ -19,6 +21,9 @@ BUILT = "the entry was built"
 """The last stage before the entry is asked anything."""
 
 _OF_WMC = ("harness_version", "git_commit", "spec_version", "gate_version", "scoring_version")
+_RULES = ("isolation", "python", "runtime_arguments")
+"""Of what a sandbox says of itself, what an entry may gain by; the rest is versions, and how each run ended."""
+_MUCH, _JITTER = 1 << 30, 0.01
 _OF_THE_GRADE = {
     "data_name": "the graded clip has another name than when it began",
     "data_sha256": "the graded clip is not the one that it began with",
@@ -39,9 +44,20 @@ _CODES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """The part of a grade that is done."""
+    """The part of a grade that is done.
+
+    Attributes:
+        known_as: the id that its operator knows: of the grade that is taken over, where one is.
+    """
 
     history: History
+    store: Store
+    known_as: str
+
+    @property
+    def sandboxes(self) -> Mapping[Regime, Mapping[str, str]]:
+        """What its sandbox said of itself in each finished regime."""
+        return {regime: each.sandbox_details for regime, each in self.finished.items()}
 
     @property
     def finished(self) -> Mapping[Regime, Finished]:
@@ -61,7 +77,25 @@ class Earlier:
             raise ResumeRefused(
                 f"another wmc began this grade: {was}; this is {this}",
                 code="resume.other_version",
-                fix="resume it with the wmc that began it, or close it (`wmc grade --abandon`) and grade again",
+                fix=f"resume it with the wmc that began it, or {self._give_up}",
+            )
+
+    def check_sandbox(self, provenance: Provenance) -> None:
+        """Whether the rest would be held to the rules that the finished regimes were held to.
+
+        Raises: ResumeRefused: the figures of one grade were made under one policy, and one isolation.
+        """
+        before = self.history.asked.provenance
+        was = {**before.sandbox_policy, **_rules_of(before.sandbox_details)}
+        this = {**provenance.sandbox_policy, **_rules_of(provenance.sandbox_details)}
+        different = [name for name in {**was, **this} if not _is_alike(was.get(name), this.get(name))]
+        if different:
+            name = different[0]
+            raise ResumeRefused(
+                f"the sandbox is not the one that the grade began in, {', '.join(different)}: "
+                f"{name} was {was.get(name)}, now it is {this.get(name)}",
+                code="resume.other_sandbox",
+                fix=f"bring the machine back to what it was, or {self._give_up}",
             )
 
     def changes(self, sandbox_details: Mapping[str, str]) -> list[str]:
@@ -73,7 +107,7 @@ class Earlier:
             if before.get(name) != this
         ]
 
-    def check_files(self, store: Store) -> None:
+    def check_files(self) -> None:
         """Whether everything that finished regimes left is there.
 
         Raises: StoreFailed.
@@ -81,7 +115,7 @@ class Earlier:
         for finished in self.finished.values():
             for artifact in (*artifacts_of_regime(finished.report), finished.answers):
                 if artifact:
-                    read_artifact(store.folder, artifact)
+                    read_artifact(self.store.folder, artifact)
 
     def compare(self, learned: Learned) -> None:
         """Whether what was learned is what was learned before, as far as both know it.
@@ -92,40 +126,62 @@ class Earlier:
         for name, what in _OF_THE_GRADE.items():
             was, this = getattr(before.provenance, name), getattr(learned.provenance, name)
             if was is not None and this is not None and was != this:
-                raise _other(name, what, was, this)
+                raise self._other(name, what, was, this)
         for name, was in (before.probes or {}).items():
             this = (learned.probes or {}).get(name, was)
             if was != this:
-                raise _other(name, "the retrieval check asks something else than when it began", was, this)
+                raise self._other(
+                    name, "the retrieval check asks something else than when it began", was, this
+                )
 
-    def predicted(self, regime: Regime, check: CopyCheck | None, store: Store) -> Predicted:
+    def predicted(self, regime: Regime, check: CopyCheck | None) -> Predicted:
         """What the entry predicted; what it thinks of the probes is in the check's sheet again.
 
         Raises: StoreFailed where a file is lost or damaged.
         """
         finished = self.finished[regime]
         if check and check.tap(regime):
-            _fill(check, finished, store)
-        answers = kept_answers(finished.report, regime, store.folder)
+            self._fill(check, finished)
+        answers = kept_answers(finished.report, regime, self.store.folder)
         return Predicted(regime=regime, draws=tuple(each.tokens_BTHW for each in answers))
 
+    def _fill(self, check: CopyCheck, finished: Finished) -> None:
+        try:
+            if finished.answers is None:
+                raise ValueError("none were kept")
+            check.sheet.fill(read_artifact(self.store.folder, finished.answers))
+        except ValueError as error:
+            raise StoreFailed(
+                f"the answers to the retrieval check's probes cannot be used: {error}",
+                code="store.partial",
+                fix=f"nothing goes on from a part: {self._give_up}",
+            ) from error
 
-def _fill(check: CopyCheck, finished: Finished, store: Store) -> None:
-    try:
-        if finished.answers is None:
-            raise ValueError("none were kept")
-        check.sheet.fill(read_artifact(store.folder, finished.answers))
-    except ValueError as error:
-        raise StoreFailed(
-            f"the answers to the retrieval check's probes cannot be used: {error}",
-            code="store.partial",
-            fix="close this grade (`wmc grade --abandon`) and grade again",
-        ) from error
+    def _other(self, name: str, what: str, was: object, this: object) -> ResumeRefused:
+        return ResumeRefused(
+            f"{what}: {name} was {was}, now it is {this}",
+            code=_CODES[name],
+            fix=f"bring back what it began with, or {self._give_up}",
+        )
+
+    @property
+    def _give_up(self) -> str:
+        return give_up(self.store, self.known_as)
 
 
-def _other(name: str, what: str, was: object, this: object) -> ResumeRefused:
-    return ResumeRefused(
-        f"{what}: {name} was {was}, now it is {this}",
-        code=_CODES[name],
-        fix="bring back what it began with, or close it (`wmc grade --abandon`) and grade again",
-    )
+def give_up(store: Store, grade_id: str) -> str:
+    """What to do with a grade that cannot go on, as the end of a sentence."""
+    return f"close it (`{abandon_command(store, grade_id)}`) and grade again"
+
+
+def _rules_of(details: Mapping[str, str]) -> dict[str, str]:
+    return {name: details[name] for name in _RULES if name in details}
+
+
+def _is_alike(was: Any, this: Any) -> bool:
+    """The same, or nearly: of its memory a machine gives a little more or less from one boot to the next."""
+    if isinstance(was, Mapping) and isinstance(this, Mapping):
+        return all(_is_alike(was.get(name), this.get(name)) for name in {**was, **this})
+    if isinstance(was, int) and isinstance(this, int) and min(was, this) > _MUCH:
+        return abs(was - this) <= _JITTER * max(was, this)
+    return bool(was == this)

@@ -28,15 +28,19 @@ class Blame(str, Enum):
 
 
 class WmcError(Exception):
-    """A named end of a command. Raise a subclass; message and fix may hold what a guest chose, the code never does."""
+    """A named end of a command. Raise a subclass; message and fix may hold what a guest chose, the code never does.
+
+    `command` is the next one to give, as it is to be typed, where one is known.
+    """
 
     blame: ClassVar[Blame]
 
-    def __init__(self, message: str, *, fix: str, code: str) -> None:
+    def __init__(self, message: str, *, fix: str, code: str, command: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.fix = fix
         self.code = code
+        self.command = command
 
 
 class _UsuallyOneCode(WmcError):
@@ -44,8 +48,10 @@ class _UsuallyOneCode(WmcError):
 
     default_code: ClassVar[str]
 
-    def __init__(self, message: str, *, fix: str, code: str | None = None) -> None:
-        super().__init__(message, fix=fix, code=code or self.default_code)
+    def __init__(
+        self, message: str, *, fix: str, code: str | None = None, command: str | None = None
+    ) -> None:
+        super().__init__(message, fix=fix, code=code or self.default_code, command=command)
 
 
 class ArchiveRejected(WmcError):

@@ -23,7 +23,7 @@ from harness.protocol.regimes import Regime
 from harness.request import GradeRequest
 from harness.results.journal import begin, now
 from harness.results.journal_lines import Asked, Learned
-from harness.results.record import Record
+from harness.results.record import Record, new_grade_id
 from harness.results.report import GradeReport, Provenance
 from harness.results.store import Store
 from harness.results.version import git_commit, harness_version
@@ -39,8 +39,11 @@ def grade(
     store: Store,
     progress: Progress,
     listening: Callable[[Regime], Sink | None] = nobody,
+    grade_id: str | None = None,
 ) -> GradeReport:
     """Grade one submission; its record, scored or failed, is in the store when this returns or raises.
+
+    `grade_id` names it, for whoever wants to know what becomes of it however this ends.
 
     `listening` says who hears each scored prediction of a regime beside us, truth and all: nobody who tells an entrant
     of it, unless the data is the entrant's own.
@@ -49,7 +52,7 @@ def grade(
     graded, and StoreFailed when the record cannot be kept. Once there are scores, an interruption costs only what
     comes after them. A process that is killed leaves a journal, from which `harness.resuming` goes on.
     """
-    record = Record(provenance=provenance_of(request, sandbox))
+    record = Record(grade_id=grade_id or new_grade_id(), provenance=provenance_of(request, sandbox))
     with begin(store, asked_for(request, sandbox, record)) as journal:
         stages = Stages(
             request=request,
@@ -148,7 +151,7 @@ def asked_for(request: GradeRequest, sandbox: Sandbox, record: Record) -> Asked:
 def _predicted_before(stages: Stages, earlier: Earlier, regime: Regime, check: CopyCheck | None) -> Predicted:
     """What the entry predicted before the harness was killed; the figures are the journal's own."""
     stages.record.regimes[regime] = earlier.finished[regime].report
-    return earlier.predicted(regime, check, stages.store)
+    return earlier.predicted(regime, check)
 
 
 def _write_down(stages: Stages, stage: str, earlier: Earlier | None, check: CopyCheck | None = None) -> None:

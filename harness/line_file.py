@@ -11,6 +11,8 @@ from pathlib import Path
 
 from harness.whole_file import sync_folder
 
+_LOCKS = Path("/proc/locks")
+
 
 class LineFile:
     """An open file of lines; whoever has it open is the only one on this machine.
@@ -80,6 +82,39 @@ def is_locked(path: Path) -> bool:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
+    return False
+
+
+def holder(path: Path) -> int | None:
+    """The process that has this file open to write to it; None where there is none, or none that can be seen.
+
+    The kernel lists locks by the number of the file alone, so that each is looked at; of another user's process that
+    cannot be done, and the number has to do.
+    """
+    try:
+        status, lines = path.stat(), _LOCKS.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        words = line.split()
+        if "FLOCK" in words and "WRITE" in words and words[-3].endswith(f":{status.st_ino}"):
+            pid = int(words[-4])
+            if pid > 0 and _has_open(pid, status):
+                return pid
+    return None
+
+
+def _has_open(pid: int, status: os.stat_result) -> bool:
+    try:
+        files = [*Path(f"/proc/{pid}/fd").iterdir()]
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    for file in files:
+        with suppress(OSError):
+            if os.path.samestat(file.stat(), status):
+                return True
     return False
 
 

@@ -25,7 +25,7 @@ from harness.open_scoring import largest_outputs, score_saved
 from harness.progress import Progress
 from harness.protocol.conversation import GATE_VERSION, Limits
 from harness.results.public_data import PublicData
-from harness.results.record import Record, failure_of
+from harness.results.record import Record, failure_of, new_grade_id
 from harness.results.report import OPEN, SCORED_AS, GradeReport, OpenRun, Provenance, Rescored
 from harness.results.store import Store
 from harness.results.version import git_commit, harness_version
@@ -62,12 +62,14 @@ class OpenRequest:
     rules: Rules | None = None
 
 
-def grade_openly(request: OpenRequest, *, sandbox: Sandbox, store: Store, progress: Progress) -> GradeReport:
-    """Run one submission by 1X's rules; its record is in the store when this returns or raises.
+def grade_openly(
+    request: OpenRequest, *, sandbox: Sandbox, store: Store, progress: Progress, grade_id: str | None = None
+) -> GradeReport:
+    """Run one submission by 1X's rules; its record, under `grade_id`, is in the store when this returns or raises.
 
     Raises: as `harness.grading.grade`; NotAdmitted also for held-out data that nobody said may be given away.
     """
-    record = Record(provenance=_provenance(request, sandbox))
+    record = Record(grade_id=grade_id or new_grade_id(), provenance=_provenance(request, sandbox))
     stages = _Stages(request=request, sandbox=sandbox, store=store, progress=progress, record=record)
     with (
         ExitStack() as admission,  # until its record is kept

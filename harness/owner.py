@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -24,6 +25,19 @@ def is_gone(owner: str) -> bool:
     if boot != our_boot:
         return True
     return namespace == our_namespace and pid.isdigit() and _start_time(int(pid)) != started
+
+
+def began_at(pid: int) -> datetime | None:
+    """When this process of this host began, to the second; None where that cannot be seen."""
+    ticks = _start_time(pid)
+    try:
+        uptime_s = float((_PROC / "uptime").read_text().split()[0])
+    except (OSError, ValueError):
+        return None
+    if ticks is None:
+        return None
+    age = timedelta(seconds=uptime_s - int(ticks) / os.sysconf("SC_CLK_TCK"))
+    return (datetime.now(timezone.utc) - age).replace(microsecond=0)
 
 
 def _place() -> tuple[str, str, str]:

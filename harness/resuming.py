@@ -12,18 +12,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import scratch
-from harness.earlier import BUILT, Earlier
+from harness.earlier import BUILT, Earlier, give_up
 from harness.errors import Blame, ResumeRefused, UsageError, WmcError
 from harness.grading import Ready, answer, prepare, provenance_of
 from harness.plain import from_plain
 from harness.progress import Progress
 from harness.request import GradeRequest
-from harness.results.journal import OURS, Journal, begin, now, read_history, reopen
-from harness.results.journal_lines import History, Resumed
+from harness.results.go_on import resume_command
+from harness.results.journal import Journal, begin, now, read_history, reopen
+from harness.results.journal_lines import GivenUp, History, Resumed
 from harness.results.record import Record, new_grade_id
 from harness.results.report import Failure, GradeReport
 from harness.results.store import Store
-from harness.results.unfinished import unfinished_grades
+from harness.resumable import LOST, check_idle, check_possible, the_only_one
 from harness.sandbox.contract import Sandbox
 from harness.sandbox.policy import SandboxPolicy
 from harness.stages import Stages
@@ -52,13 +53,15 @@ class Resumable:
 
 
 def find_resumable(store: Store, grade_id: str | None) -> Resumable:
-    """This grade; where none is named the only one whose harness was killed.
+    """This grade; where none is named the only one that was killed, interrupted, or stopped by no fault of its entry.
 
-    Raises: UsageError where it can only be graded again, or where it must be named; ResumeRefused; StoreFailed.
+    Raises: UsageError where it can only be graded again, or where it must be named; ResumeRefused, also where it is
+    still running; StoreFailed.
     """
-    grade_id = grade_id or _the_only_one(store)
+    grade_id = grade_id or the_only_one(store)
     history = read_history(store, grade_id)
-    _check_possible(store, history)
+    check_idle(store, grade_id)
+    check_possible(store, history)
     try:
         return Resumable(
             history=history,
@@ -69,7 +72,7 @@ def find_resumable(store: Store, grade_id: str | None) -> Resumable:
         raise ResumeRefused(
             f"the journal of {grade_id} asks for a grade that this wmc does not know: {error!r}",
             code="resume.other_version",
-            fix="resume it with the wmc that began it, or close it (`wmc grade --abandon`) and grade again",
+            fix=f"resume it with the wmc that began it, or {give_up(store, grade_id)}",
         ) from error
 
 
@@ -80,33 +83,43 @@ def resume(found: Resumable, *, store: Store, open_sandbox: OpenSandbox, progres
 
     Raises: what keeps it from being resumed, and then the store is as it was; after that as `grade` does.
     """
+    _check_there(store, found)
     with ExitStack() as stack:
         journal = stack.enter_context(reopen(store, found.grade_id))
-        _check_possible(store, journal.history)  # once more: now nobody else can finish it
-        earlier = Earlier(history=journal.history)
-        earlier.check_files(store)
+        check_possible(store, journal.history)  # once more: now nobody else can finish it
+        earlier = Earlier(history=journal.history, store=store, known_as=found.grade_id)
+        earlier.check_files()
         sandbox = open_sandbox(found.sandbox, found.policy)
-        earlier.check_version(provenance_of(found.request, sandbox))
+        provenance = provenance_of(found.request, sandbox)
+        earlier.check_version(provenance)
+        earlier.check_sandbox(provenance)
         for line in earlier.changes(sandbox.details):
             progress.note(line)
-        if is_recorded := found.grade_id in store.grade_ids():
+        if found.grade_id in store.grade_ids():
             journal = stack.enter_context(_taken_over(journal.history, store))
-        return _go_on(found.request, journal, sandbox, store, progress, is_new=is_recorded)
+        return _go_on(found.request, journal, sandbox, store, progress, known_as=found.grade_id)
 
 
 def abandon(store: Store, grade_id: str) -> GradeReport:
     """Close a grade that nobody will finish: its one record says that it was lost, by no fault of the entry.
 
-    Raises: UsageError where it has a record; ResumeRefused where it is still running; StoreFailed.
+    One that has its record, as an interrupted one has, keeps it; it is offered to nobody any more who names no grade.
+
+    Raises: UsageError where it has ended for good; ResumeRefused where it is still running; StoreFailed.
     """
     with reopen(store, grade_id) as journal:
-        if grade_id in store.grade_ids():
-            raise UsageError(
-                f"grade {grade_id} has its record already",
-                code="usage.resume",
-                fix="leave it: there is nothing to close",
-            )
         history = journal.history
+        if grade_id in store.grade_ids():
+            check_possible(store, history)
+            report = store.report(grade_id)
+            if history.is_given_up or (report.failure and report.failure.code == LOST):
+                raise UsageError(
+                    f"grade {grade_id} has its record, and was given up already",
+                    code="usage.resume",
+                    fix="leave it: there is nothing to close",
+                )
+            journal.write(GivenUp(at=now()))
+            return report
         record = Record(
             grade_id=grade_id,
             provenance=replace(history.learned.provenance, resumes=history.resumes),
@@ -124,6 +137,24 @@ def abandon(store: Store, grade_id: str) -> GradeReport:
     return record.report
 
 
+def _check_there(store: Store, found: Resumable) -> None:
+    """Raises: ResumeRefused where what it began with does not lie there any more."""
+    request = found.request
+    places = (
+        ("zip", request.submission, ("ZIP",)),
+        ("graded clip", request.data, ("--data", "DIR")),
+        ("training clip", request.train, ("--train", "DIR")),
+    )
+    for what, path, words in places:
+        if path and not path.exists():
+            raise ResumeRefused(
+                f"the {what} of grade {found.grade_id} is not at {path} any more",
+                code="resume.moved",
+                fix="put it back there, or say where it is, as below; or " + give_up(store, found.grade_id),
+                command=resume_command(store, found.grade_id, *words),
+            )
+
+
 @contextmanager
 def _taken_over(history: History, store: Store) -> Iterator[Journal]:
     """The journal of a new grade that begins with what this one finished."""
@@ -134,7 +165,8 @@ def _taken_over(history: History, store: Store) -> Iterator[Journal]:
         provenance=replace(history.asked.provenance, resumed_from=history.grade_id, resumes=history.resumes),
     )
     with begin(store, asked) as journal:
-        journal.write(history.learned)
+        for stage in history.stages:
+            journal.write(replace(history.learned, stage=stage))
         for finished in history.finished.values():
             journal.write(finished)
         yield journal
@@ -147,7 +179,7 @@ def _go_on(
     store: Store,
     progress: Progress,
     *,
-    is_new: bool,
+    known_as: str,
 ) -> GradeReport:
     history = journal.history
     provenance = replace(
@@ -155,7 +187,14 @@ def _go_on(
         resumed_from=history.asked.provenance.resumed_from,
         resumes=history.resumes + 1,
     )
-    record = Record(grade_id=history.grade_id, provenance=provenance, durations_s=dict(history.durations_s))
+    earlier = Earlier(history=history, store=store, known_as=known_as)
+    record = Record(
+        grade_id=history.grade_id,
+        provenance=provenance,
+        durations_s=dict(history.durations_s),
+        sandboxes_before=earlier.sandboxes,
+    )
+    record.ran_in(sandbox.details)
     stages = Stages(
         request=request,
         sandbox=sandbox,
@@ -164,12 +203,11 @@ def _go_on(
         record=record,
         journal=journal,
     )
-    earlier = Earlier(history=history)
     with ExitStack() as admission, scratch.folder("grade") as folder:
         try:
             ready = _prepared(stages, folder, admission, earlier)
         except BaseException:
-            if is_new:
+            if known_as != history.grade_id:
                 journal.withdraw()
             raise
         with record.kept_in(store, journal):
@@ -194,78 +232,8 @@ def _prepared(stages: Stages, folder: Path, admission: ExitStack, earlier: Earli
             raise ResumeRefused(
                 f"the entry was built before, and now it cannot be: {error.message}",
                 code="resume.other_build",
-                fix="bring back what build.sh needs, or close it (`wmc grade --abandon`) and grade again",
+                fix=f"bring back what build.sh needs, or {give_up(stages.store, earlier.known_as)}",
             ) from error
         return error
     journal.write(Resumed(at=now(), sandbox_details=stages.sandbox.details))
     return ready
-
-
-def _the_only_one(store: Store) -> str:
-    found = unfinished_grades(store)
-    stopped = [each for each in found if not each.is_running]
-    if len(stopped) == 1:
-        return stopped[0].grade_id
-    if stopped:
-        names = "".join(f"\n  {each.in_words}" for each in stopped)
-        raise UsageError(
-            f"several grades were begun and not finished:{names}",
-            code="usage.resume",
-            fix="name one of them: `wmc grade --resume GRADE`",
-        )
-    running = "".join(f"\n  {each.in_words}" for each in found)
-    ours = [report.grade_id for report in _every_record(store) if _can_be_taken_over(store, report)]
-    raise UsageError(
-        f"{store.folder} has no grade that was begun and not finished{running and ':'}{running}",
-        code="usage.resume",
-        fix=f"name one that failed by no fault of its entry: {', '.join(ours)}"
-        if ours
-        else "grade again: `wmc grade ZIP --data DIR`",
-    )
-
-
-def _check_possible(store: Store, history: History) -> None:
-    """Raises: UsageError where the record of this grade is there to stay, or where nothing was finished."""
-    grade_id = history.grade_id
-    if grade_id not in store.grade_ids():
-        return
-    report = store.report(grade_id)
-    if report.failure is None:
-        raise _nothing_to_resume(f"grade {grade_id} has its record: it is graded")
-    if report.failure.blame not in OURS:
-        raise _nothing_to_resume(f"grade {grade_id} has its record: it failed ({report.failure.code})")
-    if not history.finished:
-        raise _nothing_to_resume(f"grade {grade_id} was stopped before a regime was finished")
-    if (successor := _successor(store, grade_id)) is not None:
-        raise UsageError(
-            f"grade {grade_id} was resumed as {successor}",
-            code="usage.resume",
-            fix=f"if that one is not graded either, resume it: `wmc grade --resume {successor}`",
-        )
-
-
-def _nothing_to_resume(message: str) -> UsageError:
-    return UsageError(message, code="usage.resume", fix="grade again: `wmc grade ZIP --data DIR`")
-
-
-def _can_be_taken_over(store: Store, report: GradeReport) -> bool:
-    try:
-        _check_possible(store, read_history(store, report.grade_id))
-    except WmcError:
-        return False
-    return True
-
-
-def _successor(store: Store, grade_id: str) -> str | None:
-    """The grade that took over what this one finished; a grade has one at most."""
-    for report in _every_record(store):
-        if report.provenance.resumed_from == grade_id:
-            return report.grade_id
-    for each in unfinished_grades(store):
-        if each.history and each.history.asked.provenance.resumed_from == grade_id:
-            return each.grade_id
-    return None
-
-
-def _every_record(store: Store) -> list[GradeReport]:
-    return store.reports() if store.grade_ids() else []

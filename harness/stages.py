@@ -152,6 +152,7 @@ class Stages:
                 report=report,
                 durations_s=dict(self.record.durations_s),
                 answers=answers,
+                sandbox_details=dict(self.sandbox.details),
             )
         )
         self.record.regimes[result.regime] = report

@@ -36,6 +36,7 @@ from harness.cli import (
 )
 from harness.cli.console import Console, interject
 from harness.cli.grade_view import without_record
+from harness.cli.interruption import Interrupted, Terminated
 from harness.errors import Blame, OutputFailed, WmcError
 
 _COMMANDS = (
@@ -66,10 +67,6 @@ _INTERRUPTED = 130
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class _Terminated(SystemExit):
-    """A polite kill or a closed terminal; it ends like an interruption: containers go, the grade is recorded."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code.
 
@@ -82,23 +79,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int | None = args.run(args, console)
     except WmcError as error:
-        console.error(error)
+        console.error(error, command=_help(args) if error.blame is Blame.USAGE else None)
         return _failed(args, console, error.blame, error.code, error.message, error.fix)
-    except KeyboardInterrupt:
-        console.warn("interrupted")
+    except KeyboardInterrupt as end:
+        console.ended("interrupted", *(end.lines if isinstance(end, Interrupted) else ()))
         _hear_no_more()
         return _INTERRUPTED
-    except _Terminated as end:
-        console.warn("terminated")
+    except Terminated as end:
+        console.ended("terminated", *end.lines)
         _hear_no_more()
-        return int(end.args[0])
+        return end.status
     except Exception as error:
         if os.environ.get("WMC_DEBUG"):
             raise
-        console.bug()
         message = f"{type(error).__name__}: {error}"
+        console.bug(message)
         return _failed(args, console, Blame.BUG, "wmc.bug", message, "report this bug of wmc")
     return code or 0
+
+
+def _help(args: argparse.Namespace) -> str:
+    """What shows how the command is to be given."""
+    return f"wmc {getattr(args, 'command', '')} --help".replace("  ", " ")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends as every other failure does: argparse itself would print the whole usage first."""
+
+    def error(self, message: str) -> NoReturn:
+        """What makes no sense on the command line; never returns."""
+        Console().failure(
+            "usage.arguments",
+            message,
+            "see what it takes, and give it again",
+            command=f"{self.prog} --help",
+        )
+        self.exit(Blame.USAGE.exit_code)
 
 
 def _failed(
@@ -129,7 +145,7 @@ def _end(number: int, _frame: FrameType | None) -> NoReturn:
             signal.signal(each, _already_ending)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
-    raise _Terminated(128 + number)
+    raise Terminated(128 + number)
 
 
 def _hear_no_more() -> None:
@@ -147,9 +163,7 @@ def _already_ending(number: int, _frame: FrameType | None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="wmc", description="Harness and grader of the 1X World Model Challenge."
-    )
+    parser = _Parser(prog="wmc", description="Harness and grader of the 1X World Model Challenge.")
     parser.add_argument("--version", action="version", version=f"wmc {version('wmc')}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for command in _COMMANDS:

@@ -6,15 +6,16 @@ import io
 import json
 import os
 import sys
-import time
+import textwrap
 import traceback
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from harness.errors import OutputFailed, WmcError
+from harness.cli.steps import Reports, bar
+from harness.errors import Blame, OutputFailed, WmcError
 from harness.progress import Advance
 from harness.text import printable
 
@@ -24,10 +25,14 @@ if TYPE_CHECKING:
 
 _BUGS = "https://github.com/1x-technologies/1xgpt/issues"
 
-REPORT_EVERY_S = 30.0
-"""How often long work says how it gets on where no bar can be drawn."""
-
 _STDERR = 2
+_MOVES = {
+    Blame.ENTRY: "the entry's: whoever made it mends it",
+    Blame.OPERATOR: "the operator's: whoever runs this machine",
+    Blame.USAGE: "yours: the command makes no sense as it was given",
+    Blame.BUG: "ours: it is a bug in wmc, not in your entry; nothing is charged to the entry",
+}
+_LEAST_BROKEN = 20
 _LEAST_WIDTH = 80
 """Columns that a table may count on: in a narrower terminal its lines wrap, and no column of it is lost."""
 
@@ -44,8 +49,10 @@ class Console:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a name must not end a command in a C locale
 
-    def show(self, renderable: RenderableType) -> None:
+    def show(self, renderable: RenderableType, *, prose: bool = False) -> None:
         """A result for people, on stdout; strings may hold rich markup, and their lines are never wrapped.
+
+        But for `prose`, whose lines a terminal gets broken between words.
 
         Raises: OutputFailed.
         """
@@ -60,7 +67,8 @@ class Console:
         rich = Stdout(highlight=False, emoji=False)
         rich.width = max(rich.width, _LEAST_WIDTH)
         with _stdout():
-            rich.print(renderable, soft_wrap=isinstance(renderable, str))
+            whole = isinstance(renderable, str) and not (prose and rich.is_terminal)
+            rich.print(renderable, soft_wrap=whole)
 
     def json(self, value: Any) -> None:
         """A result for machines: one object on stdout, without NaN.
@@ -89,56 +97,93 @@ class Console:
             return None
         return typed.strip() or default or ""
 
-    def error(self, error: WmcError) -> None:
-        """What happened and what to do, on stderr."""
-        self.failure(error.code, error.message, error.fix)
+    def error(self, error: WmcError, *, command: str | None = None) -> None:
+        """What happened, whose move it is and what to do, on stderr; its own next command goes before `command`."""
+        self.failure(
+            error.code, error.message, error.fix, blame=error.blame, command=error.command or command
+        )
 
-    def failure(self, code: str, message: str, fix: str) -> None:
-        """The same, from a record."""
-        self._say(f"error [{code}]", style="bold red")
-        self._say(message)
+    def failure(
+        self, code: str, message: str, fix: str, *, blame: Blame | None = None, command: str | None = None
+    ) -> None:
+        """How every command that fails ends: what happened, whose move it is, the fix, and the next command.
+
+        Without `blame` it is that of the table of outcomes; the next command is to have the code explained unless
+        a nearer one is given.
+        """
+        from harness.outcomes import outcome_of
+
+        move = _MOVES[blame or outcome_of(code, Blame.BUG).blame]
+        self._say(f"error [{code}]: {message}", style="bold red", first=f"error [{code}]")
+        self._say(f"whose move: {move}")
         self._say(f"fix: {fix}", style="green")
-        if not code.startswith("usage."):
-            self._say(f"more: wmc explain {code}", style="dim")
+        self._say_command("next:", command or f"wmc explain {code}")
 
-    def bug(self) -> None:
+    def ended(self, word: str, *lines: str) -> None:
+        """That it was told to end, and what is left of it: lines to be read, and commands that go on."""
+        first, *others = lines or ("",)
+        self.warn(f"{word}: {first}" if first else word)
+        for line in others:
+            label, _, text = line.partition(": ")
+            if text.strip().startswith("wmc "):
+                self._say_command(f"{label}:", text)
+            else:
+                self._say(line)
+
+    def bug(self, message: str) -> None:
         """The current exception, as our own fault."""
         self._say(traceback.format_exc().rstrip())
-        self.warn("This is a bug in wmc, not in your entry. Please report the lines above.")
+        self.failure("wmc.bug", message, f"report it, with the lines above: {_BUGS}", blame=Blame.BUG)
 
     @contextmanager
     def step(self, title: str, *, total: int | None = None) -> Iterator[Advance]:
-        """A progress bar with elapsed and remaining time; without a terminal a line, and more where it takes long."""
+        """A progress bar with the time that is left, and a line once it is over where it took a while.
+
+        Without a terminal a line as it begins, one now and then, and one at the end that says how it went.
+        """
+        reports = Reports(say=self._say, title=title, total=total)
         if not self._stderr.is_terminal:
             self._say(title)
-            yield _Reports(say=self._say, title=title, total=total)
+            yield reports
+            if reports.status:
+                self._say(reports.outcome)
             return
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            SpinnerColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        columns = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
-        if total is not None:
-            columns[2:2] = [BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
-        columns.append(TextColumn("{task.fields[status]}", style="dim"))
-        with Progress(*columns, console=self._stderr, transient=True) as bar:
-            task = bar.add_task(_plain(title), total=total, status="")
-
-            def advance(amount: int = 1, /, *, status: str = "") -> None:
-                bar.update(task, advance=amount)
-                if status:
-                    bar.update(task, status=_plain(status))
-
+        with bar(title, total, reports, self._stderr) as advance:
             yield advance
+        if reports.is_worth_a_line:
+            self._say(reports.outcome)
 
-    def _say(self, text: str, *, style: str | None = None) -> None:
-        self._stderr.print(printable(text), style=style, markup=False, soft_wrap=True)
+    def _say(self, text: str, *, style: str | None = None, first: str = "") -> None:
+        """Lines, in a terminal broken between words; only what they begin with is styled where `first` says so."""
+        from rich.text import Text
+
+        shown = Text(self._broken(printable(text)), style="" if first else style or "")
+        if first and style:
+            shown.stylize(style, 0, len(first))
+        self._stderr.print(shown, soft_wrap=True)
+
+    def _say_command(self, label: str, command: str) -> None:
+        """A line that is copied, and so never broken."""
+        self._stderr.print(printable(f"{label} {command}"), markup=False, soft_wrap=True, style="bold")
+
+    def _broken(self, text: str) -> str:
+        if not self._stderr.is_terminal:
+            return text
+        width = max(self._stderr.width, _LEAST_BROKEN)
+        return "\n".join(
+            textwrap.fill(
+                line,
+                width,
+                subsequent_indent="  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+                drop_whitespace=True,
+                replace_whitespace=False,
+            )
+            if len(line) > width
+            else line
+            for line in text.split("\n")
+        )
 
     @property
     def _stderr(self) -> RichConsole:
@@ -148,34 +193,6 @@ class Console:
             stream = typing.cast("TextIO", _Lossy(sys.stderr)) if sys.stderr else None
             self._err = RichConsole(file=stream, stderr=True, highlight=False, emoji=False)
         return self._err
-
-
-def _plain(text: str) -> str:
-    """Text that no bar takes for markup."""
-    return printable(text).replace("[", r"\[")
-
-
-class _Reports:
-    """Tells how a step gets on where no bar can be drawn: a line every half minute, none of a short one."""
-
-    def __init__(self, *, say: Callable[[str], None], title: str, total: int | None) -> None:
-        self._say = say
-        self._title = title
-        self._total = total
-        self._done = 0
-        self._begin = self._said = time.monotonic()
-
-    def __call__(self, amount: int = 1, /, *, status: str = "") -> None:
-        self._done += amount
-        now = time.monotonic()
-        if now - self._said < REPORT_EVERY_S:
-            return
-        self._said = now
-        words = [f"{self._title}: {self._done:,}"]
-        if self._total:
-            left_s = (now - self._begin) * (self._total - self._done) / max(1, self._done)
-            words = [f"{words[0]} of {self._total:,}", f"about {max(0, left_s):.0f} s left"]
-        self._say(", ".join([*words, *([status] if status else [])]))
 
 
 def interject(text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from harness.cli.console import Console
 from harness.cli.grade_open import add_open_options, graded_openly, refuse_open_options
 from harness.cli.grade_options import add_grade_options, grade_request, pick_sandbox
 from harness.cli.grade_view import show_report
+from harness.cli.interruption import telling_what_is_left
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace, console: Console, *, parser: argparse.ArgumentParser) -> int:
     """Grade, or go on with a grade, keep, show; the exit code says whose turn it is."""
+    from harness.results.go_on import notice_command
     from harness.results.signing import read_private_key, sign_record
     from harness.results.store import Store
 
@@ -61,21 +62,46 @@ def run(args: argparse.Namespace, console: Console, *, parser: argparse.Argument
         sign_record(store, report.grade_id, key)
     if args.abandon:
         return grade_resume.show_abandoned(report, console, as_json=args.json)
-    code = show_report(report, console, as_json=args.json, logs=store.grade_folder(report.grade_id))
-    console.note(f"for its entrant: wmc notice {report.grade_id} --store {shlex.quote(str(args.store))}")
+    command = _next(report, store)
+    logs = store.grade_folder(report.grade_id)
+    code = show_report(report, console, as_json=args.json, logs=logs, command=command)
+    if not report.failure:
+        console.note(f"for its entrant: {notice_command(store, report.grade_id)}")
     return code
+
+
+def _next(report: GradeReport, store: Store) -> str | None:
+    """The command that comes after this record; None where nothing was done that could go on."""
+    from harness.errors import Blame, WmcError
+    from harness.results.go_on import notice_command, resume_command
+    from harness.results.journal import OURS, read_history
+
+    if report.failure is None or report.failure.blame is Blame.ENTRY:
+        return notice_command(store, report.grade_id)
+    try:
+        history = read_history(store, report.grade_id)
+    except WmcError:  # the open protocol keeps none
+        return None
+    can_go_on = report.failure.blame in OURS and history.stages
+    return resume_command(store, report.grade_id) if can_go_on else None
 
 
 def _graded(
     args: argparse.Namespace, store: Store, console: Console, parser: argparse.ArgumentParser
 ) -> GradeReport:
     from harness.grading import grade
+    from harness.results.record import new_grade_id
 
     if args.submission is None or args.data is None:
         parser.error("the following arguments are required: ZIP, --data (or --resume)")
-    if args.protocol == "open":
-        return graded_openly(args, store, console)
-    return grade(_request(args), sandbox=pick_sandbox(args, console), store=store, progress=console)
+    grade_id = new_grade_id()
+    with telling_what_is_left(store, grade_id):
+        if args.protocol == "open":
+            return graded_openly(args, store, console, grade_id=grade_id)
+        request = _request(args)
+        sandbox = pick_sandbox(args, console)
+        console.note(f"grade {grade_id}")
+        return grade(request, sandbox=sandbox, store=store, progress=console, grade_id=grade_id)
 
 
 def _request(args: argparse.Namespace) -> GradeRequest:

@@ -48,11 +48,14 @@ def refuse_open_options(args: argparse.Namespace) -> None:
     _refuse(given, "only --protocol open knows", "add --protocol open, or leave that out")
 
 
-def graded_openly(args: argparse.Namespace, store: Store, console: Console) -> GradeReport:
+def graded_openly(args: argparse.Namespace, store: Store, console: Console, *, grade_id: str) -> GradeReport:
     """The record of the grade that the options ask for."""
     from harness.open_grading import grade_openly
 
-    return grade_openly(_request(args), sandbox=pick_sandbox(args, console), store=store, progress=console)
+    request = _request(args)
+    sandbox = pick_sandbox(args, console)
+    console.note(f"grade {grade_id}")
+    return grade_openly(request, sandbox=sandbox, store=store, progress=console, grade_id=grade_id)
 
 
 def _request(args: argparse.Namespace) -> OpenRequest:

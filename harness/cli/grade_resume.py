@@ -1,4 +1,4 @@
-"""`wmc grade --resume` and `--abandon`: what becomes of a grade whose harness was killed."""
+"""`wmc grade --resume` and `--abandon`: what becomes of a grade that was killed or interrupted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.console import Console
 from harness.cli.grade_options import sandbox_policy
+from harness.cli.interruption import telling_what_is_left
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ _OPTIONS = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Both, of which one can be given."""
     group = parser.add_argument_group(
-        "after a crash",
+        "after a crash or Ctrl-C",
         "a grade's journal says what was asked and what is done; nothing is charged to the entry",
     )
     options = group.add_mutually_exclusive_group()
@@ -51,13 +52,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=_THE_ONLY_ONE,
         metavar="GRADE",
-        help="finish a grade from its last finished regime, as it was asked for: whose harness was killed (default: "
-        "the only such one), or that failed by no fault of the entry",
+        help="finish a grade from its last finished regime, as it was asked for: one that was killed, interrupted, or "
+        "stopped by no fault of the entry (default: the only one)",
     )
     options.add_argument(
         "--abandon",
         metavar="GRADE",
-        help="close a grade whose harness was killed: its record says that it was lost",
+        help="close a grade that was killed or interrupted, and that nobody will finish",
     )
 
 
@@ -96,7 +97,8 @@ def resumed(
             fix="leave that out: a grade is resumed as it was begun",
         )
     console.note(f"resuming grade {found.grade_id}, {found.history.stage}")
-    return resume(found, store=store, open_sandbox=opened, progress=console)
+    with telling_what_is_left(store, found.grade_id):
+        return resume(found, store=store, open_sandbox=opened, progress=console)
 
 
 def abandoned(args: argparse.Namespace, store: Store) -> GradeReport:

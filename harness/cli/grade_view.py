@@ -29,12 +29,14 @@ def show_report(
     *,
     as_json: bool,
     logs: Path | None = None,
+    command: str | None = None,
     beside: Mapping[str, Any] = MappingProxyType({}),
     is_kept: bool = True,
 ) -> int:
     """Show the record on stdout, whose turn it is on stderr; returns the exit code.
 
-    `beside` are more keys of the JSON object. What is not kept has no name that one could ask for it by.
+    `command` comes next where it failed; `beside` are more keys of the JSON object. What is not kept has no name that
+    one could ask for it by.
     """
     if as_json:
         console.json({**report.to_json(), **beside})
@@ -53,9 +55,10 @@ def show_report(
         if report.retrieval:
             show_retrieval(report.retrieval, console, as_json=as_json)
         return 0
-    console.failure(report.failure.code, report.failure.message, report.failure.fix)
+    failure = report.failure
     if logs:
         console.note(f"logs: {logs}")
+    console.failure(failure.code, failure.message, failure.fix, blame=failure.blame, command=command)
     return report.failure.blame.exit_code
 
 
@@ -79,6 +82,7 @@ def _regime_table(report: GradeReport, *, is_kept: bool) -> Table:
         first="regime",
         numbers=("loss", "95% interval", "accuracy", "s/frame"),
         caption=f"{name}{windows} windows, loss in nats per token{_clean_probes(report)}",
+        is_dense=True,
     )
     for regime, result in report.regimes.items():
         if result:

@@ -24,10 +24,11 @@ def picture_table(report: GradeReport) -> Table | None:
     if not results:
         return None
     table = number_table(
-        f"pictures, decoded by {report.provenance.codec}",
-        first="regime",
-        numbers=("LPIPS", "95% interval", "PSNR", "SSIM"),
-        caption="lower LPIPS, higher PSNR (in dB) and SSIM are better",
+        None,
+        first=f"pictures ({report.provenance.codec})",
+        numbers=("LPIPS", "95% interval", "PSNR, dB", "SSIM"),
+        caption=None,
+        is_dense=True,
     )
     for regime, result in results.items():
         table.add_row(regime.in_words, *_figures(*_once(result)))
@@ -39,13 +40,13 @@ def picture_table(report: GradeReport) -> Table | None:
 
 
 def why_missing(report: GradeReport) -> Iterator[str]:
-    """One line for each reason why a metric was not measured."""
+    """One line for each reason why a metric was not measured: the end of it, which says what to do."""
     from harness.scoring.perceptual import by_reason
 
     results = [result for result in report.regimes.values() if result]
     missing = (item for result in results for item in result.missing_metrics.items())
     for reason, metrics in by_reason(missing).items():
-        yield f"not measured: {', '.join(metrics)}: {reason}"
+        yield f"not measured: {', '.join(metrics)}: {reason.rpartition('; ')[2]}"
 
 
 def _is_measured(result: RegimeReport) -> bool:

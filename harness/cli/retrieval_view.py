@@ -10,19 +10,16 @@ from harness.text import printable
 
 _WHAT_IT_IS = {
     Verdict.CLEAR: "nothing lies beyond what honest entries show",
-    Verdict.REVIEW: "something lies beyond what honest entries show",
-    Verdict.COPIED: "it shares more mistakes with single training frames than any honest entry",
-    Verdict.UNCALIBRATED: "there is no panel of honest entries to compare with",
+    Verdict.REVIEW: "more than honest entries show",
+    Verdict.COPIED: "it shares mistakes as no honest entry does",
+    Verdict.UNCALIBRATED: "there is no panel to compare with",
     Verdict.UNMEASURED: "nothing was measured",
 }
 _NEXT = {
     Verdict.CLEAR: "nothing is to be done",
-    Verdict.REVIEW: "look at the sources and their pictures on the page of the grade: wmc leaderboard writes it; a "
-    "person decides",
-    Verdict.COPIED: "look at the sources and their pictures on the page of the grade: wmc leaderboard writes it; a "
-    "person decides, never the check alone",
-    Verdict.UNCALIBRATED: "wmc retrieval calibrate makes a panel of honest entries graded with --train; until then the "
-    "figures accuse nobody",
+    Verdict.REVIEW: "look at its page (wmc leaderboard); a person decides",
+    Verdict.COPIED: "look at its page (wmc leaderboard); a person decides, not the check",
+    Verdict.UNCALIBRATED: "wmc retrieval calibrate; until then the figures accuse nobody",
     Verdict.UNMEASURED: "do what the reason says, and grade again",
 }
 
@@ -38,7 +35,7 @@ def show_retrieval(found: RetrievalReport, console: Console, *, as_json: bool) -
     alarming = found.verdict in _ALARMING
     if not as_json:
         style = "bold red" if alarming else "bold"
-        console.show(f"[{style}]{escape(first)}[/]\n{escape(chr(10).join(others))}")
+        console.show(f"[{style}]{escape(first)}[/]\n{escape(chr(10).join(others))}", prose=True)
     elif alarming:
         console.warn(first)
 
@@ -46,8 +43,11 @@ def show_retrieval(found: RetrievalReport, console: Console, *, as_json: bool) -
 def retrieval_lines(found: RetrievalReport) -> Iterator[str]:
     """A short paragraph in plain text, a line each."""
     yield f"copies of the training set: {found.verdict.value}: {_WHAT_IT_IS[found.verdict]}"
-    for reason in found.reasons:
-        yield f"  {reason}"
+    if found.verdict in _ALARMING:
+        for reason in found.reasons[:1]:
+            yield f"  {reason}"
+        if more := len(found.reasons) - 1:
+            yield f"  and {more} more: on its page"
     if found.missing:
         yield f"  not measured: {found.missing}"
     for figure in _figures(found):
@@ -64,17 +64,15 @@ def _figures(found: RetrievalReport) -> Iterator[str]:
         bound = f" (review below {those.windows_p:.2g})" if those else ""
         yield f"flagged windows {found.windows_flagged} of {len(found.delta_by_window)}{chance}{bound}"
     if gap := found.train_gap:
-        bound = "" if those is None or those.train_gap is None else f" (review above {those.train_gap:+.4f})"
-        yield f"train gap {gap.gap:+.4f}{_interval(gap.gap_ci, 4)} nats per token{bound}"
+        bound = "" if those is None or those.train_gap is None else f" (review above {those.train_gap:+.3f})"
+        yield f"train gap {gap.gap:+.3f}{_interval(gap.gap_ci, 3)} nats per token{bound}"
     if found.entry_scan and found.entry_scan.runs:
         frames = sum(run.frames for run in found.entry_scan.runs)
         yield f"training frames found in the entry: {frames}"
 
 
 def _beside(those: Thresholds | None) -> str:
-    return (
-        f" (copied above {those.delta_copied:+.3f}, largest honest {those.delta_max:+.3f})" if those else ""
-    )
+    return f" (copied above {those.delta_copied:+.3f})" if those else ""
 
 
 def _interval(ends: tuple[float, float] | None, decimals: int) -> str:

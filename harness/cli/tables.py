@@ -8,19 +8,24 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def number_table(title: str, *, first: str, numbers: tuple[str, ...], caption: str) -> Table:
-    """An empty table: one column of names, then columns of numbers; the texts are shown as they are."""
+def number_table(
+    title: str | None, *, first: str, numbers: tuple[str, ...], caption: str | None, is_dense: bool = False
+) -> Table:
+    """An empty table: one column of names, then columns of numbers; the texts are shown as they are.
+
+    A dense one has no rule below its head and no empty line below itself.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(
-        title=escape(title),
-        caption=escape(caption) + "\n",
-        box=SIMPLE_HEAD,
+        title=title and escape(title),
+        caption=caption and escape(caption) + ("" if is_dense else "\n"),
+        box=None if is_dense else SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
-        padding=(0, 1, 0, 0),
+        padding=(0, 2 if is_dense else 1, 0, 0),
         title_justify="left",
         caption_justify="left",
     )

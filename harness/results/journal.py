@@ -16,7 +16,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from harness.errors import Blame, NotAdmitted, ResumeRefused, StoreFailed
-from harness.line_file import LineFile, locked_lines, new_lines
+from harness.line_file import LineFile, holder, locked_lines, new_lines
+from harness.owner import began_at
+from harness.results.go_on import resume_command
 from harness.results.journal_lines import (
     VERSION,
     Asked,
@@ -53,7 +55,7 @@ class Journal:
         try:
             self._lines.append(to_bytes(line))
         except OSError as error:
-            raise _unwritable(journal_path(self._store, self.history.grade_id), error) from error
+            raise _unwritable(self._store, self.history.grade_id, error) from error
         self.history = self.history.after(line)
 
     def close(self, report: GradeReport) -> None:
@@ -88,7 +90,7 @@ def begin(store: Store, asked: Asked) -> Iterator[Journal]:
         try:
             lines = stack.enter_context(new_lines(path, to_bytes(asked)))
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise _unwritable(store, asked.grade_id, error) from error
         journal = Journal(store=store, lines=lines, history=beginning(asked))
         try:
             yield journal
@@ -111,7 +113,7 @@ def reopen(store: Store, grade_id: str) -> Iterator[Journal]:
         except FileNotFoundError as error:
             raise _no_journal(path) from error
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise _unwritable(store, grade_id, error) from error
         yield Journal(store=store, lines=LineFile(descriptor, length), history=history)
 
 
@@ -126,7 +128,7 @@ def read_history(store: Store, grade_id: str) -> History:
     except FileNotFoundError as error:
         raise _no_journal(path) from error
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise _unwritable(store, grade_id, error) from error
 
 
 def journal_path(store: Store, grade_id: str) -> Path:
@@ -173,7 +175,7 @@ def _claimed(stack: ExitStack, path: Path, grade_id: str) -> int:
             return stack.enter_context(locked_lines(path))
         except BlockingIOError as error:
             if time.monotonic() > until:
-                raise _still_running(grade_id) from error
+                raise still_running(path, grade_id) from error
             time.sleep(_POLL_S)
 
 
@@ -185,10 +187,11 @@ def _no_journal(path: Path) -> ResumeRefused:
     )
 
 
-def _unwritable(path: Path, error: OSError) -> StoreFailed:
+def _unwritable(store: Store, grade_id: str, error: OSError) -> StoreFailed:
     return StoreFailed(
-        f"{path}: {error}",
-        fix="free space on its disk; `wmc grade --resume` goes on from the last regime that was finished",
+        f"{journal_path(store, grade_id)}: {error}",
+        fix="free space on its disk, and get the right to write there; then the grade goes on where it stopped",
+        command=resume_command(store, grade_id),
     )
 
 
@@ -200,9 +203,18 @@ def _damaged(path: Path, what: str) -> StoreFailed:
     )
 
 
-def _still_running(grade_id: str) -> ResumeRefused:
+def still_running(path: Path, grade_id: str) -> ResumeRefused:
+    """That somebody works on it: who, and since when, as far as it can be seen from here."""
+    pid = holder(path)
+    if pid is None:
+        where, end = "in a process that cannot be seen from here", "end that process"
+    else:
+        began = began_at(pid)
+        where = f"in process {pid}{f', since {began.isoformat()}' if began else ''}"
+        end = f"end it (`kill {pid}`)"
     return ResumeRefused(
-        f"grade {grade_id} is still running: another process holds its journal",
+        f"grade {grade_id} is still running {where}",
         code="resume.running",
-        fix="wait for it, or end that process first",
+        fix=f"wait for it; or {end}, which leaves a grade that can be resumed",
+        command=f"ps -o pid,lstart,args -p {pid}" if pid else None,
     )

@@ -56,12 +56,14 @@ class Finished:
     Attributes:
         report: as it will be in the record, but for its pictures.
         answers: what the entry thinks of the retrieval check's probes; None for a regime it does not listen to.
+        sandbox_details: what its sandbox said of itself once it was over; empty in older journals.
     """
 
     regime: Regime
     report: RegimeReport
     durations_s: Mapping[str, float]
     answers: Artifact | None = None
+    sandbox_details: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +81,21 @@ class Ended:
     status: Status
 
 
-Line = Asked | Learned | Finished | Resumed | Ended
+@dataclass(frozen=True, kw_only=True)
+class GivenUp:
+    """It has its record, and nobody will go on from there: it is offered no more."""
+
+    at: str
+
+
+Line = Asked | Learned | Finished | Resumed | Ended | GivenUp
 _KINDS: Mapping[str, type[Line]] = {
     "asked": Asked,
     "learned": Learned,
     "finished": Finished,
     "resumed": Resumed,
     "ended": Ended,
+    "given_up": GivenUp,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -101,6 +111,7 @@ class History:
     durations_s: Mapping[str, float] = field(default_factory=dict)
     resumes: int = 0
     has_ended: bool = False
+    is_given_up: bool = False
 
     @property
     def grade_id(self) -> str:
@@ -124,6 +135,8 @@ class History:
             return replace(self, finished=finished, durations_s=line.durations_s)
         if isinstance(line, Resumed):
             return replace(self, resumes=self.resumes + 1)
+        if isinstance(line, GivenUp):
+            return replace(self, is_given_up=True)
         return replace(self, has_ended=True) if isinstance(line, Ended) else self
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -25,6 +25,7 @@ from harness.results.report import (
 )
 from harness.results.store import Store
 from harness.retrieval.report import RetrievalReport
+from harness.sandbox.contract import NOT_RUN
 
 
 def new_grade_id() -> str:
@@ -34,7 +35,10 @@ def new_grade_id() -> str:
 
 @dataclass(kw_only=True)
 class Record:
-    """Everything known about a grade so far; `report` is what is kept."""
+    """Everything known about a grade so far; `report` is what is kept.
+
+    `sandboxes_before` is what its sandbox said of itself in each regime that an earlier process finished.
+    """
 
     provenance: Provenance
     grade_id: str = field(default_factory=new_grade_id)
@@ -47,11 +51,16 @@ class Record:
     failure: Failure | None = None
     finished_at: str = ""
     durations_s: dict[str, float] = field(default_factory=dict)
+    sandboxes_before: Mapping[Regime, Mapping[str, str]] = field(default_factory=dict)
     _unfinished: BaseException | None = field(init=False, default=None)
 
     def learn(self, **facts: Any) -> None:
         """Fill in fields of the provenance."""
         self.provenance = replace(self.provenance, **facts)
+
+    def ran_in(self, details: Mapping[str, str]) -> None:
+        """Learn what the sandbox says of itself: for regimes of an earlier process, what it said of itself then."""
+        self.learn(sandbox_details=_of_each_process(self.sandboxes_before, details))
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -121,6 +130,24 @@ class Record:
         )
 
 
+def _of_each_process(before: Mapping[Regime, Mapping[str, str]], now: Mapping[str, str]) -> dict[str, str]:
+    """One text for each fact: what it is now, where that was so all the time; else which regime saw what."""
+    texts = {}
+    for name, text in now.items():
+        regimes: dict[str, list[str]] = {}
+        for regime, details in before.items():
+            if name in details:
+                regimes.setdefault(details[name], []).append(regime.in_words)
+        if {*regimes} <= {text}:
+            texts[name] = text
+            continue
+        parts = [f"{seen} ({', '.join(names)})" for seen, names in regimes.items()]
+        if not text.endswith(NOT_RUN):
+            parts.append(f"{text} (what came later)")
+        texts[name] = next(iter(regimes)) if len(parts) == len(regimes) == 1 else "; ".join(parts)
+    return texts
+
+
 def failure_of(error: BaseException) -> Failure:
     """What a record says of this error."""
     if isinstance(error, WmcError):
@@ -130,8 +157,7 @@ def failure_of(error: BaseException) -> Failure:
             code="grade.interrupted",
             blame=Blame.OPERATOR,
             message="the grade was interrupted",
-            fix="`wmc grade --resume` with its id takes over the regimes that were finished; nothing is charged to the "
-            "entry",
+            fix="`wmc grade --resume` with its id goes on where it stopped; nothing is charged to the entry",
         )
     return Failure(
         code="grade.bug",

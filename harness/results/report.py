@@ -227,7 +227,8 @@ class Provenance:
         schedule: which windows; `order_leaks` says that their order breaks the reveal rule (comparison only).
         supply: what build.sh made of the entry, and what came over the network; older records have None.
         inventory_file, inventory_sha256: the artifact that lists every file of the built entry, below the store.
-        sandbox: docker or process; `sandbox_details` says more of the machine's.
+        sandbox: docker or process; `sandbox_details` says more of the machine's. Of a resumed grade it says which
+            regime saw what, where that differs.
         sandbox_policy: the whole policy as it was in force, as plain JSON; empty in older records.
         limits: the gate's, in seconds and windows.
         max_windows: only the first so many windows were graded; None for all.
@@ -237,8 +238,8 @@ class Provenance:
         scoring_version: see `harness.exam.SCORING_VERSION`; records from before it was kept have 1.
         admission: who had read the zip, and the limit; None for public data, and for grades from before it was kept.
         resumes: how often the grade went on in another process, after the harness was killed or interrupted.
-        resumed_from: the grade whose finished regimes this one took over, with their files in its folder; it ended by
-            no fault of the entry. None where nothing was taken over.
+        resumed_from: the grade that this one went on with: its finished regimes were taken over, with their files in
+            its folder. It ended by no fault of the entry. None where this one was begun by itself.
         protocol: `GATE`, or `OPEN` for a program that had the truth before it; records from before have GATE.
     """
 

@@ -32,7 +32,7 @@ from harness.sandbox import (
     volume,
 )
 from harness.sandbox.build import build_entry
-from harness.sandbox.contract import BuiltEntry, BuiltFile, Outputs
+from harness.sandbox.contract import NOT_RUN, BuiltEntry, BuiltFile, Outputs
 from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.turn import Turn
 from harness.sandbox.volume import Workshop
@@ -50,7 +50,9 @@ _ENVIRONMENT = {
 }
 _NOTHING_BUILT = "nothing was built"
 _INSPECTED = "inspected: mounts, rights, network and environment are those of the allow-list"
-_NOT_RUN = "not inspected: the entry was not run"
+_NOT_INSPECTED = f"not inspected: {NOT_RUN}"
+_NOT_DROPPED = f"not dropped: {NOT_RUN}"
+_NOT_LOOKED_FOR = f"not looked for: {NOT_RUN}"
 _NOT_FILTERED = "not applied: the runtime's own kernel answers, and was not told of our filter"
 _NOT_CHECKED = "not checked: the engine's control groups are not visible here"
 
@@ -104,9 +106,9 @@ class DockerSandbox:
         self._claims = builds.Claims()
         self._build_network = self._build_volume = _NOTHING_BUILT
         self._turn = Turn(self._cache)
-        self._page_cache_is_dropped = page_cache.may_be_dropped()
+        self._page_cache_is_dropped = True
         self._cgroups_are_visible = True
-        self._is_inspected = False
+        self._is_inspected = self._has_run = False
         with engine.connected() as client:
             self.facts = engine.describe(client, base_image=self.policy.base_image)
             self._page_cache_is_dropped &= lifecycle.remove_leftovers(client)
@@ -125,10 +127,22 @@ class DockerSandbox:
             "base_image_digest": facts.base_id,
             "build_network": self._build_network,
             "build_volume": self._build_volume,
-            "page_cache": "dropped" if self._page_cache_is_dropped else "not dropped",
-            "container": _INSPECTED if self._is_inspected else _NOT_RUN,
-            "survivors": "checked" if self._cgroups_are_visible else _NOT_CHECKED,
+            "page_cache": self._page_cache,
+            "container": _INSPECTED if self._is_inspected else _NOT_INSPECTED,
+            "survivors": self._survivors,
         }
+
+    @property
+    def _page_cache(self) -> str:
+        if not self._has_run:
+            return _NOT_DROPPED
+        return "dropped" if self._page_cache_is_dropped else "not dropped"
+
+    @property
+    def _survivors(self) -> str:
+        if not self._has_run:
+            return _NOT_LOOKED_FOR
+        return "checked" if self._cgroups_are_visible else _NOT_CHECKED
 
     @property
     def in_force(self) -> dict[str, Any]:
@@ -214,6 +228,7 @@ class DockerSandbox:
                     inspection.check(container, allowed)
                     self._is_inspected = True
                     container.start()
+                    self._has_run = True
                     self._note_visibility(container)
                     with outside.excused(client, container):
                         yield DockerGuest(container=container)

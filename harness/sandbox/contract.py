@@ -15,6 +15,9 @@ from harness.sandbox.supply import Supply
 ENDED_WELL = "exited with status 0"
 """How a guest is said to have ended that ended as it should."""
 
+NOT_RUN = "the entry was not run"
+"""How a sandbox ends what it says of a control that it had nothing to apply to."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltEntry:

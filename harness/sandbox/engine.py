@@ -127,12 +127,13 @@ def describe(client: DockerClient, *, base_image: str) -> Engine:
 
 
 def _no_base_image(base_image: str) -> SandboxUnavailable:
+    command = "wmc sandbox build"
     fix = "make it with `wmc sandbox build`, or name one that is there with --base-image or WMC_BASE_IMAGE"
     if base_image != DEFAULT_BASE_IMAGE:
         [command] = switch_on("sandbox.no_base_image", base_image=base_image)
         fix = f"`docker images` lists what is there; `{command}` makes our own image under that name"
     return SandboxUnavailable(
-        f"the engine has no base image {base_image}", fix=fix, code="sandbox.no_base_image"
+        f"the engine has no base image {base_image}", fix=fix, code="sandbox.no_base_image", command=command
     )
 
 
@@ -176,4 +177,4 @@ def _unavailable(code: str, message: str) -> SandboxUnavailable:
             f"DOCKER_HOST is set to {address}: correct it, or `unset DOCKER_HOST` to use this machine's own "
             f"engine; if that is missing, {fix}"
         )
-    return SandboxUnavailable(message, fix=fix, code=code)
+    return SandboxUnavailable(message, fix=fix, code=code, command="wmc sandbox status")

@@ -35,7 +35,7 @@ def of_script(
     if killed_at_bytes is not None:
         return _out_of_memory(killed_at_bytes, log=log)
     if status in _SIGKILLED:
-        return _killed(", and not for memory" if status > 0 else "", log=log)
+        return _killed("; the engine saw no kill for memory" if status > 0 else "", log=log)
     if status in _NOT_STARTED and any(words in logs.last_lines(log) for words in _LAUNCHER_COMPLAINS):
         return _not_executable(log=log)
     return _exit_status(status, log=log)
@@ -90,8 +90,9 @@ def _not_executable(*, log: Path) -> BuildFailed:
 
 def _killed(known: str, *, log: Path) -> SandboxFailed:
     return SandboxFailed(
-        _with_log(f"build.sh was killed by signal 9, from outside or by itself{known}", log),
-        fix="grade again; if nobody killed it and it happens again, build.sh kills itself",
+        _with_log(f"build.sh was killed by signal 9{known}", log),
+        fix="grade again; if it happens again, see whether the machine ran out of memory (dmesg), or build.sh kills "
+        "itself",
         code="sandbox.killed",
     )
 

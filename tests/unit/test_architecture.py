@@ -24,7 +24,7 @@ LAYERS = (
         "harness.verification",
     },
     {"harness.stages"},
-    {"harness.arrival", "harness.earlier", "harness.rejudging", "harness.request"},
+    {"harness.arrival", "harness.earlier", "harness.rejudging", "harness.request", "harness.resumable"},
     {
         "harness.admission",
         "harness.asking",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
-from harness.line_file import LineFile, is_locked, locked_lines, new_lines
+from harness import line_file
+from harness.line_file import LineFile, holder, is_locked, locked_lines, new_lines
 
 
 def reopened(path: Path, *lines: bytes, length: int | None = None) -> None:
@@ -132,6 +134,32 @@ def test_nobody_else_can_open_it_meanwhile_not_even_before_it_has_its_name(
         with pytest.raises(BlockingIOError), locked_lines(path):
             pass
     assert not is_locked(path)
+
+
+def test_whoever_has_it_open_to_write_is_named_and_whoever_only_looks_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    with new_lines(path, b"one"):
+        assert holder(path) == os.getpid()
+    assert holder(path) is None
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        assert holder(path) is None
+    assert holder(tmp_path / "nothing") is None
+
+
+def test_a_process_that_locked_a_file_of_the_same_number_elsewhere_is_not_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel's list tells files apart by their device too, which is not the one that a program is shown."""
+    path = tmp_path / "lines"
+    path.write_bytes(b"one\n")
+    (tmp_path / "locks").write_text(
+        f"1: FLOCK  ADVISORY  WRITE {os.getpid()} 00:99:{path.stat().st_ino} 0 EOF\n"
+    )
+    monkeypatch.setattr(line_file, "_LOCKS", tmp_path / "locks")
+    assert holder(path) is None
+    with path.open("rb"):
+        assert holder(path) == os.getpid()
 
 
 def test_a_line_is_one_line(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import datetime, timezone
 
 import pytest
 
@@ -42,3 +43,14 @@ def test_in_doubt_nobody_is_gone(label):
 
 def test_the_label_names_this_process():
     assert owner.this_process().split("/")[3] == str(os.getpid())
+
+
+def test_when_a_process_began_is_known_while_it_runs():
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        began = owner.began_at(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+    assert owner.began_at(os.getpid()) <= began <= datetime.now(timezone.utc)
+    assert owner.began_at(process.pid) is None

@@ -80,15 +80,16 @@ def test_lines_of_text_are_not_wrapped_and_tables_keep_their_columns(
 
 
 def test_long_work_says_how_it_gets_on_where_no_bar_can_be_drawn(capsys, monkeypatch) -> None:
-    monkeypatch.setattr("harness.cli.console.REPORT_EVERY_S", 0.0)
+    monkeypatch.setattr("harness.cli.steps.REPORT_EVERY_S", 0.0)
     with Console().step("teacher-forced, frames", total=360) as advance:
         advance(24, status="loss 8.431")
         advance(24)
-    first, second, third = capsys.readouterr().err.splitlines()
+    first, second, third, last = capsys.readouterr().err.splitlines()
     assert first == "teacher-forced, frames"
     assert second.startswith("teacher-forced, frames: 24 of 360, about ")
     assert second.endswith(" s left, loss 8.431")
     assert third.startswith("teacher-forced, frames: 48 of 360, about ")
+    assert last == "teacher-forced, frames: 48 of 360 in 0 s, loss 8.431"
 
 
 def test_short_work_is_one_line_where_no_bar_can_be_drawn(capsys) -> None:

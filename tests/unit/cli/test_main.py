@@ -37,16 +37,16 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], int]:
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """The exit code of a command that raises this."""
 
-    def run(error: BaseException) -> int:
+    def run(error: BaseException, **said: object) -> int:
         def fail(_args: argparse.Namespace, _console: Any) -> None:
             raise error
 
         def parser() -> argparse.ArgumentParser:
             made = argparse.ArgumentParser()
-            made.set_defaults(run=fail)
+            made.set_defaults(run=fail, **said)
             return made
 
         monkeypatch.setattr(cli, "_parser", parser)
@@ -77,9 +77,53 @@ def test_an_error_says_what_happened_and_what_to_do(
     failing(BuildFailed("build.sh \x1b[31mfailed", fix="look at the [log]", code="build.exit_status"))
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "error [build.exit_status]" in shown.err
-    assert "fix: look at the [log]" in shown.err
+    first, move, fix, command = shown.err.splitlines()
+    assert first.startswith("error [build.exit_status]: build.sh ")
+    assert move == "whose move: the entry's: whoever made it mends it"
+    assert fix == "fix: look at the [log]"
+    assert command == "next: wmc explain build.exit_status"
     assert "\x1b" not in shown.err
+
+
+@pytest.mark.parametrize(
+    ("error", "move", "command"),
+    [
+        (UsageError("no", fix="yes", code="usage.seed"), "yours", "wmc grade --help"),
+        (
+            SandboxUnavailable("no", fix="yes", code="sandbox.engine"),
+            "the operator's",
+            "wmc explain sandbox.engine",
+        ),
+        (
+            SandboxUnavailable("no", fix="yes", code="sandbox.no_engine", command="wmc sandbox status"),
+            "the operator's",
+            "wmc sandbox status",
+        ),
+        (ZeroDivisionError("oops"), "ours", "wmc explain wmc.bug"),
+    ],
+)
+def test_every_failure_ends_with_whose_move_it_is_the_fix_and_the_next_command(
+    failing: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    move: str,
+    command: str,
+) -> None:
+    failing(error, command="grade")
+    *_, whose, fix, last = capsys.readouterr().err.splitlines()
+    assert whose.startswith(f"whose move: {move}: ")
+    assert fix.startswith("fix: ")
+    assert last == f"next: {command}"
+
+
+def test_what_the_command_line_does_not_know_ends_in_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["review", "a.zip", "--nonsense"])
+    first, move, fix, command = capsys.readouterr().err.splitlines()
+    assert first == "error [usage.arguments]: unrecognized arguments: --nonsense"
+    assert move.startswith("whose move: yours")
+    assert fix.startswith("fix: ")
+    assert command == "next: wmc --help"
 
 
 def test_a_bug_is_called_ours(

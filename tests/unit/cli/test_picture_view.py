@@ -81,7 +81,7 @@ def show(capsys, monkeypatch):
 
 
 def row(out, start):
-    (line,) = [line for line in out.split("decoded by patch")[1].splitlines() if line.startswith(start)]
+    (line,) = [line for line in out.split("pictures (patch)")[1].splitlines() if line.startswith(start)]
     return line.removeprefix(start).split()
 
 
@@ -94,21 +94,22 @@ def test_what_was_measured_is_a_table_of_its_own(show):
 
 
 def test_what_was_not_measured_is_a_dash_and_its_reason_one_line(show):
-    out, err = show(replace(REGIME, **PICTURES, missing_metrics={"lpips": "no [red]weights"}))
+    why = {"lpips": "/a/long/path cannot be read; fetch the [red]weights"}
+    out, err = show(replace(REGIME, **PICTURES, missing_metrics=why))
     assert row(out, "fully autoregressive") == ["-", "-", "20.13", "0.5000"]
-    assert err == "not measured: lpips: no [red]weights\n"
+    assert err == "not measured: lpips: fetch the [red]weights\n", "the record has all of it"
 
 
 def test_metrics_that_are_missing_for_one_reason_share_a_line(show):
     out, err = show(replace(REGIME, missing_metrics=dict.fromkeys(("lpips", "psnr", "ssim"), "no codec")))
-    assert "decoded by" not in out
+    assert "pictures" not in out
     assert err == "not measured: lpips, psnr, ssim: no codec\n"
 
 
 def test_a_record_from_before_pictures_were_measured_shows_none_and_gives_no_reason(show):
     out, err = show(REGIME)
     assert "9.5000" in out
-    assert "decoded by" not in out
+    assert "pictures" not in out
     assert err == ""
 
 

@@ -40,7 +40,16 @@ def test_every_figure_stands_with_its_interval_beside_its_threshold() -> None:
     assert "delta is larger than any honest one" in shown
     assert "delta +1.235, 95% +1.100 to +1.300, spreads (copied above +0.400" in shown
     assert "flagged windows 2 of 3, p 0.0003 (review below 0.001)" in shown
-    assert "train gap +0.5000, 95% +0.2500 to +0.7500, nats per token (review above +0.2000)" in shown
+    assert "train gap +0.500, 95% +0.250 to +0.750, nats per token (review above +0.200)" in shown
+
+
+def test_its_lines_fit_a_terminal_but_for_a_reason_of_which_there_is_one() -> None:
+    reasons = ("a long reason " * 20, "another one", "a third one")
+    for verdict in Verdict:
+        first, *lines = retrieval_lines(replace(FOUND, verdict=verdict, reasons=reasons))
+        assert len(first) <= 80
+        assert sum(len(line) > 80 for line in lines) == (verdict in {Verdict.REVIEW, Verdict.COPIED})
+    assert "  and 2 more: on its page" in text(replace(FOUND, reasons=reasons))
 
 
 def test_without_a_panel_no_threshold_is_named_and_nobody_is_accused() -> None:

@@ -10,7 +10,7 @@ import pytest
 from harness.cli import main
 from harness.cli.console import Console
 from harness.cli.outcomes_page import markdown_page
-from harness.errors import Blame, SandboxUnavailable, UsageError
+from harness.errors import Blame, SandboxUnavailable
 from harness.outcomes import groups, outcomes
 
 PAGE = Path(__file__).parents[3] / "docs" / "outcomes.md"
@@ -62,8 +62,12 @@ def test_an_unknown_code_is_a_mistake_of_usage_that_names_the_nearest(capsys: Sh
     assert "\x1b" not in capsys.readouterr().err
 
 
-def test_a_failure_ends_with_the_command_that_explains_it_unless_it_is_of_usage(capsys: Shown) -> None:
-    Console().error(SandboxUnavailable("no engine", fix="start one", code="sandbox.no_engine"))
-    assert capsys.readouterr().err.endswith("more: wmc explain sandbox.no_engine\n")
-    Console().error(UsageError("the seed is -1", fix="use 0 or more", code="usage.seed"))
-    assert "explain" not in capsys.readouterr().err
+def test_a_failure_ends_with_the_command_that_explains_it_where_no_nearer_one_is_known(capsys: Shown) -> None:
+    error = SandboxUnavailable("no engine", fix="start one", code="sandbox.no_engine")
+    Console().error(error)
+    assert capsys.readouterr().err.endswith("next: wmc explain sandbox.no_engine\n")
+    Console().error(error, command="wmc sandbox status")
+    assert capsys.readouterr().err.endswith("next: wmc sandbox status\n")
+    error.command = "wmc sandbox build"
+    Console().error(error, command="wmc sandbox status")
+    assert capsys.readouterr().err.endswith("next: wmc sandbox build\n")

@@ -11,12 +11,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.cli.console import Console
+from harness.cli.grade_view import show_report
+from harness.cli.interruption import Interrupted, Terminated, telling_what_is_left
 from harness.intake.pack import pack
+from harness.protocol.regimes import Regime
 from harness.results.audit import check_records
 from harness.results.checks import Outcome
 from harness.results.report import Status
@@ -84,10 +89,8 @@ def stopped(bench: Any, tmp_path: Path) -> Callable[..., str]:
             "--seed",
             7,
         )
-        with ctrl_c_heeded():
-            process = subprocess.Popen(
-                command(bench, *asked), env=places(tmp_path), stderr=subprocess.DEVNULL
-            )
+        with ctrl_c_heeded(), (tmp_path / "said").open("wb") as said:
+            process = subprocess.Popen(command(bench, *asked), env=places(tmp_path), stderr=said)
         while not (journals := finished_one(bench)):
             assert process.poll() is None
             time.sleep(0.02)
@@ -135,9 +138,10 @@ def test_a_killed_grade_is_closed(stopped: Callable[..., str], wmc: Wmc, bench: 
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_leaves_one_record_or_what_can_be_resumed(
-    stopped: Callable[..., str], wmc: Wmc, bench: Any, times: int
+    stopped: Callable[..., str], wmc: Wmc, bench: Any, tmp_path: Path, times: int
 ) -> None:
     grade_id = stopped(*[signal.SIGINT] * times)
+    assert "wmc grade --resume" in (tmp_path / "said").read_text()
     left = [found.grade_id for found in unfinished_grades(bench.store)]
     assert [*bench.store.grade_ids(), *left] == [grade_id]
     done = wmc("--resume", grade_id)
@@ -147,6 +151,91 @@ def test_ctrl_c_leaves_one_record_or_what_can_be_resumed(
     assert [each.failure.code for each in before] == ["grade.interrupted"] * (not left)
     assert report.provenance.resumed_from == (None if left else grade_id)
     assert {check.outcome for check in check_records(bench.store)} == {Outcome.SAME}
+
+
+@pytest.mark.parametrize(
+    ("end", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")], ids=["ctrl-C", "kill"]
+)
+def test_an_interruption_says_what_is_kept_and_how_to_go_on_or_give_up(
+    stopped: Callable[..., str], wmc: Wmc, bench: Any, tmp_path: Path, end: signal.Signals, word: str
+) -> None:
+    """The commands are typed as they are printed."""
+    grade_id = stopped(end)
+    store = f"--store {bench.store.folder}"
+    assert (tmp_path / "said").read_text().splitlines()[-4:] == [
+        f"{word}: grade {grade_id} stopped after fully autoregressive; nothing is charged to the entry",
+        "kept: the built entry, fully autoregressive; the rest is done again",
+        f"go on:   wmc grade --resume {grade_id} {store}",
+        f"give up: wmc grade --abandon {grade_id} {store}",
+    ]
+    closed = wmc("--abandon", grade_id)
+    assert (closed.returncode, closed.stderr) == (
+        0,
+        f"grade {grade_id} is closed: the grade was interrupted (grade.interrupted)\n",
+    )
+    assert wmc("--resume").returncode == 2
+    assert wmc("--resume", grade_id).returncode == 0
+
+
+def test_an_interruption_before_anything_was_begun_says_so(bench: Any) -> None:
+    with pytest.raises(Interrupted) as caught, telling_what_is_left(bench.store, "no-such-grade"):
+        raise KeyboardInterrupt
+    assert caught.value.lines == ("nothing was begun, and nothing is kept",)
+
+
+def test_an_interruption_after_the_scores_names_no_way_to_go_on(bench: Any, undisturbed: Any) -> None:
+    bench.store.append(undisturbed.report)
+    grade_id = undisturbed.report.grade_id
+    with pytest.raises(Terminated) as caught, telling_what_is_left(bench.store, grade_id):
+        raise Terminated(143)
+    first, last = caught.value.lines
+    assert f"grade {grade_id} has its scores" in first
+    assert last == f"next: wmc notice {grade_id} --store {bench.store.folder}"
+
+
+def test_a_grade_ends_on_one_screen(
+    bench: Any, undisturbed: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 24 lines and 80 columns, with every stage in it, three regimes and a reason why it was not all measured."""
+    monkeypatch.setenv("COLUMNS", "80")
+    report = undisturbed.report
+    causal = replace(
+        report.regimes[Regime.TEMPORALLY_TEACHER_FORCED],
+        missing_metrics={
+            "lpips": f"{'/a/long/path' * 9} cannot be read; fetch the weights: wmc data pull --lpips"
+        },
+    )
+    report = replace(report, regimes={**report.regimes, Regime.FULLY_TEACHER_FORCED: causal})
+    assert report.retrieval is not None
+    assert show_report(report, Console(), as_json=False) == 0
+    shown = capsys.readouterr()
+    lines = [*shown.out.splitlines(), *shown.err.splitlines()]
+    assert len(lines) < 24, "and one for its entrant"
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("entry", "words", "command"),
+    [
+        (None, "error [data.folder_missing]", "wmc explain data.folder_missing"),
+        ("raise SystemExit(7)", "error [guest.no_connection]", "wmc notice GRADE --store STORE"),
+    ],
+)
+def test_a_grade_that_failed_ends_with_the_command_of_whose_move_it_is(
+    wmc: Wmc, bench: Any, tmp_path: Path, entry: str | None, words: str, command: str
+) -> None:
+    """Nothing goes on from where nothing was done."""
+    folder = shutil.copytree(ROOT / "submissions_template", tmp_path / "entry")
+    (folder / "evaluate.py").write_text(f"#!/usr/bin/env python3\n{entry}\n")
+    data = bench.request.data if entry else tmp_path / "nowhere"
+    submission = pack(folder, tmp_path / "bad.zip").path
+    done = wmc(submission, "--data", data, "--sandbox", "process", "--no-review", "--no-pictures")
+    *_, first, _, _, last = done.stderr.splitlines()
+    (report,) = bench.store.reports()
+    assert first.startswith(words)
+    assert last == "next: " + command.replace("GRADE", report.grade_id).replace(
+        "STORE", str(bench.store.folder)
+    )
 
 
 def test_without_resume_a_zip_and_data_are_needed(wmc: Wmc) -> None:

@@ -96,7 +96,7 @@ def test_every_line_of_a_journal_outlives_a_power_cut_with_the_files_that_it_nam
         left = Store(disk.left_of(bench.folder, tmp_path / f"left{len(lines)}") / "store")
         history = read_history(left, journal.history.grade_id)
         assert history == journal.history
-        Earlier(history=history).check_files(left)
+        Earlier(history=history, store=left, known_as=history.grade_id).check_files()
 
     after_each_line(look)
     report = bench.grade(pictures=False)
@@ -178,7 +178,7 @@ def test_a_power_cut_on_a_real_file_system_takes_what_was_not_synced_and_no_reco
         left = Store(cut() / "store")
         history = read_history(left, journal.history.grade_id)
         assert history == journal.history
-        Earlier(history=history).check_files(left)
+        Earlier(history=history, store=left, known_as=history.grade_id).check_files()
         journals.append(history)
 
     after_each_line(look)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -23,7 +25,10 @@ from harness.results.checks import Outcome
 from harness.results.journal import begin, read_history, reopen
 from harness.results.report import Status
 from harness.results.unfinished import unfinished_grades
+from harness.resumable import what_is_left
 from harness.resuming import abandon
+from harness.sandbox.contract import NOT_RUN
+from harness.sandbox.process import ProcessSandbox
 
 ROOT = Path(__file__).parents[3]
 FIRST, SECOND = Regime.FULLY_AUTOREGRESSIVE, Regime.TEMPORALLY_TEACHER_FORCED
@@ -227,10 +232,18 @@ def test_an_entry_that_fails_after_the_crash_has_failed(
     assert bench.store.reports() == [report]
 
 
-def test_nothing_finished_nothing_to_take_over(bench: Any) -> None:
-    grade_id = failed(bench, "running ./build.sh", KeyboardInterrupt(), train=None)
-    with pytest.raises(UsageError, match="stopped before a regime was finished"):
-        bench.resume(grade_id)
+@pytest.mark.parametrize("at", ["checking", "running ./build.sh", f"{FIRST.in_words}, frames"])
+def test_a_grade_that_was_interrupted_early_goes_on_from_there(bench: Any, at: str) -> None:
+    """Also where no regime was finished: what was built is found again, and compared with what it was."""
+    grade_id = failed(bench, at, KeyboardInterrupt(), train=None)
+    known = read_history(bench.store, grade_id)
+    progress = stops()
+    report = bench.resume(progress=progress)
+    assert (report.status, report.provenance.resumed_from) == (Status.GRADED, grade_id)
+    assert ("running ./build.sh" in progress.titles) == ("frames" not in at)
+    taken = read_history(bench.store, report.grade_id)
+    assert taken.stages[: len(known.stages)] == known.stages
+    sound(bench)
 
 
 def other_clip(bench: Any, tmp_path: Path, name: str) -> Path:
@@ -346,8 +359,11 @@ def test_two_at_once_cannot_finish_one_grade(killed: Callable[..., str], bench: 
     grade_id = killed(IN_THE_SECOND, train=None)
     with reopen(bench.store, grade_id), pytest.raises(ResumeRefused, match="still running"):
         bench.resume(grade_id)
-    with reopen(bench.store, grade_id), pytest.raises(UsageError, match="still running"):
+    with reopen(bench.store, grade_id), pytest.raises(ResumeRefused) as caught:
         bench.resume()
+    assert caught.value.code == "resume.running"
+    assert f"still running in process {os.getpid()}, since 20" in caught.value.message
+    assert f"kill {os.getpid()}" in caught.value.fix
 
 
 def test_which_of_several_must_be_said(killed: Callable[..., str], bench: Any) -> None:
@@ -362,13 +378,156 @@ def test_which_of_several_must_be_said(killed: Callable[..., str], bench: Any) -
     assert bench.resume(one).grade_id == one
 
 
-def test_without_one_to_finish_those_that_failed_by_our_fault_are_named(bench: Any) -> None:
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ENGINE_GONE], ids=["ctrl-C", "engine"])
+def test_the_only_one_that_can_go_on_need_not_be_named_though_it_has_its_record(
+    bench: Any, error: BaseException
+) -> None:
+    with pytest.raises(UsageError, match="no grade that was begun and not finished, or interrupted"):
+        bench.resume()
+    grade_id = failed(bench, IN_THE_SECOND, error, train=None)
+    report = bench.resume()
+    assert report.provenance.resumed_from == grade_id
     with pytest.raises(UsageError, match="no grade that was begun and not finished"):
         bench.resume()
+
+
+def test_a_failure_of_ours_before_anything_was_done_is_offered_to_nobody(bench: Any) -> None:
+    """Such as a folder that was misspelt: whoever names it may resume it."""
+    grade_id = failed(bench, "running ./build.sh", ENGINE_GONE, train=None)
+    with pytest.raises(UsageError, match="no grade that was begun and not finished"):
+        bench.resume()
+    assert bench.resume(grade_id).status is Status.GRADED
+
+
+def test_an_interrupted_grade_that_is_given_up_keeps_its_record_and_is_offered_no_more(bench: Any) -> None:
     grade_id = failed(bench, IN_THE_SECOND, KeyboardInterrupt(), train=None)
+    other = failed(bench, IN_THE_SECOND, KeyboardInterrupt(), train=None)
     with pytest.raises(UsageError) as caught:
         bench.resume()
-    assert grade_id in caught.value.fix
+    for each in (grade_id, other):
+        assert f"{each} (grade.interrupted after fully autoregressive)" in caught.value.message
+    before = bench.store.report(grade_id)
+    assert abandon(bench.store, grade_id) == before
+    with pytest.raises(UsageError, match="given up already"):
+        abandon(bench.store, grade_id)
+    assert bench.resume().provenance.resumed_from == other
+    with pytest.raises(UsageError, match="was resumed as"):
+        abandon(bench.store, other)
+    assert bench.store.report(grade_id) == before
+    assert bench.resume(grade_id).status is Status.GRADED, "whoever names it may change their mind"
+    sound(bench)
+
+
+def test_one_that_somebody_goes_on_with_is_running(
+    bench: Any, killed: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = failed(bench, IN_THE_SECOND, KeyboardInterrupt(), train=None)
+    monkeypatch.setattr(grading.Record, "kept_in", lambda *_: _nothing())
+    with pytest.raises(Killed):
+        bench.resume(progress=stops(IN_THE_SECOND, Killed()))
+    monkeypatch.undo()
+    (new,) = (each.grade_id for each in unfinished_grades(bench.store))
+    with reopen(bench.store, new), pytest.raises(ResumeRefused, match=f"grade {new} is still running in"):
+        bench.resume(old)
+    assert what_is_left(bench.store, old).grade_id == new
+
+
+@pytest.mark.parametrize("name", ["submission", "data", "train"])
+def test_what_does_not_lie_where_it_did_is_named_with_its_place(
+    killed: Callable[..., str], bench: Any, tmp_path: Path, name: str
+) -> None:
+    grade_id = killed("training gap: loading")
+    found = resuming.find_resumable(bench.store, None)
+    gone = tmp_path / "gone"
+    with pytest.raises(ResumeRefused, match=f"is not at {gone} any more") as caught:
+        resumed(bench, replace(found, request=replace(found.request, **{name: gone})))
+    words = {"submission": "ZIP", "data": "--data DIR", "train": "--train DIR"}[name]
+    assert caught.value.command == f"wmc grade {words} --resume {grade_id} --store {bench.store.folder}"
+    assert f"`wmc grade --abandon {grade_id} --store {bench.store.folder}`" in caught.value.fix
+    assert bench.resume().status is Status.GRADED
+
+
+class Elsewhere(ProcessSandbox):
+    """A sandbox that says other things of itself; `rules` of its policy, `facts` of what only the record needs."""
+
+    rules: ClassVar[dict[str, Any]] = {}
+    facts: ClassVar[dict[str, str]] = {}
+
+    @property
+    def in_force(self) -> dict[str, Any]:
+        return {**super().in_force, **self.rules}
+
+    @property
+    def details(self) -> dict[str, str]:
+        return {**super().details, **self.facts}
+
+
+@pytest.mark.parametrize(
+    ("rules", "facts", "words"),
+    [
+        ({"log_bytes": 5}, {}, "log_bytes was 1048576, now it is 5"),
+        ({}, {"isolation": "some"}, "isolation was none, now it is some"),
+        ({}, {"python": "3.99"}, "now it is 3.99"),
+    ],
+)
+def test_a_grade_does_not_go_on_in_another_sandbox_than_it_began_in(
+    killed: Callable[..., str],
+    bench: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    rules: dict[str, Any],
+    facts: dict[str, str],
+    words: str,
+) -> None:
+    """Control: the policy in force and the isolation, from the journal. The figures of one grade have one of each."""
+    grade_id = killed(IN_THE_SECOND, train=None)
+    before = read_history(bench.store, grade_id)
+    monkeypatch.setattr(Elsewhere, "rules", rules)
+    monkeypatch.setattr(Elsewhere, "facts", facts)
+    with pytest.raises(ResumeRefused, match=words) as caught:
+        resumed_in(Elsewhere, bench)
+    assert caught.value.code == "resume.other_sandbox"
+    assert read_history(bench.store, grade_id) == before
+    monkeypatch.setattr(
+        Elsewhere, "rules", {"entry_bytes": (32 << 30) + 4096}
+    )  # as memory is, after a reboot
+    monkeypatch.setattr(Elsewhere, "facts", {})
+    assert resumed_in(Elsewhere, bench).status is Status.GRADED
+
+
+def test_a_resumed_record_says_which_regime_ran_in_which_sandbox(
+    killed: Callable[..., str], bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Control: each finished regime is journalled with what its sandbox said then."""
+    killed(IN_THE_SECOND, train=None)
+    monkeypatch.setattr(Elsewhere, "facts", {"platform": "a newer kernel", "page_cache": "not dropped"})
+    details = resumed_in(Elsewhere, bench).provenance.sandbox_details
+    assert details["platform"] == (
+        f"{platform.platform()} (fully autoregressive); a newer kernel (what came later)"
+    )
+    assert details["isolation"] == "none"
+
+
+def test_of_what_an_earlier_process_did_alone_its_sandbox_is_told_alone(undisturbed: Any) -> None:
+    """A sandbox in which nothing ran any more claims no control, and takes none from the regimes that had it."""
+    record = grading.Record(
+        provenance=undisturbed.report.provenance,
+        sandboxes_before={FIRST: {"page_cache": "dropped"}, SECOND: {"page_cache": "dropped"}},
+    )
+    record.ran_in({"page_cache": f"not dropped: {NOT_RUN}", "engine": "docker 99"})
+    assert record.provenance.sandbox_details == {"page_cache": "dropped", "engine": "docker 99"}
+    record.ran_in({"page_cache": "not dropped"})
+    assert record.provenance.sandbox_details["page_cache"] == (
+        "dropped (fully autoregressive, temporally teacher-forced); not dropped (what came later)"
+    )
+
+
+def resumed_in(kind: type[ProcessSandbox], bench: Any) -> Any:
+    return resuming.resume(
+        resuming.find_resumable(bench.store, None),
+        store=bench.store,
+        open_sandbox=lambda _, policy: kind(policy=policy, cache=bench.cache),
+        progress=Silent(),
+    )
 
 
 def test_a_grade_can_be_given_up_with_one_record(killed: Callable[..., str], bench: Any) -> None:
