@@ -21,8 +21,9 @@ from harness.protocol.conversation import GATE_VERSION
 from harness.protocol.host import Sink
 from harness.protocol.regimes import Regime
 from harness.request import GradeRequest
-from harness.results.journal import begin, now
+from harness.results.journal import begin
 from harness.results.journal_lines import Asked, Learned
+from harness.results.moment import now
 from harness.results.record import Record
 from harness.results.report import GradeReport, Provenance
 from harness.results.store import Store

@@ -128,7 +128,7 @@ class _Stages:
         Raises: NotAdmitted.
         """
         data = self.arrival.data
-        records = self.store.reports() if self.store.database.exists() else ()
+        records = self.store.reports() if self.store.is_begun() else ()
         reason = PublicData(records).why_private(data.name, data.sha256)
         if reason and not self.request.exposes_truth:
             raise NotAdmitted(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 
 from harness.copying import open_copy_check
@@ -16,6 +15,7 @@ from harness.rescoring import exam_of, kept_answers, rescored
 from harness.results.artifacts import artifacts_of, read_artifact
 from harness.results.audit import check_records
 from harness.results.checks import Outcome
+from harness.results.moment import now
 from harness.results.record import Record
 from harness.results.report import OPEN, GradeReport, RegimeReport
 from harness.results.store import Store
@@ -67,7 +67,7 @@ def regrade(request: RegradeRequest, *, store: Store, progress: Progress) -> Gra
     new = replace(
         old,
         grade_id=record.grade_id,
-        finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        finished_at=now(),
         regimes=regimes,
         provenance=provenance,
         retrieval=retrieval,

@@ -75,7 +75,7 @@ def _taken(store: Store, attempt: Attempt, rules: Fairness, *, limited: bool) ->
     folder = store.folder / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
-        reports = store.reports() if store.database.exists() else []
+        reports = store.reports() if store.is_begun() else []
         past = _past(reports, attempt, rules)
         running = list(_running(folder, attempt, known={report.grade_id for report in reports}))
         if limited and len(past) + len(running) >= rules.attempts:

@@ -12,7 +12,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime, timezone
 from pathlib import Path
 
 from harness.errors import Blame, NotAdmitted, ResumeRefused, StoreFailed
@@ -132,11 +131,6 @@ def read_history(store: Store, grade_id: str) -> History:
 def journal_path(store: Store, grade_id: str) -> Path:
     """Where the journal of this grade is, if it has one."""
     return store.folder / "grades" / grade_id / FILE_NAME
-
-
-def now() -> str:
-    """The time, as records have it."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def _read(path: Path, content: bytes) -> tuple[History, int]:

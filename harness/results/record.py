@@ -14,6 +14,7 @@ from harness.errors import Blame, NotAdmitted, WmcError
 from harness.progress import Progress
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.journal import Journal
+from harness.results.moment import now
 from harness.results.report import (
     EntryFacts,
     Failure,
@@ -99,7 +100,7 @@ class Record:
             self._unfinished = error
 
     def _finish(self, store: Store, journal: Journal | None) -> None:
-        self.finished_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self.finished_at = now()
         self.learn(durations_s=dict(self.durations_s))
         store.append(self.report)
         if journal:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from harness.errors import StoreFailed
 from harness.results import chain, store
 from harness.results.chain import GENESIS, Chain, Head, Kind, Row, check_chain, running_hash
+from harness.results.head_file import HeadFile
 from harness.results.store import Store
 
 OLD_SCHEMA = """
@@ -223,7 +224,7 @@ def test_a_crash_between_the_row_and_the_head_is_no_alarm_and_the_next_append_me
 ) -> None:
     kept = Store(tmp_path / "store")
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "_advance_head", lambda *_: None)
+        patch.setattr(HeadFile, "advance", lambda *_: None)
         for name in "abc"[:crashes]:
             kept.append(report(name))
     assert (checked(kept).lag, checked(kept).findings) == (crashes, ())
@@ -235,7 +236,7 @@ def test_a_head_that_cannot_be_written_costs_no_record(kept: Store, monkeypatch:
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Store, "_write_head", full)
+    monkeypatch.setattr(HeadFile, "write", full)
     kept.append(report("f"))
     assert (len(kept.rows()), checked(kept).lag, checked(kept).findings) == (6, 1, ())
 
