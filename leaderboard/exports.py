@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.protocol.regimes import Regime
+from harness.results.chain import Head
 from harness.results.report import GradeReport, RegimeReport
 from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE
@@ -36,8 +37,11 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def to_json(standings: Standings) -> dict[str, Any]:
-    """The standings as plain dictionaries, lists, numbers and texts; losses in nats per token."""
+def to_json(standings: Standings, chain: Head | None = None) -> dict[str, Any]:
+    """The standings as plain dictionaries, lists, numbers and texts; losses in nats per token.
+
+    `chain` is the end of the store's chain: once it is published, nothing before it changes unseen.
+    """
     return {
         "format": FORMAT,
         "challenge": {
@@ -46,6 +50,7 @@ def to_json(standings: Standings) -> dict[str, Any]:
             "prize_loss": CHALLENGE.prize_loss,
             "uniform_loss": CHALLENGE.uniform_loss,
         },
+        "chain": chain and asdict(chain),
         "latest_grade": standings.latest,
         "boards": [_board(board) for board in standings.boards],
         "sampling": [_sampling_board(board) for board in standings.sampling],

@@ -64,7 +64,10 @@ def publish(
             copy_samples(pictures, site)
             samples += pictures
             _write_grade(page, site)
-        put(site / "leaderboard.json", _as_text(to_json(shown)).encode())
+        put(
+            site / "leaderboard.json",
+            _as_text(to_json(shown, Store(store).last() if store else None)).encode(),
+        )
         put(site / "leaderboard.csv", to_csv(shown).encode())
         changes = changelog(every, decisions)
         put(site / "changelog.html", render_changelog(changes).encode())

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     gallery = open_gallery(judged, args.store, disclose(reports, splits))
     standings = publish(reports, args.output, gallery, store=args.store)
     if args.json:
-        console.json(to_json(standings))
+        console.json(to_json(standings, store.last()))
     else:
         for board in standings.boards:
             console.show(_table(board))

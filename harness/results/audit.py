@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import StoreFailed
+from harness.errors import StoreFailed, UsageError
 from harness.progress import Progress
 from harness.results.artifacts import Artifact, artifacts_of, read_artifact
-from harness.results.chain import Finding, Kind, Row, check_chain
+from harness.results.chain import Finding, Kind, Row, check_chain, contradiction
 from harness.results.checks import Check, Outcome, different, unchecked
 from harness.results.decisions import approval_checks, decision_checks, in_words
+from harness.results.head_file import HeadFile
 from harness.results.report import GradeReport
 from harness.results.signing import has_signature, wrong_signature
 from harness.results.store import Store
@@ -49,14 +51,20 @@ def check_records(store: Store) -> list[Check]:
     return checks
 
 
-def audit_store(store: Store, *, key: Ed25519PublicKey | None, progress: Progress) -> list[Check]:
+def audit_store(
+    store: Store, *, key: Ed25519PublicKey | None, progress: Progress, kept: Path | None = None
+) -> list[Check]:
     """Everything that can be looked at without data; with a key every signature too.
+
+    `kept` is a copy of `chain.head` that was out of reach of whoever writes the store, or a published leaderboard.json.
 
     Raises: StoreFailed where there is nothing to look at.
     """
     with progress.step("checking the database"):
         checks = check_records(store)
         rows = store.rows()
+    if kept:
+        checks += _kept_head(rows, kept)
     reports: list[GradeReport] = []
     for row in rows:
         if row.ledger is not None:
@@ -71,6 +79,22 @@ def audit_store(store: Store, *, key: Ed25519PublicKey | None, progress: Progres
     if key:
         checks += _signatures(store, rows, key)
     return checks
+
+
+def _kept_head(rows: list[Row], kept: Path) -> Iterator[Check]:
+    """Whether the rows are those after which this head was kept, and perhaps more."""
+    head = HeadFile(kept).read()
+    if head is None:
+        raise UsageError(
+            f"{kept} is not there",
+            code="usage.no_head",
+            fix="name a copy of the store's chain.head, or the leaderboard.json of a published page, in --head",
+        )
+    if wrong := contradiction(rows, head):
+        yield different("kept head", f"{wrong} when {kept} was written")
+    else:
+        seen = f"the first {head.rows} rows are those of {kept}"
+        yield Check(what="kept head", outcome=Outcome.SAME, detail=seen)
 
 
 def _named(finding: Finding, rows: Sequence[Row]) -> str:

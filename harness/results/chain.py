@@ -63,11 +63,13 @@ class Head:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Head:
-        """The inverse.
+        """The inverse; from a published leaderboard.json, what it carries of the chain.
 
         Raises: ValueError.
         """
         value = json.loads(content)
+        if isinstance(value, dict) and isinstance(published := value.get("chain"), dict):
+            value = published
         if not isinstance(value, dict):
             raise ValueError("it is not an object")
         rows, sha256 = value.get("rows"), value.get("sha256")
@@ -121,6 +123,16 @@ def running_hash(rows: Iterable[Row], before: str = GENESIS) -> str:
     for row in rows:
         before = row.sha256 or row.hashed_after(before)
     return before
+
+
+def contradiction(rows: Sequence[Row], head: Head) -> str | None:
+    """Why these rows, in the order of their numbers, do not go on from where `head` was kept; None where they do."""
+    last = rows[-1].number if rows else 0
+    if head.rows > last:
+        return f"{_rows(last + 1, head.rows)} missing at the end"
+    if running_hash(row for row in rows if row.number <= head.rows) != head.sha256:
+        return f"row {head.rows}, or one before it, is not the one that was there"
+    return None
 
 
 def check_chain(rows: Sequence[Row], head: Head | None) -> Chain:

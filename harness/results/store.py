@@ -242,6 +242,18 @@ class Store:
         with self.reading() as database:
             return old_decisions(database)
 
+    def last(self) -> Head | None:
+        """The end of the chain as the rows have it, for a copy out of their reach; None where there is no row.
+
+        Raises: StoreFailed.
+        """
+        if not self.is_begun():
+            return None
+        with self.reading() as database:
+            database.text_factory = bytes
+            last = last_of(database)
+        return last if last.rows else None
+
     def head(self) -> Head | None:
         """What `chain.head` says; None where there is none.
 
