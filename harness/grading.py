@@ -29,6 +29,7 @@ from harness.results.report import GradeReport, Provenance
 from harness.results.store import Store
 from harness.results.version import git_commit, harness_version
 from harness.sandbox.contract import BuiltEntry, Sandbox
+from harness.slips import check_paths
 from harness.spec import CHALLENGE
 from harness.stages import Stages, nobody
 
@@ -46,10 +47,13 @@ def grade(
     `listening` says who hears each scored prediction of a regime beside us, truth and all: nobody who tells an entrant
     of it, unless the data is the entrant's own.
 
-    Raises: an interruption, a bug of ours (both recorded first), NotAdmitted, which leaves no record, for nothing was
-    graded, and StoreFailed when the record cannot be kept. Once there are scores, an interruption costs only what
-    comes after them. A process that is killed leaves a journal, from which `harness.resuming` goes on.
+    Raises: an interruption, a bug of ours (both recorded first), NotAdmitted and UsageError, which leave no record, for
+    nothing was graded, and StoreFailed when the record cannot be kept. Once there are scores, an interruption costs
+    only what comes after them. A process that is killed leaves a journal, from which `harness.resuming` goes on.
     """
+    check_paths(
+        store, submission=request.submission, data=request.data, train=request.train, panel=request.panel
+    )
     record = Record(provenance=provenance_of(request, sandbox))
     with begin(store, asked_for(request, sandbox, record)) as journal:
         stages = Stages(
@@ -88,6 +92,7 @@ def prepare(stages: Stages, folder: Path, admission: ExitStack, *, earlier: Earl
     exam = stages.open_data()
     _write_down(stages, "the data was checked", earlier)
     entry = stages.open_submission(folder / "entry")
+    stages.regimes(entry.manifest)  # one that it cannot be graded in is told before anything is written down
     admission.enter_context(stages.admitted(entry))
     _write_down(stages, "the submission was opened", earlier)
     check = stages.prepare_copy_check(exam)

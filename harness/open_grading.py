@@ -30,6 +30,7 @@ from harness.results.report import OPEN, SCORED_AS, GradeReport, OpenRun, Proven
 from harness.results.store import Store
 from harness.results.version import git_commit, harness_version
 from harness.sandbox.contract import ENDED_WELL, BuiltEntry, Guest, Outputs, Sandbox
+from harness.slips import check_paths
 from harness.spec import CHALLENGE
 
 ISOLATED = "docker"
@@ -67,6 +68,7 @@ def grade_openly(request: OpenRequest, *, sandbox: Sandbox, store: Store, progre
 
     Raises: as `harness.grading.grade`; NotAdmitted also for held-out data that nobody said may be given away.
     """
+    check_paths(store, submission=request.submission, data=request.data)
     record = Record(provenance=_provenance(request, sandbox))
     stages = _Stages(request=request, sandbox=sandbox, store=store, progress=progress, record=record)
     with (

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from harness.errors import Blame, NotAdmitted, ResumeRefused, StoreFailed
+from harness.errors import Blame, NotAdmitted, ResumeRefused, StoreFailed, UsageError
 from harness.line_file import LineFile, locked_lines, new_lines
 from harness.results.journal_lines import (
     VERSION,
@@ -78,7 +78,7 @@ class Journal:
 
 @contextmanager
 def begin(store: Store, asked: Asked) -> Iterator[Journal]:
-    """The journal of a new grade; of one that is not admitted nothing is left, for it did not begin.
+    """The journal of a new grade; of one that is not admitted, or a slip of the caller's, nothing is left.
 
     Raises: StoreFailed.
     """
@@ -91,7 +91,7 @@ def begin(store: Store, asked: Asked) -> Iterator[Journal]:
         journal = Journal(store=store, lines=lines, history=beginning(asked))
         try:
             yield journal
-        except NotAdmitted:
+        except (NotAdmitted, UsageError):
             journal.withdraw()
             raise
 

@@ -32,6 +32,7 @@ LAYERS = (
         "harness.copying",
         "harness.looking",
         "harness.reviewing",
+        "harness.slips",
     },
     {"harness.open_scoring", "harness.panels", "harness.reporting", "harness.rescoring"},
     {"harness.forecast", "harness.hints"},
