@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import Blame
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport
 from leaderboard.bands import Band
@@ -20,7 +19,7 @@ from leaderboard.positions import PositionMap, position_maps
 from leaderboard.retrieval_pages import RetrievalPage, retrieval_page
 from leaderboard.rivals import loss_chart, metric_charts, rivals_of
 from leaderboard.samples import Gallery, Sample
-from leaderboard.senders import Senders
+from leaderboard.senders import Senders, is_published
 from leaderboard.standings import Standings
 from leaderboard.val_losses import val_losses
 from leaderboard.verdicts import Badge, badge_of
@@ -111,7 +110,7 @@ def grade_pages(
     latest = {_attempt(report, senders): report.grade_id for report in by_run(shown)}
     public = {report.grade_id: announced.publishable(report) for report in shown}
     for report in reversed(shown):
-        histories[_entry(report, senders)].append(public[report.grade_id])
+        histories[senders.key(report)].append(public[report.grade_id])
     untold = frozenset(each.grade_id for each in standings.unannounced)
     places = _places(standings)
     measured = val_losses(reports, announced)
@@ -131,7 +130,7 @@ def grade_pages(
                 withdrawn=announced.withdrawn,
             ),
             places=standing,
-            history=tuple(histories[_entry(exact, senders)][:HISTORY]),
+            history=tuple(histories[senders.key(exact)][:HISTORY]),
             untold=untold,
             latest=latest[_attempt(exact, senders)],
             loss=loss_chart(report),
@@ -153,20 +152,10 @@ def grade_pages(
         )
 
 
-def is_published(report: GradeReport) -> bool:
-    """Whether strangers may know of this grade: one that stopped through no fault of its entry is nobody's business."""
-    return report.failure is None or report.failure.blame is Blame.ENTRY
-
-
-def _entry(report: GradeReport, senders: Senders) -> object:
-    """Which entry it is a grade of; one that nobody could read the name of is like no other."""
-    return senders.key(report) if report.entry.entry_name else report.grade_id
-
-
 def _attempt(report: GradeReport, senders: Senders) -> object:
     """What a later grade of the entry stands in for: one on the same data, windows chosen alike, asked alike."""
     origin = report.provenance
-    return _entry(report, senders), origin.data_sha256, origin.schedule, origin.protocol
+    return senders.key(report), origin.data_sha256, origin.schedule, origin.protocol
 
 
 def _places(standings: Standings) -> dict[str, list[Place]]:

@@ -62,6 +62,11 @@ def run(args: argparse.Namespace, console: Console, *, parser: argparse.Argument
     if args.abandon:
         return grade_resume.show_abandoned(report, console, as_json=args.json)
     code = show_report(report, console, as_json=args.json, logs=store.grade_folder(report.grade_id))
+    if report.is_of_nobody:
+        console.note(
+            f"the zip, sha256 {(report.provenance.submission_sha256 or 'unknown')[:12]}, does not say who sent it: it "
+            "counts for nobody, and is not on the page"
+        )
     console.note(f"for its entrant: wmc notice {report.grade_id} --store {shlex.quote(str(args.store))}")
     return code
 

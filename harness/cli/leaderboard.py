@@ -130,6 +130,11 @@ def _tell_organiser(standings: Standings, console: Console) -> None:
         console.note(
             f"{standings.not_charged} grade(s) stopped for another reason: not on the page; grade again"
         )
+    if standings.of_nobody:
+        console.note(
+            f"{standings.of_nobody} submission(s) that do not say whose they are: not on the page; `wmc notice GRADE` "
+            "has the sha256 of each"
+        )
     for row in (row for board in standings.boards for row in board.rows):
         entry = row.report.entry
         name = f"{entry.user_name}/{entry.entry_name} (grade {row.report.grade_id})"

@@ -41,10 +41,11 @@ class Attempt:
 
 
 def counts(report: GradeReport) -> bool:
-    """Whether a grade is charged to its entrant: a failure of ours is not, nor is scoring old answers again."""
+    """Whether a grade is charged to its entrant: a failure of ours is not, nor is scoring old answers again, nor what
+    says of nobody that it is theirs."""
     failure = report.failure
     charged = failure is None or counts_as_attempt(failure.code, failure.blame)
-    return charged and report.regrade_of is None
+    return charged and report.regrade_of is None and not report.is_of_nobody
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.digests import file_sha256
 from harness.errors import BuildFailed
 from harness.progress import Progress
 from harness.sandbox import (
@@ -167,7 +168,7 @@ def _build(job: _Job) -> BuiltEntry:
         size_cap=size_cap,
         supply=replace(supply, traffic=moved),
         inventory=str(job.inventory),
-        inventory_sha256=ledger.file_sha256(job.inventory),
+        inventory_sha256=file_sha256(job.inventory),
     )
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from harness.digests import file_sha256
 from harness.errors import SandboxFailed
 from harness.plain import from_plain
 from harness.sandbox.contract import BuiltEntry
-from harness.sandbox.ledger import file_sha256
 
 
 def read(path: Path, *, entry_sha256: str) -> BuiltEntry | None:

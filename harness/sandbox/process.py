@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness import force, owner, scratch, undo
+from harness.digests import file_sha256
 from harness.errors import BuildFailed, SandboxFailed
 from harness.places import cache_folder
 from harness.progress import Progress
@@ -213,7 +214,7 @@ class ProcessSandbox:
             size_cap=self.details["build_volume"],
             supply=replace(supply, traffic=_NOT_COUNTED),
             inventory=str(inventory),
-            inventory_sha256=ledger.file_sha256(inventory),
+            inventory_sha256=file_sha256(inventory),
         )
 
     def _take_stock(

@@ -54,7 +54,7 @@ LAYERS = (
         "harness.undo",
     },
     {"harness.whole_file"},
-    {"harness.errors", "harness.extras", "harness.text"},
+    {"harness.digests", "harness.errors", "harness.extras", "harness.text"},
 )
 """Highest first; members of one set are siblings that never import each other."""
 

@@ -24,6 +24,7 @@ from harness.progress import Silent
 from harness.protocol.conversation import Limits
 from harness.protocol.regimes import Regime
 from harness.results import decoded
+from harness.results.attempts import counts
 from harness.results.report import GradeReport, Status
 from harness.results.store import Store
 from harness.retrieval.report import Verdict
@@ -481,12 +482,16 @@ def test_a_regime_the_entry_cannot_do_is_the_callers_mistake(
 
 
 def test_a_zip_that_is_none_is_a_record_too(make_clip: Callable[..., Path], tmp_path: Path) -> None:
+    """It has the digest of what was sent, and is nobody's attempt."""
     (tmp_path / "entry.zip").write_bytes(b"not a zip")
     store = Store(tmp_path / "store")
     request = GradeRequest(submission=tmp_path / "entry.zip", data=make_clip())
     report = grade(request, sandbox=ProcessSandbox(cache=tmp_path / "c"), store=store, progress=Silent())
     assert report.failure is not None
     assert report.failure.blame is Blame.ENTRY
+    assert report.provenance.submission_sha256 == hashlib.sha256(b"not a zip").hexdigest()
+    assert report.is_of_nobody
+    assert not counts(report)
     assert store.reports() == [report]
 
 
