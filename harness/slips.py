@@ -28,7 +28,7 @@ def check_paths(
     if train is not None and (panel or store.panel_file.exists()):
         read_panel(panel or store.panel_file)
     read_fairness(store.folder)
-    store.grade_ids()
+    store.require_whole()  # before hours are spent on what could not be kept
 
 
 def _check_clip(option: str, folder: Path) -> None:

@@ -261,6 +261,17 @@ class Store:
         """
         return self._head_file.read()
 
+    def require_whole(self) -> None:
+        """Nothing, where there is no store yet or its database can be read to the last page.
+
+        Raises: StoreFailed.
+        """
+        if self.is_begun():
+            with self.reading() as database:
+                trouble = first_damage(database)
+            if trouble:
+                raise damaged(self._path, trouble)
+
     def damage(self) -> tuple[str, ...]:
         """What SQLite itself finds wrong with the database.
 
