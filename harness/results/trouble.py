@@ -37,8 +37,8 @@ def damaged(path: Path, what: str) -> StoreFailed:
         f"{path} is damaged: {what}. Nothing was written to it",
         code="store.damaged",
         fix=f"put a copy back: see that it is whole (`wmc verify --store COPY`), move the damaged file aside, and copy "
-        f"grades.sqlite and chain.head, both from there, into {path.parent}; the folder grades beside them stays. "
-        f"Then `wmc verify --store {path.parent}` says what the copy does not have",
+        f"COPY/grades.sqlite into {path.parent}; everything beside it stays. Then `wmc verify --store {path.parent}` "
+        "names the rows that the copy does not have; to go on without them, copy COPY/chain.head too",
     )
 
 

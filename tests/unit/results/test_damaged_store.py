@@ -129,19 +129,27 @@ def test_every_command_says_that_the_store_is_damaged_and_writes_nothing(
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_the_fix_is_true(
-    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: Callable[[Path], None]
+    store: Store,
+    record: Callable[..., GradeReport],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    fault: Callable[[Path], None],
 ) -> None:
+    store.append(record())  # which the copy does not have
     fault(store.database)
     assert main(["verify", "--store", str(tmp_path / "copy")]) == 0
     with suppress(FileNotFoundError):
         store.database.rename(tmp_path / "aside")
-    for name in ("grades.sqlite", "chain.head"):
-        shutil.copy(tmp_path / "copy" / name, store.folder / name)
+    shutil.copy(tmp_path / "copy" / "grades.sqlite", store.folder)
+    capsys.readouterr()
+    assert main(["verify", "--store", str(store.folder)]) == 3
+    assert "row 61 is missing at the end" in capsys.readouterr().out
+    shutil.copy(tmp_path / "copy" / "chain.head", store.folder)
     assert main(["verify", "--store", str(store.folder)]) == 0
 
 
 def test_a_damaged_page_is_not_written_around(store: Store, record: Callable[..., GradeReport]) -> None:
-    """Control: a write looks at all pages first. The index alone is damaged, and no reader of rows sees it."""
+    """The index alone is damaged, and no reader of rows sees it."""
     with closing(sqlite3.connect(store.database)) as database:
         (root,) = database.execute(
             "SELECT rootpage FROM sqlite_master WHERE name LIKE 'sqlite_autoindex_grades%'"
