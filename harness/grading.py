@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness import scratch
 from harness.copying import CopyCheck
 from harness.earlier import BUILT, Earlier
-from harness.exam import SCORING_VERSION, Exam, Predicted
+from harness.exam import Exam, Predicted
 from harness.intake.archive import Entry
 from harness.plain import to_plain
 from harness.progress import Progress
-from harness.protocol.conversation import GATE_VERSION
 from harness.protocol.host import Sink
 from harness.protocol.regimes import Regime
+from harness.provenance import first_provenance
 from harness.request import GradeRequest
 from harness.results.journal import begin
 from harness.results.journal_lines import Asked, Learned
@@ -27,10 +27,8 @@ from harness.results.moment import now
 from harness.results.record import Record
 from harness.results.report import GradeReport, Provenance
 from harness.results.store import Store
-from harness.results.version import git_commit, harness_version
 from harness.sandbox.contract import BuiltEntry, Sandbox
 from harness.slips import check_paths
-from harness.spec import CHALLENGE
 from harness.stages import Stages, nobody
 
 
@@ -123,20 +121,13 @@ def answer(stages: Stages, ready: Ready, *, earlier: Earlier | None = None) -> N
 
 def provenance_of(request: GradeRequest, sandbox: Sandbox) -> Provenance:
     """What is known before anything is looked at."""
-    return Provenance(
-        harness_version=harness_version(),
-        git_commit=git_commit(),
-        spec_version=CHALLENGE.version,
-        gate_version=GATE_VERSION,
+    return first_provenance(
+        sandbox,
         seed=request.seed,
-        schedule=request.schedule.value,
-        sandbox=sandbox.name,
-        sandbox_details=sandbox.details,
-        sandbox_policy=sandbox.in_force,
-        limits=asdict(request.limits),
+        schedule=request.schedule,
+        limits=request.limits,
         max_windows=request.max_windows,
         samples=request.samples,
-        scoring_version=SCORING_VERSION,
     )
 
 
