@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.digests import file_sha256
-from harness.errors import BuildFailed
+from harness.errors import BuildFailed, SandboxFailed
 from harness.progress import Progress
 from harness.sandbox import (
     allotment,
@@ -203,9 +203,36 @@ def _run_build_script(job: _Job, connection: BuildNetwork) -> tuple[float, Traff
         return build_seconds, line.traffic()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Ran:
+    """How build.sh ended.
+
+    Attributes:
+        status: its own, or as if it had been killed where it was still running: of such a one the engine says 0.
+        killed_at_bytes: the memory beyond which the kernel killed something of it; None where it did not.
+        excuse: what happened to the container from outside, which no entry is blamed for.
+    """
+
+    seconds: float
+    status: int
+    was_late: bool
+    killed_at_bytes: int | None
+    excuse: SandboxFailed | None
+
+
 def _run_connected(job: _Job, line: traffic.Line) -> float:
+    """How long build.sh took. Raises: BuildFailed, SandboxFailed."""
+    with volume.watched(job.shop, job.volume) as watch:
+        ran = _ran(job, _settings(job, line), watch)
+        watch.check()
+    _check(job, ran)
+    return ran.seconds
+
+
+def _settings(job: _Job, line: traffic.Line) -> dict[str, Any]:
+    """What the engine is asked for."""
     policy = job.shop.policy
-    settings = {
+    return {
         **flags.hardened(policy, policy.build, job.shop.engine, grade=job.shop.grade),
         **flags.runtime(policy),
         **line.settings,
@@ -221,38 +248,48 @@ def _run_connected(job: _Job, line: traffic.Line) -> float:
             "SOURCE_DATE_EPOCH": str(tree.EPOCH_S),
         },
     }
-    with volume.watched(job.shop, job.volume) as watch:
-        with (
-            disk_image.at_hand(job.shop.client, job.volume),
-            lifecycle.container(
-                job.shop.client, settings, purpose="build", log=job.log, log_bytes=policy.log_bytes
-            ) as script,
-            outside.watched(job.shop.client, script) as witness,
-        ):
-            started = time.monotonic()
-            script.start()
-            with _following(script, job.log, limit=policy.log_bytes):
-                was_late = _wait(script, watch, timeout_s=policy.build_timeout_s)
-            build_seconds = time.monotonic() - started
-            state = script.attrs["State"]
-            status = (
-                _CUT_SHORT if state["Running"] else state["ExitCode"]
-            )  # of one that runs the engine says 0
-            excuse = witness.excuse()
-        watch.check()
+
+
+def _ran(job: _Job, settings: dict[str, Any], watch: Watch) -> _Ran:
+    """Run it to its end, its time limit or a cap of its volume, whichever comes first; its container is gone then."""
+    client, policy = job.shop.client, job.shop.policy
+    with (
+        disk_image.at_hand(client, job.volume),
+        lifecycle.container(
+            client, settings, purpose="build", log=job.log, log_bytes=policy.log_bytes
+        ) as script,
+        outside.watched(client, script) as witness,
+    ):
+        started = time.monotonic()
+        script.start()
+        with _following(script, job.log, limit=policy.log_bytes):
+            was_late = _wait(script, watch, timeout_s=policy.build_timeout_s)
+        seconds = time.monotonic() - started
+        state = script.attrs["State"]
+        return _Ran(
+            seconds=seconds,
+            status=_CUT_SHORT if state["Running"] else state["ExitCode"],
+            was_late=was_late,
+            killed_at_bytes=settings["mem_limit"] if state["OOMKilled"] else None,
+            excuse=witness.excuse(),
+        )
+
+
+def _check(job: _Job, ran: _Ran) -> None:
+    """Nothing, if build.sh ended well. Raises: BuildFailed; SandboxFailed where somebody else is to blame."""
     failure = failures.of_script(
-        status=status,
-        killed_at_bytes=settings["mem_limit"] if state["OOMKilled"] else None,
-        was_late=was_late,
+        status=ran.status,
+        killed_at_bytes=ran.killed_at_bytes,
+        was_late=ran.was_late,
         log=job.log,
-        policy=policy,
+        policy=job.shop.policy,
     )
-    if failure is not None:
-        if excuse is not None:
-            raise excuse
-        volume.look(job.shop, job.volume)  # it may have failed of a full disk, between two looks
-        raise failure
-    return build_seconds
+    if failure is None:
+        return
+    if ran.excuse is not None:
+        raise ran.excuse
+    volume.look(job.shop, job.volume)  # it may have failed of a full disk, between two looks
+    raise failure
 
 
 def _wait(script: Container, watch: Watch, *, timeout_s: float) -> bool:
