@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from harness.errors import StoreFailed
 from harness.results.moment import now
 from harness.results.old_ledgers import old_decisions
-from harness.results.store import OpenRows, Store
+from harness.results.open_rows import OpenRows
+from harness.results.store import Store
 from harness.results.table import decisions_of, has_decisions, next_in, reports_of
 
 

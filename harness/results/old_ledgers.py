@@ -6,6 +6,7 @@ that: from then on they cannot change unseen, and that they did not before nobod
 
 from __future__ import annotations
 
+import heapq
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -19,11 +20,14 @@ _TABLES = ("reviews", "names", "withdrawals")
 
 
 def old_decisions(database: sqlite3.Connection) -> list[tuple[str, dict[str, str]]]:
-    """(ledger, row) of each, the oldest first; none once they are in the chain. Values are as they lie there."""
+    """(ledger, row) of each, by time but in a ledger as they lie there, for its last one counts; values too.
+
+    None once they are in the chain.
+    """
     if has_decisions(database):
         return []
-    found = [(name, row) for name in _TABLES for row in _rows(database, name)]
-    return sorted(found, key=lambda each: each[1]["at"])  # by time, and of one time as they lie there
+    tables = ([(name, row) for row in _rows(database, name)] for name in _TABLES)
+    return list(heapq.merge(*tables, key=lambda each: each[1].get("at", "")))
 
 
 def taken_over(row: dict[str, str], at: str) -> str:
@@ -38,7 +42,7 @@ def _rows(database: sqlite3.Connection, name: str) -> Iterator[dict[str, str]]:
     columns = [_text(column) for column, *_ in cursor.description]
     for values in cursor:
         row = dict(zip(columns, map(_text, values), strict=True))
-        del row["number"]
+        row.pop("number", None)
         yield row
 
 

@@ -12,7 +12,6 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +20,14 @@ from numpy.typing import NDArray
 from harness.errors import StoreFailed
 from harness.results.chain import Head, Row
 from harness.results.head_file import HeadFile
-from harness.results.moment import now
-from harness.results.old_ledgers import old_decisions, taken_over
+from harness.results.old_ledgers import old_decisions
+from harness.results.open_rows import OpenRows
 from harness.results.report import GradeReport
 from harness.results.table import (
     PATIENCE_S,
     connected,
     first_damage,
     grade_ids_of,
-    insert,
     last_of,
     make_tables,
     reports_of,
@@ -41,28 +39,6 @@ from harness.results.trouble import damaged, unreadable, unwritable
 from harness.whole_file import make_folder, whole_file
 
 _CHUNK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class OpenRows:
-    """The rows of a store, while nobody else writes to it."""
-
-    database: sqlite3.Connection
-    head: HeadFile
-
-    def add(self, *, name: str, at: str, text: str) -> None:
-        """One row more at the end of the chain: its `grade_id`, `finished_at` and `report`."""
-        row = Row(number=0, grade_id=name.encode(), finished_at=at.encode(), report=text.encode())
-        last = last_of(self.database)
-        self.head.begin(self.database, last)
-        insert(self.database, row, last)
-
-    def take_over(self) -> None:
-        """Put decisions that an older wmc kept in no chain into this one."""
-        at, counts = now(), dict[str, int]()
-        for ledger, row in old_decisions(self.database):
-            counts[ledger] = counts.get(ledger, 0) + 1
-            self.add(name=f"{ledger}/{counts[ledger]}", at=at, text=taken_over(row, at))
 
 
 class Store:
@@ -201,7 +177,7 @@ class Store:
         """
         with self.reading() as database:
             row = database.execute("SELECT report FROM grades WHERE grade_id = ?", (grade_id,)).fetchone()
-        if row is None:
+        if row is None or "/" in grade_id:  # of a decision
             raise _no_such_grade(self.folder, grade_id)
         return _parsed(row[0])
 

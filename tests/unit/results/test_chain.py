@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import StoreFailed
-from harness.results import chain, store
+from harness.results import chain, open_rows
 from harness.results.chain import GENESIS, Chain, Head, Kind, Row, check_chain, running_hash
 from harness.results.head_file import HeadFile
 from harness.results.store import Store
@@ -360,6 +360,6 @@ def test_without_its_transaction_two_appends_would_fork_the_chain(
     """The control switched off: the second grade reads the last row before the first one's is committed."""
     stale = Head(rows=5, sha256=kept.rows()[-1].sha256 or "")
     kept.append(report("f"))
-    monkeypatch.setattr(store, "last_of", lambda _database: Head(rows=6, sha256=stale.sha256))
+    monkeypatch.setattr(open_rows, "last_of", lambda _database: Head(rows=6, sha256=stale.sha256))
     kept.append(report("g"))
     assert (Kind.MISSING, 7) in kinds(kept) or (Kind.REORDERED, 7) in kinds(kept)

@@ -272,6 +272,20 @@ def test_the_next_row_takes_them_into_the_chain_with_a_mark(
     ]
 
 
+def test_a_clock_that_went_back_does_not_make_the_first_decision_the_last(
+    old_store: Store, record: Callable[..., GradeReport]
+) -> None:
+    with closing(sqlite3.connect(old_store.database)) as database:
+        database.execute(
+            "INSERT INTO withdrawals VALUES (2, '2025-01-01T00:00:00+00:00', 'restored', ?, 'rita', 'sorry')",
+            ("20260101-000000-00000001",),
+        )
+        database.commit()
+    assert withdrawn(withdrawals(old_store)) == {}
+    old_store.append(record(grade_id="20260101-000000-00000003"))
+    assert withdrawn(withdrawals(old_store)) == {}
+
+
 def test_once_they_are_in_the_chain_the_tables_beside_it_say_nothing_any_more(old_store: Store) -> None:
     """Control: decisions are read from the chain alone."""
     approve(old_store, by="otto")
