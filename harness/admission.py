@@ -48,7 +48,7 @@ def admitted(
     """
     manifest = entry.manifest
     person = Person(user_name=manifest.user_name, email_sha256=manifest.email_sha256)
-    records = store.reports() if store.database.exists() else ()
+    records = store.reports() if store.is_begun() else ()
     reason = PublicData(records).why_private(data.name, data.sha256)
     approval = _approval(entry, reason, store) if reason and rules.review else None
     names(store).check(person)

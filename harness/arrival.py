@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.admission import Data, Rules, admitted, in_words
+from harness.digests import file_sha256
+from harness.errors import ArchiveRejected, ManifestRejected
 from harness.intake.archive import Entry, open_archive
 from harness.progress import Progress
 from harness.reporting import entry_facts
@@ -35,9 +37,14 @@ class Arrival:
         return Data(name=str(origin.data_name), sha256=str(origin.data_sha256))
 
     def open_submission(self, submission: Path, folder: Path) -> Entry:
-        """The zip's files in `folder`, strictly."""
+        """The zip's files in `folder`, strictly. Of one that is refused the record knows the digest all the same."""
         with self.progress.step(f"opening {submission.name}"), self.record.timed("intake"):
-            entry = open_archive(submission, folder)
+            try:
+                entry = open_archive(submission, folder)
+            except (ArchiveRejected, ManifestRejected):
+                with suppress(OSError):
+                    self.record.learn(submission_sha256=file_sha256(submission))
+                raise
         self.record.learn(submission_sha256=entry.sha256)
         self.record.entry = entry_facts(entry.manifest)
         return entry

@@ -7,28 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness import scratch
 from harness.copying import CopyCheck
 from harness.earlier import BUILT, Earlier
-from harness.exam import SCORING_VERSION, Exam, Predicted
+from harness.exam import Exam, Predicted
 from harness.intake.archive import Entry
 from harness.plain import to_plain
 from harness.progress import Progress
-from harness.protocol.conversation import GATE_VERSION
 from harness.protocol.host import Sink
 from harness.protocol.regimes import Regime
+from harness.provenance import first_provenance
 from harness.request import GradeRequest
-from harness.results.journal import begin, now
+from harness.results.journal import begin
 from harness.results.journal_lines import Asked, Learned
+from harness.results.moment import now
 from harness.results.record import Record, new_grade_id
 from harness.results.report import GradeReport, Provenance
 from harness.results.store import Store
-from harness.results.version import git_commit, harness_version
 from harness.sandbox.contract import BuiltEntry, Sandbox
-from harness.spec import CHALLENGE
+from harness.slips import check_paths
 from harness.stages import Stages, nobody
 
 
@@ -48,10 +48,13 @@ def grade(
     `listening` says who hears each scored prediction of a regime beside us, truth and all: nobody who tells an entrant
     of it, unless the data is the entrant's own.
 
-    Raises: an interruption, a bug of ours (both recorded first), NotAdmitted, which leaves no record, for nothing was
-    graded, and StoreFailed when the record cannot be kept. Once there are scores, an interruption costs only what
-    comes after them. A process that is killed leaves a journal, from which `harness.resuming` goes on.
+    Raises: an interruption, a bug of ours (both recorded first), NotAdmitted and UsageError, which leave no record, for
+    nothing was graded, and StoreFailed when the record cannot be kept. Once there are scores, an interruption costs
+    only what comes after them. A process that is killed leaves a journal, from which `harness.resuming` goes on.
     """
+    check_paths(
+        store, submission=request.submission, data=request.data, train=request.train, panel=request.panel
+    )
     record = Record(grade_id=grade_id or new_grade_id(), provenance=provenance_of(request, sandbox))
     with begin(store, asked_for(request, sandbox, record)) as journal:
         stages = Stages(
@@ -90,6 +93,7 @@ def prepare(stages: Stages, folder: Path, admission: ExitStack, *, earlier: Earl
     exam = stages.open_data()
     _write_down(stages, "the data was checked", earlier)
     entry = stages.open_submission(folder / "entry")
+    stages.regimes(entry.manifest)  # one that it cannot be graded in is told before anything is written down
     admission.enter_context(stages.admitted(entry))
     _write_down(stages, "the submission was opened", earlier)
     check = stages.prepare_copy_check(exam)
@@ -120,20 +124,13 @@ def answer(stages: Stages, ready: Ready, *, earlier: Earlier | None = None) -> N
 
 def provenance_of(request: GradeRequest, sandbox: Sandbox) -> Provenance:
     """What is known before anything is looked at."""
-    return Provenance(
-        harness_version=harness_version(),
-        git_commit=git_commit(),
-        spec_version=CHALLENGE.version,
-        gate_version=GATE_VERSION,
+    return first_provenance(
+        sandbox,
         seed=request.seed,
-        schedule=request.schedule.value,
-        sandbox=sandbox.name,
-        sandbox_details=sandbox.details,
-        sandbox_policy=sandbox.in_force,
-        limits=asdict(request.limits),
+        schedule=request.schedule,
+        limits=request.limits,
         max_windows=request.max_windows,
         samples=request.samples,
-        scoring_version=SCORING_VERSION,
     )
 
 

@@ -18,7 +18,7 @@ Whatever goes back to an entrant is a way out for the held-out data that the ent
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.outcomes import Outcome, outcome_of
@@ -149,6 +149,8 @@ def notice_of(
     held_out = PublicData(records).is_private(report)
     is_told = failure is None and (is_announced or not held_out)
     outcome = told(failure) if failure else None
+    if outcome and report.is_of_nobody:
+        outcome = replace(outcome, counts_as_attempt=False)
     rounding = PRIVATE if held_out else PUBLIC
     return Notice(
         grade_id=report.grade_id,

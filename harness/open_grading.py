@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import scratch
@@ -18,19 +18,19 @@ from harness.arrival import Arrival
 from harness.data.clips import clip_sha256
 from harness.data.windows import Schedule
 from harness.errors import DataInvalid, DependencyMissing, GuestFailed, NotAdmitted, WmcError
-from harness.exam import SCORING_VERSION, Exam, interval_rng, set_exam
+from harness.exam import Exam, interval_rng, set_exam
 from harness.open_rules.printed import printed_figures
 from harness.open_rules.saved_logits import check_torch
 from harness.open_scoring import largest_outputs, score_saved
 from harness.progress import Progress
-from harness.protocol.conversation import GATE_VERSION, Limits
+from harness.protocol.conversation import Limits
+from harness.provenance import first_provenance
 from harness.results.public_data import PublicData
 from harness.results.record import Record, failure_of, new_grade_id
-from harness.results.report import OPEN, SCORED_AS, GradeReport, OpenRun, Provenance, Rescored
+from harness.results.report import OPEN, SCORED_AS, GradeReport, OpenRun, Rescored
 from harness.results.store import Store
-from harness.results.version import git_commit, harness_version
 from harness.sandbox.contract import ENDED_WELL, BuiltEntry, Guest, Outputs, Sandbox
-from harness.spec import CHALLENGE
+from harness.slips import check_paths
 
 ISOLATED = "docker"
 """The sandbox whose programs are another user's, and see of the host what is mounted."""
@@ -69,7 +69,11 @@ def grade_openly(
 
     Raises: as `harness.grading.grade`; NotAdmitted also for held-out data that nobody said may be given away.
     """
-    record = Record(grade_id=grade_id or new_grade_id(), provenance=_provenance(request, sandbox))
+    check_paths(store, submission=request.submission, data=request.data)
+    provenance = first_provenance(
+        sandbox, seed=request.seed, schedule=Schedule.UPSTREAM, limits=request.limits, protocol=OPEN
+    )
+    record = Record(grade_id=grade_id or new_grade_id(), provenance=provenance)
     stages = _Stages(request=request, sandbox=sandbox, store=store, progress=progress, record=record)
     with (
         ExitStack() as admission,  # until its record is kept
@@ -85,23 +89,6 @@ def grade_openly(
             stages.run(built, exam, outputs)
             stages.keep(stages.read_figures(), outputs, exam)
     return record.report
-
-
-def _provenance(request: OpenRequest, sandbox: Sandbox) -> Provenance:
-    return Provenance(
-        harness_version=harness_version(),
-        git_commit=git_commit(),
-        spec_version=CHALLENGE.version,
-        gate_version=GATE_VERSION,
-        seed=request.seed,
-        schedule=Schedule.UPSTREAM.value,
-        sandbox=sandbox.name,
-        sandbox_details=sandbox.details,
-        sandbox_policy=sandbox.in_force,
-        limits=asdict(request.limits),
-        scoring_version=SCORING_VERSION,
-        protocol=OPEN,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +117,7 @@ class _Stages:
         Raises: NotAdmitted.
         """
         data = self.arrival.data
-        records = self.store.reports() if self.store.database.exists() else ()
+        records = self.store.reports() if self.store.is_begun() else ()
         reason = PublicData(records).why_private(data.name, data.sha256)
         if reason and not self.request.exposes_truth:
             raise NotAdmitted(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 
 from harness.copying import open_copy_check
@@ -15,6 +14,7 @@ from harness.rejudging import judged_again
 from harness.rescoring import exam_of, kept_answers, rescored
 from harness.results.artifacts import artifacts_of, read_artifact
 from harness.results.audit import require_as_recorded
+from harness.results.moment import now
 from harness.results.record import Record
 from harness.results.report import OPEN, GradeReport, RegimeReport
 from harness.results.store import Store
@@ -66,7 +66,7 @@ def regrade(request: RegradeRequest, *, store: Store, progress: Progress) -> Gra
     new = replace(
         old,
         grade_id=record.grade_id,
-        finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        finished_at=now(),
         regimes=regimes,
         provenance=provenance,
         retrieval=retrieval,

@@ -50,6 +50,8 @@ def reviewed(zip_path: Path, store: Store, *, progress: Progress) -> Reviewed:
 
     Raises: what `open_archive` does; StoreFailed.
     """
+    store.require_whole()
+    rules = read_fairness(store.folder)
     with scratch.folder("review") as work:
         entry = open_archive(zip_path, work / "entry", progress=progress)
         with progress.step("searching its files"):
@@ -65,7 +67,7 @@ def reviewed(zip_path: Path, store: Store, *, progress: Progress) -> Reviewed:
         compared_with=len(earlier) if is_there else None,
         decision=last_decision(store, entry.sha256),
         clash="",
-        is_organisers=read_fairness(store.folder).is_organisers(entry.manifest.user_name),
+        is_organisers=rules.is_organisers(entry.manifest.user_name),
     )
     try:
         names(store).check(shown.person)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness import scratch
 from harness.copying import open_copy_check
+from harness.digests import file_sha256
 from harness.errors import StoreFailed
 from harness.exam import SCORING_VERSION, Exam
 from harness.progress import Progress
@@ -270,7 +271,7 @@ class _Unwritten(Store):
 
 def _sha256_of(path: Path) -> str | None:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return file_sha256(path)
     except OSError:
         return None
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from harness.results.report import GradeReport
-from leaderboard.grade_pages import is_published
 from leaderboard.plain_text import one_line
 from leaderboard.publishable import NAME_LIMIT, day_of, in_fixed_words, shown_name
+from leaderboard.senders import is_published
 from leaderboard.withdrawn import Struck
 
 _ATOM = "http://www.w3.org/2005/Atom"

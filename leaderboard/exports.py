@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from harness.results.chain import Head
 from harness.results.report import GradeReport, RegimeReport
 from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE
@@ -21,8 +22,11 @@ FORMAT = 1
 """Raised when a key of the JSON object changes its meaning or goes."""
 
 
-def to_json(standings: Standings) -> dict[str, Any]:
-    """The standings as plain dictionaries, lists, numbers and texts; losses in nats per token."""
+def to_json(standings: Standings, chain: Head | None = None) -> dict[str, Any]:
+    """The standings as plain dictionaries, lists, numbers and texts; losses in nats per token.
+
+    `chain` is the end of the store's chain: once it is published, nothing before it changes unseen.
+    """
     return {
         "format": FORMAT,
         "challenge": {
@@ -31,6 +35,7 @@ def to_json(standings: Standings) -> dict[str, Any]:
             "prize_loss": CHALLENGE.prize_loss,
             "uniform_loss": CHALLENGE.uniform_loss,
         },
+        "chain": chain and asdict(chain),
         "latest_grade": standings.latest,
         "boards": [_board(board) for board in standings.boards],
         "sampling": [_sampling_board(board) for board in standings.sampling],

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import Blame
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport
 from leaderboard.bands import Band
@@ -22,7 +21,7 @@ from leaderboard.retrieval_pages import RetrievalPage, retrieval_page
 from leaderboard.rivals import Rivals, loss_chart, metric_charts, rivals_of
 from leaderboard.samples import Gallery, Sample
 from leaderboard.sampling import SamplingBoard
-from leaderboard.senders import Senders
+from leaderboard.senders import Senders, is_published
 from leaderboard.standings import RANKED_BY, Board, Standings
 from leaderboard.val_losses import val_losses
 from leaderboard.verdicts import Badge, badge_of
@@ -143,7 +142,7 @@ def _field(reports: Sequence[GradeReport], standings: Standings, announced: Anno
     senders = announced.senders(report for report in reports if not report.failure)
     histories: dict[object, list[GradeReport]] = defaultdict(list)
     for report in reversed(shown):
-        histories[_entry(report, senders)].append(announced.publishable(report))
+        histories[senders.key(report)].append(announced.publishable(report))
     return _Field(
         announced=announced,
         standings=standings,
@@ -171,7 +170,7 @@ def _grade_page(exact: GradeReport, field: _Field, *, gallery: Gallery, store: P
             withdrawn=announced.withdrawn,
         ),
         places=standing,
-        history=field.histories[_entry(exact, senders)],
+        history=field.histories[senders.key(exact)],
         untold=field.untold,
         latest=field.latest[_attempt(exact, senders)],
         loss=loss_chart(report),
@@ -205,20 +204,10 @@ def _claim(exact: GradeReport, field: _Field) -> Claim | None:
     return claim_of(exact, field.standings.first_below(exact), field.announced)
 
 
-def is_published(report: GradeReport) -> bool:
-    """Whether strangers may know of this grade: one that stopped through no fault of its entry is nobody's business."""
-    return report.failure is None or report.failure.blame is Blame.ENTRY
-
-
-def _entry(report: GradeReport, senders: Senders) -> object:
-    """Which entry it is a grade of; one that nobody could read the name of is like no other."""
-    return senders.key(report) if report.entry.entry_name else report.grade_id
-
-
 def _attempt(report: GradeReport, senders: Senders) -> object:
     """What a later grade of the entry stands in for: one on the same data, windows chosen alike, asked alike."""
     origin = report.provenance
-    return _entry(report, senders), origin.data_sha256, origin.schedule, origin.protocol
+    return senders.key(report), origin.data_sha256, origin.schedule, origin.protocol
 
 
 def _places(standings: Standings) -> Mapping[str, tuple[Place, ...]]:

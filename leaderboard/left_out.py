@@ -15,8 +15,8 @@ class Failed:
 
     grade_id: str
     finished_at: str
-    user: str | None
-    entry: str | None
+    user: str
+    entry: str
     submission_sha256: str | None
     code: str
 
@@ -40,8 +40,8 @@ def failed_of(report: GradeReport) -> Failed:
     return Failed(
         grade_id=report.grade_id,
         finished_at=day_of(report.finished_at),
-        user=entry.user_name and shown_name(entry.user_name),
-        entry=entry.entry_name and shown_name(entry.entry_name),
+        user=shown_name(entry.user_name),
+        entry=shown_name(entry.entry_name),
         submission_sha256=report.provenance.submission_sha256,
         code=in_fixed_words(failure).code,
     )

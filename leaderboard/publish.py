@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import OutputFailed, StoreFailed
+from harness.results.chain import Head
 from harness.results.fairness import read_fairness
 from harness.results.register import names
 from harness.results.report import GradeReport
@@ -59,7 +60,7 @@ def publish(
         (site / GRADES).mkdir(parents=True, exist_ok=True)
         pictures = [picture for page in pages for picture in _write_grade(page, site)]
         _write_changes(changelog(recorded, published_decisions(decisions)), site)
-        _write_rankings(shown, site)
+        _write_rankings(shown, site, chain=Store(store).last() if store else None)
         remove_other_samples(pictures, site)
     except OSError as error:
         raise OutputFailed(
@@ -70,8 +71,8 @@ def publish(
     return shown
 
 
-def _write_rankings(shown: Standings, site: Path) -> None:
-    put(site / "leaderboard.json", _as_text(to_json(shown)).encode())
+def _write_rankings(shown: Standings, site: Path, *, chain: Head | None) -> None:
+    put(site / "leaderboard.json", _as_text(to_json(shown, chain)).encode())
     put(site / "leaderboard.csv", to_csv(shown).encode())
     put(site / "sampling.html", render_sampling(shown).encode())
     put(site / "rules.html", render_rules().encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from harness.errors import Blame
 from harness.results.report import GradeReport
 
 
@@ -43,6 +44,14 @@ class Senders:
     def is_other(self, report: GradeReport) -> bool:
         """Whether `report` came from another address than the one its user name belongs to."""
         return self.key(report).email_sha256 != self._owners.get(_spelling(report))
+
+
+def is_published(report: GradeReport) -> bool:
+    """Whether strangers may know of this grade.
+
+    One that stopped through no fault of its entry is nobody's business, and one of nobody's no business of theirs.
+    """
+    return report.failure is None or (report.failure.blame is Blame.ENTRY and not report.is_of_nobody)
 
 
 def _spelling(report: GradeReport) -> str:

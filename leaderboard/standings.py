@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.errors import Blame
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
 from leaderboard.bands import Band, bands, by_intervals, by_windows
@@ -21,7 +20,7 @@ from leaderboard.prize import Claim, Crossing, claim_of, first_below
 from leaderboard.publishable import day_of
 from leaderboard.references import LINES, Line
 from leaderboard.sampling import SamplingBoard, Unseen, sampling_boards
-from leaderboard.senders import Senders
+from leaderboard.senders import Senders, is_published
 from leaderboard.val_losses import val_losses
 from leaderboard.verdicts import Badge, badge_of
 
@@ -126,6 +125,7 @@ class Standings:
         failed, unannounced: the latest first.
         not_ranked: grades that finished without the regime that ranks.
         not_charged: grades that stopped through no fault of their entry; nobody's business but the organiser's.
+        of_nobody: submissions that could not be read, so that nobody knows whose they are; the organiser's too.
         latest: when the last grade of the other kinds ended, None where there is none.
     """
 
@@ -137,6 +137,7 @@ class Standings:
     unannounced: tuple[Unannounced, ...]
     not_ranked: int
     not_charged: int
+    of_nobody: int
     latest: str | None
 
     def first_below(self, report: GradeReport) -> Crossing | None:
@@ -148,7 +149,8 @@ class Standings:
 def standings(reports: Iterable[GradeReport], announced: Announcements = EVERYTHING) -> Standings:
     """The standings after `reports`, which come oldest first, as far as they are announced."""
     every = list(reports)
-    charged = [report for report in every if not report.failure or report.failure.blame is Blame.ENTRY]
+    published = [report for report in every if is_published(report)]
+    of_nobody = sum(report.is_of_nobody for report in every)
     finished = [report for report in every if not report.failure]
     with_loss = [report for report in finished if report.regimes.get(RANKED_BY)]
     ranked = [report for report in with_loss if announced.ranks_by_loss(report)]
@@ -170,15 +172,16 @@ def standings(reports: Iterable[GradeReport], announced: Announcements = EVERYTH
         sampling=sampling,
         unseen=unseen,
         opened=open_rows(finished, senders, announced),
-        failed=tuple(failed_of(report) for report in reversed(charged) if report.failure),
+        failed=tuple(failed_of(report) for report in reversed(published) if report.failure),
         unannounced=tuple(
             unannounced_of(report)
             for report in reversed(finished)
             if not report.open_run and not announced.is_announced(report)
         ),
         not_ranked=len(finished) - len(with_loss) - sum(report.open_run is not None for report in finished),
-        not_charged=len(every) - len(charged),
-        latest=max((day_of(report.finished_at) for report in charged), default=None),
+        not_charged=len(every) - len(published) - of_nobody,
+        of_nobody=of_nobody,
+        latest=max((day_of(report.finished_at) for report in published), default=None),
     )
 
 

@@ -65,6 +65,11 @@ def run(args: argparse.Namespace, console: Console, *, parser: argparse.Argument
     command = _next(report, store)
     logs = store.grade_folder(report.grade_id)
     code = show_report(report, console, as_json=args.json, logs=logs, command=command)
+    if report.is_of_nobody:
+        console.note(
+            f"the zip, sha256 {(report.provenance.submission_sha256 or 'unknown')[:12]}, does not say who sent it: it "
+            "counts for nobody, and is not on the page"
+        )
     if not report.failure:
         console.note(f"for its entrant: {notice_command(store, report.grade_id)}")
     return code

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     gallery = open_gallery(judged, args.store, disclose(reports, splits))
     standings = publish(judged, args.output, gallery, store=args.store)
     if args.json:
-        console.json(to_json(standings))
+        console.json(to_json(standings, store.last()))
     else:
         for board in standings.boards:
             console.show(_table(board))
@@ -122,6 +122,11 @@ def _tell_organiser(standings: Standings, console: Console) -> None:
     if standings.not_charged:
         console.note(
             f"{standings.not_charged} grade(s) stopped for another reason: not on the page; grade again"
+        )
+    if standings.of_nobody:
+        console.note(
+            f"{standings.of_nobody} submission(s) that do not say whose they are: not on the page; `wmc notice GRADE` "
+            "has the sha256 of each"
         )
     for row in (row for board in standings.boards for row in board.rows):
         entry = row.report.entry

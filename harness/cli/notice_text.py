@@ -25,9 +25,11 @@ def notice_text(notice: Notice) -> str:
 
 
 def _lines(notice: Notice) -> Iterator[str]:
-    name = f"{notice.user_name or 'unnamed'}/{notice.entry_name or 'unnamed'}"
     yield from _fact("grade", f"{notice.grade_id}, {notice.day}")
-    yield from _fact("entry", spelled_out(name))
+    if notice.user_name:
+        yield from _fact("entry", spelled_out(f"{notice.user_name}/{notice.entry_name or 'unnamed'}"))
+    else:
+        yield from _fact("entry", "could not be read, and so not whose it is: it counts for nobody")
     yield from _fact("zip", f"sha256 {(notice.submission_sha256 or 'unknown')[:32]}")
     yield from _fact(
         "data", f"{spelled_out(notice.data_name or 'unknown')}{', held out' * notice.is_private}"

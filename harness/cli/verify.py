@@ -22,7 +22,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="check kept records: nothing edited, every figure as recorded",
         description="Without GRADE: the database, the chain of its rows, and every file that a record names. With "
         "GRADE: also each of its figures, computed again from the kept nats and tokens. Writes nothing. Whoever can "
-        "write the store can make it all anew: keep a copy of its chain.head, or sign records, to see that too.",
+        "write the store can make it all anew: --head holds it against what was published, --key against signatures.",
     )
     parser.add_argument(
         "grade", nargs="?", metavar="GRADE", help="a grade by its id (default: the whole store)"
@@ -48,6 +48,12 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--key", type=Path, metavar="PUB", help="the public key of whoever signs records, an Ed25519 PEM file"
     )
+    parser.add_argument(
+        "--head",
+        type=Path,
+        metavar="FILE",
+        help="a copy of chain.head, or the leaderboard.json of a published page: nothing before it was made anew",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -62,7 +68,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     key = read_public_key(args.key) if args.key else None
     store = Store(args.store)
     if args.grade is None:
-        checks = audit_store(store, key=key, progress=console)
+        checks = audit_store(store, key=key, progress=console, kept=args.head)
     else:
         from harness.verification import Means, verify_grade
 
@@ -77,6 +83,10 @@ def _check_usage(args: argparse.Namespace) -> None:
             "--data, --train and --panel are for the figures of one grade",
             code="usage.verify",
             fix="name the grade, or leave them out",
+        )
+    if args.grade is not None and args.head:
+        raise UsageError(
+            "--head is for the whole store", code="usage.verify", fix="leave the grade or --head out"
         )
     if args.train and not args.data:
         raise UsageError(

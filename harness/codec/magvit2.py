@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.codec.magvit2_checkpoint import file_sha256, read_state
+from harness.codec.magvit2_checkpoint import read_state
 from harness.codec.magvit2_layout import BITS, COLOURS, Layout, read_layout
 from harness.codec.magvit2_network import Network, place
 from harness.data.weights import require_torch
+from harness.digests import file_sha256
 from harness.errors import UsageError
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,12 +41,3 @@ def read_state(path: Path) -> Mapping[str, Tensor]:
         for key, value in state.items()
         if isinstance(key, str) and key.startswith(("encoder.", "decoder.")) and torch.is_tensor(value)
     }
-
-
-def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -45,22 +45,34 @@ def engine_disk_check(root: Path, policy: SandboxPolicy) -> Check:
         root,
         wanted_bytes=policy.entry_bytes + reserve,
         least_bytes=reserve,
+        below="and a build is stopped below",
         fix="wmc sandbox clean; docker system df shows what else is there",
     )
 
 
 def disk_check(
-    what: str, place: Path, *, wanted_bytes: int, fix: str, least_bytes: int = _LEAST_BYTES
+    what: str,
+    place: Path,
+    *,
+    wanted_bytes: int,
+    fix: str,
+    least_bytes: int = _LEAST_BYTES,
+    below: str = "a grade may find no room below",
 ) -> Check:
-    """Free space at `place`, or where it will be made."""
+    """Free space at `place`, or where it will be made; `below` says what happens with less than the least."""
     there = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
     try:
         free = shutil.disk_usage(there).free
     except OSError as error:
         return broken(what, f"{there} cannot be looked at: {error.strerror}", fix)
-    seen = f"{free / GIB:.1f} GiB free at {there}"
+    seen = f"{_in_words(free)} free at {there}"
     if free < least_bytes:
-        return broken(what, f"{seen}, no grade goes on below {least_bytes / GIB:.1f} GiB", fix)
+        return broken(what, f"{seen}, {below} {_in_words(least_bytes)}", fix)
     if free < wanted_bytes:
-        return warned(what, f"{seen}, a grade may need {wanted_bytes / GIB:.1f} GiB", fix)
-    return well(what, f"{seen}, a grade needs at most {wanted_bytes / GIB:.1f} GiB")
+        return warned(what, f"{seen}, a grade may need {_in_words(wanted_bytes)}", fix)
+    return well(what, f"{seen}, a grade needs at most {_in_words(wanted_bytes)}")
+
+
+def _in_words(size_bytes: int) -> str:
+    """In the unit that tells it from none."""
+    return f"{size_bytes / GIB:.1f} GiB" if size_bytes >= GIB else f"{size_bytes // MIB} MiB"

@@ -11,6 +11,7 @@ from harness.doctor.disks import engine_disk_check
 from harness.errors import SandboxUnavailable
 from harness.sandbox import engine, flags, gpu
 from harness.sandbox.engine import Engine
+from harness.sandbox.inspection import COUNT_SWAP, SWAP_IS_NOT_COUNTED
 from harness.sandbox.policy import GIB, SandboxPolicy
 
 if TYPE_CHECKING:
@@ -55,7 +56,16 @@ def facts_checks(info: Mapping[str, Any]) -> Iterator[Check]:
         yield well("engine's storage", f"{driver} at {info['DockerRootDir']}")
     runtimes = sorted(info.get("Runtimes") or {})
     there = f"{_GVISOR} is there (--runtime {_GVISOR})" if _GVISOR in runtimes else f"{_GVISOR} is not there"
+    yield swap_check(info)
     yield well("engine's runtimes", f"{', '.join(runtimes)}; {there}")
+
+
+def swap_check(info: Mapping[str, Any]) -> Check:
+    """Whether an entry's memory can be limited with its swap; if not, no container of it is started."""
+    if info.get("SwapLimit"):
+        return well("swap", "it is counted: the limit on an entry's memory holds for both")
+    seen = f"{SWAP_IS_NOT_COUNTED}: every grade in Docker is refused (sandbox.not_as_asked)"
+    return broken("swap", seen, COUNT_SWAP)
 
 
 def memory_check(facts: Engine, policy: SandboxPolicy) -> Check:

@@ -21,6 +21,7 @@ def record_checks(store: Store) -> Iterator[Check]:
             yield well("store", f"no grade was kept at {store.folder} yet")
         else:
             yield told("store", error)
+            return
     else:
         for look in looks:
             if look.outcome is Outcome.DIFFERENT:

@@ -74,7 +74,7 @@ def open_archive(
     Raises: ArchiveRejected, ManifestRejected (the entrant's fault), UsageError, IntakeFailed (disk full).
     """
     try:
-        with _opened(zip_path) as fd:
+        with opened(zip_path) as fd:
             before = os.fstat(fd)
             if before.st_size > limits.zip_bytes:
                 raise reject(
@@ -108,7 +108,11 @@ def open_archive(
 
 
 @contextmanager
-def _opened(zip_path: Path) -> Iterator[int]:
+def opened(zip_path: Path) -> Iterator[int]:
+    """The descriptor of what may be a zip.
+
+    Raises: UsageError where there is no such file.
+    """
     try:
         fd = os.open(zip_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:

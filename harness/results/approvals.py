@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from harness.results.ledger import Ledger, now
+from harness.results.ledger import Ledger
+from harness.results.moment import now
 from harness.results.store import Store
 
 _LEDGER = Ledger(

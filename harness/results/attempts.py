@@ -41,10 +41,11 @@ class Attempt:
 
 
 def counts(report: GradeReport) -> bool:
-    """Whether a grade is charged to its entrant: a failure of ours is not, nor is scoring old answers again."""
+    """Whether a grade is charged to its entrant: a failure of ours is not, nor is scoring old answers again, nor what
+    says of nobody that it is theirs."""
     failure = report.failure
     charged = failure is None or counts_as_attempt(failure.code, failure.blame)
-    return charged and report.regrade_of is None
+    return charged and report.regrade_of is None and not report.is_of_nobody
 
 
 @contextmanager
@@ -75,7 +76,7 @@ def _taken(store: Store, attempt: Attempt, rules: Fairness, *, limited: bool) ->
     folder = store.folder / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
-        reports = store.reports() if store.database.exists() else []
+        reports = store.reports() if store.is_begun() else []
         past = _past(reports, attempt, rules)
         running = list(_running(folder, attempt, known={report.grade_id for report in reports}))
         if limited and len(past) + len(running) >= rules.attempts:

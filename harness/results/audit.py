@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import StoreFailed
+from harness.errors import StoreFailed, UsageError
 from harness.progress import Progress
 from harness.results.artifacts import Artifact, artifacts_of, read_artifact
-from harness.results.chain import Kind, Row, check_chain
+from harness.results.chain import Finding, Kind, Row, check_chain, contradiction
 from harness.results.checks import Check, Outcome, different, unchecked
+from harness.results.decisions import approval_checks, decision_checks, in_words
+from harness.results.head_file import HeadFile
 from harness.results.report import GradeReport
 from harness.results.signing import has_signature, wrong_signature
 from harness.results.store import Store
@@ -30,11 +33,14 @@ def check_records(store: Store) -> list[Check]:
     except StoreFailed as error:
         head, is_readable = None, False
         checks.append(different("chain.head", error.message))
-    chain = check_chain(store.rows(), head)
+    rows = store.rows()
+    chain = check_chain(rows, head)
     findings = [each for each in chain.findings if is_readable or each.kind is not Kind.HEAD]
-    checks += [different("rows", finding.message) for finding in findings]
+    checks += [different("rows", _named(finding, rows)) for finding in findings]
     if not checks:
-        words = f"{chain.rows} in one chain, the last with sha256 {chain.head.sha256}"
+        decisions = sum(row.ledger is not None for row in rows)
+        what = f", {decisions} of them decisions" if decisions else ""
+        words = f"{chain.rows} in one chain{what}, the last with sha256 {chain.head.sha256}"
         late = f"; chain.head is {chain.lag} behind, as a crash leaves it" if chain.lag and head else ""
         checks.append(Check(what="rows", outcome=Outcome.SAME, detail=words + late))
     if chain.unhashed:
@@ -59,25 +65,66 @@ def require_as_recorded(store: Store) -> None:
             )
 
 
-def audit_store(store: Store, *, key: Ed25519PublicKey | None, progress: Progress) -> list[Check]:
+def audit_store(
+    store: Store, *, key: Ed25519PublicKey | None, progress: Progress, kept: Path | None = None
+) -> list[Check]:
     """Everything that can be looked at without data; with a key every signature too.
+
+    `kept` is a copy of `chain.head` that was out of reach of whoever writes the store, or a published leaderboard.json.
 
     Raises: StoreFailed where there is nothing to look at.
     """
     with progress.step("checking the database"):
         checks = check_records(store)
         rows = store.rows()
+    if kept:
+        checks += _kept_head(rows, kept)
     reports: list[GradeReport] = []
     for row in rows:
+        if row.ledger is not None:
+            continue
         try:
             reports.append(GradeReport.from_json(json.loads(row.report)))
         except (StoreFailed, ValueError):
             checks.append(different("records", f"row {row.number} holds none that can be read"))
     checks += _orphans(reports)
+    checks += _decisions(store, rows, reports)
     checks += _artifacts(store, reports, progress)
     if key:
         checks += _signatures(store, rows, key)
     return checks
+
+
+def _kept_head(rows: list[Row], kept: Path) -> Iterator[Check]:
+    """Whether the rows are those after which this head was kept, and perhaps more."""
+    head = HeadFile(kept).read()
+    if head is None:
+        raise UsageError(
+            f"{kept} is not there",
+            code="usage.no_head",
+            fix="name a copy of the store's chain.head, or the leaderboard.json of a published page, in --head",
+        )
+    if wrong := contradiction(rows, head):
+        yield different("kept head", f"{wrong} when {kept} was written")
+    else:
+        seen = f"the first {head.rows} rows are those of {kept}"
+        yield Check(what="kept head", outcome=Outcome.SAME, detail=seen)
+
+
+def _named(finding: Finding, rows: Sequence[Row]) -> str:
+    """What is wrong, and what the row is that it is wrong with, where there is one."""
+    row = next((row for row in rows if row.number == finding.row), None)
+    return finding.message if row is None else f"{finding.message} ({in_words(row)})"
+
+
+def _decisions(store: Store, rows: list[Row], reports: list[GradeReport]) -> Iterator[Check]:
+    outside = store.old_decisions()
+    if outside:
+        yield unchecked(
+            "decisions", f"{len(outside)} are in no chain yet: the next row that is written takes them in"
+        )
+    yield from decision_checks(rows)
+    yield from approval_checks(rows, reports, outside)
 
 
 def _orphans(reports: list[GradeReport]) -> Iterator[Check]:

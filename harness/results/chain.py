@@ -1,4 +1,7 @@
-"""Records in a chain: every row's hash covers its own bytes and the hash of the row before, so that edits show.
+"""Rows in a chain: every row's hash covers its own bytes and the hash of the row before, so that edits show.
+
+A row is a record of a grade, or a decision of the organiser's (`harness.results.ledger`): one chain holds both in the
+order in which they were written.
 
 Whoever can write the store can hash it all anew. That shows only beside something out of their reach: a published
 copy of `chain.head`, or a signature.
@@ -20,7 +23,11 @@ _PURPOSE = b"wmc record 1\n"  # so that no other thing we hash or sign can pass 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row as it lies in the database; `previous` and `sha256` are None where wmc did not hash yet."""
+    """One row as it lies in the database; `previous` and `sha256` are None where wmc did not hash yet.
+
+    `grade_id` of a decision is the name of its ledger and its number in it, such as withdrawals/3; `finished_at` is
+    when it was written down, and `report` what was decided.
+    """
 
     number: int
     grade_id: bytes
@@ -28,6 +35,12 @@ class Row:
     report: bytes
     previous: str | None = None
     sha256: str | None = None
+
+    @property
+    def ledger(self) -> str | None:
+        """The ledger that a decision stands in; None of a record, for no grade's id has a stroke."""
+        ledger, stroke, _ = self.grade_id.partition(b"/")
+        return ledger.decode("utf-8", "replace") if stroke else None
 
     def hashed_after(self, previous: str) -> str:
         """The hash of this row if the one before has the hash `previous`. The number is not in it: order is."""
@@ -50,11 +63,13 @@ class Head:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Head:
-        """The inverse.
+        """The inverse; from a published leaderboard.json, what it carries of the chain.
 
         Raises: ValueError.
         """
         value = json.loads(content)
+        if isinstance(value, dict) and isinstance(published := value.get("chain"), dict):
+            value = published
         if not isinstance(value, dict):
             raise ValueError("it is not an object")
         rows, sha256 = value.get("rows"), value.get("sha256")
@@ -108,6 +123,16 @@ def running_hash(rows: Iterable[Row], before: str = GENESIS) -> str:
     for row in rows:
         before = row.sha256 or row.hashed_after(before)
     return before
+
+
+def contradiction(rows: Sequence[Row], head: Head) -> str | None:
+    """Why these rows, in the order of their numbers, do not go on from where `head` was kept; None where they do."""
+    last = rows[-1].number if rows else 0
+    if head.rows > last:
+        return f"{_rows(last + 1, head.rows)} missing at the end"
+    if running_hash(row for row in rows if row.number <= head.rows) != head.sha256:
+        return f"row {head.rows}, or one before it, is not the one that was there"
+    return None
 
 
 def check_chain(rows: Sequence[Row], head: Head | None) -> Chain:

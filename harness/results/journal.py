@@ -12,10 +12,9 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime, timezone
 from pathlib import Path
 
-from harness.errors import Blame, NotAdmitted, ResumeRefused, StoreFailed
+from harness.errors import Blame, NotAdmitted, ResumeRefused, StoreFailed, UsageError
 from harness.line_file import LineFile, holder, locked_lines, new_lines
 from harness.owner import began_at
 from harness.results.go_on import resume_command
@@ -81,7 +80,7 @@ class Journal:
 
 @contextmanager
 def begin(store: Store, asked: Asked) -> Iterator[Journal]:
-    """The journal of a new grade; of one that is not admitted nothing is left, for it did not begin.
+    """The journal of a new grade; of one that is not admitted, or a slip of the caller's, nothing is left.
 
     Raises: StoreFailed.
     """
@@ -94,7 +93,7 @@ def begin(store: Store, asked: Asked) -> Iterator[Journal]:
         journal = Journal(store=store, lines=lines, history=beginning(asked))
         try:
             yield journal
-        except NotAdmitted:
+        except (NotAdmitted, UsageError):
             journal.withdraw()
             raise
 
@@ -134,11 +133,6 @@ def read_history(store: Store, grade_id: str) -> History:
 def journal_path(store: Store, grade_id: str) -> Path:
     """Where the journal of this grade is, if it has one."""
     return store.folder / "grades" / grade_id / FILE_NAME
-
-
-def now() -> str:
-    """The time, as records have it."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def _read(path: Path, content: bytes) -> tuple[History, int]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from harness.errors import Blame, NotAdmitted, WmcError
+from harness.errors import Blame, NotAdmitted, UsageError, WmcError
 from harness.progress import Progress
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.journal import Journal
+from harness.results.moment import now
 from harness.results.report import (
     EntryFacts,
     Failure,
@@ -77,13 +78,13 @@ class Record:
 
         Where that is interrupted once more, the report is in the store or the journal says that it is not.
 
-        Where a submission is not admitted no grade began, and there is none. Any other `WmcError` ends here: it is the
-        report's failure. Anything else is recorded as an interruption or as a bug
-        of ours, and raised again; so is what ended `scored` early.
+        Where a submission is not admitted, or the caller asked for what makes no sense, no grade began, and there is
+        none. Any other `WmcError` ends here: it is the report's failure. Anything else is recorded as an interruption
+        or as a bug of ours, and raised again; so is what ended `scored` early.
         """
         try:
             yield
-        except NotAdmitted:
+        except (NotAdmitted, UsageError):
             raise
         except BaseException as error:
             self.failure = failure_of(error)
@@ -108,7 +109,7 @@ class Record:
             self._unfinished = error
 
     def _finish(self, store: Store, journal: Journal | None) -> None:
-        self.finished_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self.finished_at = now()
         self.learn(durations_s=dict(self.durations_s))
         store.append(self.report)
         if journal:

@@ -84,7 +84,7 @@ def names(store: Store) -> Names:
 
     Raises: StoreFailed.
     """
-    records = [row.report for row in store.rows()] if store.database.exists() else []
+    records = [row.report for row in store.rows() if row.ledger is None] if store.is_begun() else []
     return _read(_parsed(records), _LEDGER.rows(store))
 
 

@@ -299,6 +299,11 @@ class GradeReport:
     regrade_of: str | None = None
     open_run: OpenRun | None = None
 
+    @property
+    def is_of_nobody(self) -> bool:
+        """Whether nobody can tell whose it is: its zip, or the manifest in it, could not be read."""
+        return self.failure is not None and self.failure.blame is Blame.ENTRY and self.entry.user_name is None
+
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists, numbers and texts."""
         return cast("dict[str, Any]", to_plain(self))

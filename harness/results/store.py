@@ -1,7 +1,8 @@
 """Where grades are kept: an append-only SQLite table, with each grade's artifacts in a folder beside it.
 
-Artifacts are complete on disk before the row that names them is committed, so a row never points at nothing. Rows are
-chained by their hashes, and `chain.head` beside the database says how far the chain goes: see `harness.results.chain`.
+Artifacts are complete on disk before the row that names them is committed, so a row never points at nothing. The
+organiser's decisions are rows among the records. Rows are chained by their hashes, and `chain.head` beside the database
+says how far the chain goes: see `harness.results.chain`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,23 @@ from numpy.typing import NDArray
 
 from harness.errors import StoreFailed
 from harness.results.chain import Head, Row
+from harness.results.head_file import HeadFile
+from harness.results.old_ledgers import old_decisions
+from harness.results.open_rows import OpenRows
 from harness.results.report import GradeReport
 from harness.results.table import (
     PATIENCE_S,
     connected,
-    hash_at,
-    insert,
+    first_damage,
+    grade_ids_of,
     last_of,
     make_tables,
+    reports_of,
     rows_of,
     undo_unfinished,
     writing,
 )
+from harness.results.trouble import damaged, unreadable, unwritable
 from harness.whole_file import make_folder, whole_file
 
 _CHUNK_BYTES = 1 << 20
@@ -111,42 +117,67 @@ class Store:
 
         Raises: StoreFailed.
         """
-        row = Row(
-            number=0,
-            grade_id=report.grade_id.encode(),
-            finished_at=report.finished_at.encode(),
-            report=json.dumps(report.to_json(), allow_nan=False).encode(),
-        )
+        text = json.dumps(report.to_json(), allow_nan=False)
+        with self.writing() as rows:
+            rows.add(name=report.grade_id, at=report.finished_at, text=text)
+
+    @contextmanager
+    def writing(self) -> Iterator[OpenRows]:
+        """The rows, while nobody else writes to the store; what is added is there when the context ends.
+
+        Raises: StoreFailed where the store cannot be written, or is damaged: then nothing is written to it.
+        """
         try:
+            self.is_begun()
             make_folder(self.folder)
             with closing(connected(self._path)) as database:
                 with writing(database):
+                    if trouble := first_damage(database):
+                        raise damaged(self._path, trouble)
                     make_tables(database)
-                    last = last_of(database)
-                    self._begin_head(database, last)
-                    insert(database, row, last)
-                with suppress(OSError, sqlite3.Error):  # the record is kept; the next one brings the head up
-                    self._advance_head(database)
+                    rows = OpenRows(database=database, head=self._head_file)
+                    rows.take_over()
+                    yield rows
+                self._head_file.advance(database)
         except (OSError, sqlite3.Error) as error:
-            raise _unwritable(self._path, error) from error
+            raise unwritable(self._path, error) from error
+
+    def is_begun(self) -> bool:
+        """Whether anything was ever written, as far as it was not undone.
+
+        Raises: StoreFailed where something was, and the database is gone or empty.
+        """
+        try:
+            if self._path.exists():
+                undo_unfinished(self._path)
+            if self._path.exists() and self._path.stat().st_size:
+                return True
+        except (OSError, sqlite3.Error) as error:
+            raise unreadable(self._path, error) from error
+        head = self.head() if self._head_file.path.exists() else None
+        if head and head.rows:
+            what = "empty" if self._path.exists() else "not there any more"
+            words = "row" if head.rows == 1 else "rows"
+            raise damaged(self._path, f"it is {what}, and chain.head says that it holds {head.rows} {words}")
+        return False
 
     def reports(self) -> list[GradeReport]:
         """Every record, oldest first; reading writes nothing.
 
         Raises: StoreFailed, with the code store.missing where no grade was ever kept.
         """
-        with self._reading() as database:
-            rows = database.execute("SELECT report FROM grades ORDER BY number").fetchall()
-        return [_parsed(report) for (report,) in rows]
+        with self.reading() as database:
+            texts = reports_of(database)
+        return [_parsed(text) for text in texts]
 
     def report(self, grade_id: str) -> GradeReport:
         """The record of this grade.
 
         Raises: StoreFailed.
         """
-        with self._reading() as database:
+        with self.reading() as database:
             row = database.execute("SELECT report FROM grades WHERE grade_id = ?", (grade_id,)).fetchone()
-        if row is None:
+        if row is None or "/" in grade_id:  # of a decision
             raise _no_such_grade(self.folder, grade_id)
         return _parsed(row[0])
 
@@ -155,12 +186,10 @@ class Store:
 
         Raises: StoreFailed.
         """
-        if not self._path.exists():
+        if not self.is_begun():
             return frozenset()
-        with self._reading() as database:
-            has_table = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'grades'").fetchone()
-            rows = database.execute("SELECT grade_id FROM grades").fetchall() if has_table else []
-        return frozenset(grade_id for (grade_id,) in rows)
+        with self.reading() as database:
+            return frozenset(grade_ids_of(database))
 
     def row(self, grade_id: str) -> Row:
         """The row of this grade.
@@ -177,81 +206,79 @@ class Store:
 
         Raises: StoreFailed.
         """
-        with self._reading() as database:
+        with self.reading() as database:
             database.text_factory = bytes
             return list(rows_of(database))
+
+    def old_decisions(self) -> list[tuple[str, dict[str, str]]]:
+        """Decisions in no chain: see `harness.results.old_ledgers`.
+
+        Raises: StoreFailed.
+        """
+        with self.reading() as database:
+            return old_decisions(database)
+
+    def last(self) -> Head | None:
+        """The end of the chain as the rows have it, for a copy out of their reach; None where there is no row.
+
+        Raises: StoreFailed.
+        """
+        if not self.is_begun():
+            return None
+        with self.reading() as database:
+            database.text_factory = bytes
+            last = last_of(database)
+        return last if last.rows else None
 
     def head(self) -> Head | None:
         """What `chain.head` says; None where there is none.
 
         Raises: StoreFailed where it cannot be read or says nothing.
         """
-        try:
-            return self._head()
-        except (OSError, ValueError) as error:
-            raise StoreFailed(
-                f"{self._head_path} cannot be read: {error}",
-                code="store.bad_head",
-                fix="restore the store from a copy",
-            ) from error
+        return self._head_file.read()
+
+    def require_whole(self) -> None:
+        """Nothing, where there is no store yet or its database can be read to the last page.
+
+        Raises: StoreFailed.
+        """
+        if self.is_begun():
+            with self.reading() as database:
+                trouble = first_damage(database)
+            if trouble:
+                raise damaged(self._path, trouble)
 
     def damage(self) -> tuple[str, ...]:
         """What SQLite itself finds wrong with the database.
 
         Raises: StoreFailed.
         """
-        with self._reading() as database:
+        with self.reading() as database:
             words = [str(line) for (line,) in database.execute("PRAGMA integrity_check")]
         return () if words == ["ok"] else tuple(words)
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """The database, which nothing is written to, but to undo what a killed writer did not finish."""
-        if not self._path.exists():
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The database, which nothing is written to, but to undo what a killed writer did not finish.
+
+        Raises: StoreFailed, with the code store.missing where no grade was ever kept.
+        """
+        if not self.is_begun():
             raise StoreFailed(
                 f"there is no store of grades at {self.folder}",
                 code="store.missing",
                 fix="name the folder that `wmc grade` wrote to in --store",
             )
         try:
-            undo_unfinished(self._path)
             read_only = f"{self._path.absolute().as_uri()}?mode=ro"
             with closing(sqlite3.connect(read_only, timeout=PATIENCE_S, uri=True)) as database:
                 yield database
         except sqlite3.Error as error:
-            raise StoreFailed(
-                f"{self._path} cannot be read: {error}",
-                code="store.unreadable",
-                fix="name a folder that `wmc grade` wrote to, and that you may read, in --store",
-            ) from error
-
-    def _begin_head(self, database: sqlite3.Connection, last: Head) -> None:
-        """The head of a chain that begins with the next row: from then on, that it is not there is an alarm."""
-        is_hashed = database.execute("SELECT 1 FROM grades WHERE sha256 IS NOT NULL LIMIT 1").fetchone()
-        if not is_hashed and not self._head_path.exists():
-            self._write_head(last)
-
-    def _advance_head(self, database: sqlite3.Connection) -> None:
-        """Bring the head up to the last row, unless it contradicts the rows: then it is evidence, and stays."""
-        # Under the database's lock, so that of two grades that finish together the later head is written last.
-        with suppress(ValueError), writing(database):
-            head = self._head()
-            if head and head.sha256 == hash_at(database, head.rows):
-                self._write_head(last_of(database))
-
-    def _head(self) -> Head | None:
-        try:
-            return Head.from_bytes(self._head_path.read_bytes())
-        except FileNotFoundError:
-            return None
-
-    def _write_head(self, head: Head) -> None:
-        with whole_file(self._head_path) as file:
-            file.write(head.to_bytes())
+            raise unreadable(self._path, error) from error
 
     @property
-    def _head_path(self) -> Path:
-        return self.folder / "chain.head"
+    def _head_file(self) -> HeadFile:
+        return HeadFile(self.folder / "chain.head")
 
     @property
     def _path(self) -> Path:
@@ -266,7 +293,7 @@ def _no_such_grade(folder: Path, grade_id: str) -> StoreFailed:
     )
 
 
-def _parsed(text: str) -> GradeReport:
+def _parsed(text: str | bytes) -> GradeReport:
     try:
         value = json.loads(text)
     except ValueError as error:
@@ -278,7 +305,7 @@ def _parsed(text: str) -> GradeReport:
     return GradeReport.from_json(value)
 
 
-def _unwritable(path: Path, error: Exception) -> StoreFailed:
+def _unwritable(path: Path, error: OSError) -> StoreFailed:
     return StoreFailed(
         f"{path}: {error}",
         fix="name a folder that can be written, with free space, in --store; the grade can be run again",

@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.errors import StoreFailed
 from harness.intake.archive import Entry
 from harness.plain import from_plain, to_plain
-from harness.results.ledger import now
+from harness.results.moment import now
 from harness.results.register import Person
 from harness.results.store import Store
 from harness.whole_file import whole_file

@@ -1,4 +1,5 @@
-"""The table of records in SQLite: append-only by its triggers, every row with its hash and that of the row before."""
+"""The table of records and decisions in SQLite: append-only by its triggers, every row with its hash and that of the
+row before."""
 
 from __future__ import annotations
 
@@ -29,6 +30,7 @@ BEGIN SELECT RAISE(ABORT, 'grades are append-only'); END""",
 )
 _CHAINED = ("previous", "sha256")
 """Columns that a store from before rows were hashed does not have."""
+_OF_RECORDS = "NOT instr(CAST(grade_id AS TEXT), '/')"  # as `Row.ledger` tells them from decisions
 PATIENCE_S = 30.0  # for another grade's transaction
 
 
@@ -99,6 +101,39 @@ def rows_of(database: sqlite3.Connection, *, until: int | None = None) -> Iterat
         )
 
 
+def reports_of(database: sqlite3.Connection) -> list[str | bytes]:
+    """The records as they lie there, decisions left out, by number."""
+    query = f"SELECT report FROM grades WHERE {_OF_RECORDS} ORDER BY number"  # noqa: S608 - our own words
+    return [report for (report,) in database.execute(query)]
+
+
+def grade_ids_of(database: sqlite3.Connection) -> list[str]:
+    """The ids of all records."""
+    query = f"SELECT grade_id FROM grades WHERE {_OF_RECORDS} ORDER BY number"  # noqa: S608 - our own words
+    return [grade_id for (grade_id,) in database.execute(query)]
+
+
+def has_decisions(database: sqlite3.Connection) -> bool:
+    """Whether there is any row that is no record."""
+    query = f"SELECT 1 FROM grades WHERE NOT ({_OF_RECORDS}) LIMIT 1"  # noqa: S608 - our own words
+    return database.execute(query).fetchone() is not None
+
+
+def decisions_of(database: sqlite3.Connection, ledger: str) -> list[str | bytes]:
+    """The texts of this ledger's rows, by number."""
+    query = "SELECT report FROM grades WHERE grade_id GLOB ? ORDER BY number"
+    return [text for (text,) in database.execute(query, (f"{ledger}/*",))]
+
+
+def next_in(database: sqlite3.Connection, ledger: str) -> int:
+    """The number that this ledger's next row has in it, from 1 on."""
+    query = (
+        "SELECT COALESCE(MAX(CAST(substr(grade_id, ?) AS INTEGER)), 0) + 1 FROM grades WHERE grade_id GLOB ?"
+    )
+    (number,) = database.execute(query, (len(ledger) + 2, f"{ledger}/*")).fetchone()
+    return int(number)
+
+
 def last_of(database: sqlite3.Connection) -> Head:
     """What the next row follows."""
     (number,) = database.execute("SELECT COALESCE(MAX(number), 0) FROM grades").fetchone()
@@ -111,6 +146,18 @@ def hash_at(database: sqlite3.Connection, number: int) -> str:
     if row and row[0]:
         return bytes(row[0]).decode("ascii", "replace")
     return running_hash(rows_of(database, until=number)) if number else GENESIS
+
+
+def is_hashed(database: sqlite3.Connection) -> bool:
+    """Whether any row has a hash."""
+    return database.execute("SELECT 1 FROM grades WHERE sha256 IS NOT NULL LIMIT 1").fetchone() is not None
+
+
+def first_damage(database: sqlite3.Connection) -> str | None:
+    """What SQLite finds wrong first; None where nothing is."""
+    (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    words = found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)
+    return None if words == "ok" else words
 
 
 def insert(database: sqlite3.Connection, row: Row, last: Head) -> None:

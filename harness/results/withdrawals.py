@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from harness.errors import UsageError
-from harness.results.ledger import Ledger, now
+from harness.results.ledger import Ledger
+from harness.results.moment import now
 from harness.results.report import GradeReport
 from harness.results.store import Store
 

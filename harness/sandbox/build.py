@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harness.digests import file_sha256
 from harness.errors import BuildFailed
 from harness.progress import Progress
 from harness.sandbox import (
     allotment,
+    build_script,
     contents,
-    disk_image,
-    failures,
-    flags,
     ledger,
-    lifecycle,
     logs,
     network,
-    outside,
     runtime,
     traffic,
-    tree,
     volume,
 )
 from harness.sandbox import built as builds
@@ -36,13 +28,7 @@ from harness.sandbox.contract import BuiltEntry
 from harness.sandbox.network import BuildNetwork
 from harness.sandbox.source import Sent
 from harness.sandbox.supply import Supply, Traffic
-from harness.sandbox.volume import Watch, Workshop
-
-if TYPE_CHECKING:
-    from docker.models.containers import Container
-
-_POLL_S = 0.1
-_CUT_SHORT = 128 + signal.SIGKILL
+from harness.sandbox.volume import Workshop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +153,7 @@ def _build(job: _Job) -> BuiltEntry:
         size_cap=size_cap,
         supply=replace(supply, traffic=moved),
         inventory=str(job.inventory),
-        inventory_sha256=ledger.file_sha256(job.inventory),
+        inventory_sha256=file_sha256(job.inventory),
     )
 
 
@@ -198,93 +184,5 @@ def _run_build_script(job: _Job, connection: BuildNetwork) -> tuple[float, Traff
     """How long it took, and what it moved over the network."""
     with traffic.line(job.shop, connection) as line:
         with line.blameless():
-            build_seconds = _run_connected(job, line)
+            build_seconds = build_script.run(job.shop, job.volume, line, log=job.log)
         return build_seconds, line.traffic()
-
-
-def _run_connected(job: _Job, line: traffic.Line) -> float:
-    policy = job.shop.policy
-    settings = {
-        **flags.hardened(policy, policy.build, job.shop.engine, grade=job.shop.grade),
-        **flags.runtime(policy),
-        **line.settings,
-        "mounts": [flags.entry_mount(job.volume, read_only=False)],
-        "working_dir": flags.ENTRY_FOLDER,
-        "entrypoint": ["./build.sh"],
-        # /tmp is memory: what pip would keep there for a second build is of no use to anybody.
-        "environment": {
-            "HOME": flags.HOME_FOLDER,
-            "LANG": "C.UTF-8",
-            "PIP_NO_CACHE_DIR": "1",
-            # Compiled Python then goes by the source's hash: its time will be another one.
-            "SOURCE_DATE_EPOCH": str(tree.EPOCH_S),
-        },
-    }
-    with volume.watched(job.shop, job.volume) as watch:
-        with (
-            disk_image.at_hand(job.shop.client, job.volume),
-            lifecycle.container(
-                job.shop.client, settings, purpose="build", log=job.log, log_bytes=policy.log_bytes
-            ) as script,
-            outside.watched(job.shop.client, script) as witness,
-        ):
-            started = time.monotonic()
-            script.start()
-            with _following(script, job.log, limit=policy.log_bytes):
-                was_late = _wait(script, watch, timeout_s=policy.build_timeout_s)
-            build_seconds = time.monotonic() - started
-            state = script.attrs["State"]
-            status = (
-                _CUT_SHORT if state["Running"] else state["ExitCode"]
-            )  # of one that runs the engine says 0
-            excuse = witness.excuse()
-        watch.check()
-    failure = failures.of_script(
-        status=status,
-        killed_at_bytes=settings["mem_limit"] if state["OOMKilled"] else None,
-        was_late=was_late,
-        log=job.log,
-        policy=policy,
-    )
-    if failure is not None:
-        if excuse is not None:
-            raise excuse
-        volume.look(job.shop, job.volume)  # it may have failed of a full disk, between two looks
-        raise failure
-    return build_seconds
-
-
-def _wait(script: Container, watch: Watch, *, timeout_s: float) -> bool:
-    """True when time ran out; returns too when the script ended or the volume is over a cap."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        is_content = watch.is_content()  # also when the script has just ended, perhaps of what is seen here
-        script.reload()
-        if not (is_content and script.attrs["State"]["Running"]):
-            return False
-        if time.monotonic() > deadline:
-            return True
-        time.sleep(_POLL_S)
-
-
-@contextmanager
-def _following(script: Container, log: Path, *, limit: int) -> Iterator[None]:
-    """Meanwhile `log` grows as the script writes, up to `limit`; the final log replaces it at the script's end."""
-    stream = script.logs(stream=True, follow=True)
-    thread = threading.Thread(target=_copy, args=(stream, log, limit), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            stream.close()
-        thread.join(timeout=5)
-
-
-def _copy(stream: Any, log: Path, limit: int) -> None:
-    import requests
-    import urllib3
-
-    # A broken stream, or a full disk, only means that the log stops growing until the script has ended.
-    with suppress(requests.RequestException, urllib3.exceptions.HTTPError, OSError):
-        logs.save(stream, log, limit=limit)

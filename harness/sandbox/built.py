@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
 import json
 import os
@@ -11,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from harness.digests import file_sha256
 from harness.errors import SandboxFailed
-from harness.plain import from_plain
+from harness.plain import from_plain, to_plain
 from harness.sandbox.contract import BuiltEntry
-from harness.sandbox.ledger import file_sha256
+from harness.whole_file import whole_file
 
 
 def read(path: Path, *, entry_sha256: str) -> BuiltEntry | None:
@@ -37,17 +37,8 @@ def write(path: Path, built: BuiltEntry) -> None:
 
     Raises: SandboxFailed.
     """
-    draft = path.with_suffix(".draft")
-    try:
-        with writing(path.parent):
-            with draft.open("w", encoding="utf-8") as file:
-                json.dump(dataclasses.asdict(built), file)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-    except SandboxFailed:
-        draft.unlink(missing_ok=True)
-        raise
+    with writing(path.parent), whole_file(path) as file:
+        file.write(json.dumps(to_plain(built)).encode())
 
 
 def inventory(path: Path) -> Path:

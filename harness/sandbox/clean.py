@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (
     ".json",
-    ".draft",
     ".log",
     ".files.jsonl.gz",
     ".used",
@@ -80,6 +79,8 @@ def _clean(folder: Path, unused_s: float, remove: Callable[[Path], bool]) -> Cle
             if is_unused and time.time() - _last_used(record) < unused_s:
                 continue
             if is_unused and remove(record):
+                for half in folder.glob(f".{record.stem}.*.unfinished"):  # of a writer that was killed
+                    half.unlink(missing_ok=True)
                 for suffix in _SUFFIXES:
                     record.with_suffix(suffix).unlink(missing_ok=True)
                 removed += 1

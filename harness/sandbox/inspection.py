@@ -30,6 +30,17 @@ _NOTHING = (
     *("PidMode", "UTSMode", "UsernsMode", "CgroupParent"),
 )
 _SHOWN = 120
+_UNLIMITED = -1
+_LOOK = "look at the engine's settings and plugins"
+
+SWAP_IS_NOT_COUNTED = (
+    "this host's kernel does not count swap, so the engine drops the limit on it, and an entry could take the host's "
+    "swap as memory"
+)
+COUNT_SWAP = (
+    "add swapaccount=1 to GRUB_CMDLINE_LINUX in /etc/default/grub, then sudo update-grub && sudo reboot; or boot with "
+    "control groups of version 2 (systemd.unified_cgroup_hierarchy=1), which count it"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +80,11 @@ def check(container: Container, allowed: Allowed) -> None:
     image_environment = (container.image.attrs.get("Config") or {}).get("Env") or []
     found = list(differences(container.attrs, allowed, image_environment))
     if found:
+        has_no_limit = container.attrs["HostConfig"].get("MemorySwap") == _UNLIMITED
+        cause = f". {SWAP_IS_NOT_COUNTED}" if has_no_limit else ""
         raise SandboxFailed(
-            f"the engine made the container otherwise than it was asked to: {'; '.join(found)}",
-            fix="look at the engine's settings and plugins; nothing was started, and nothing shown to the entry",
+            f"the engine made the container otherwise than it was asked to: {'; '.join(found)}{cause}",
+            fix=f"{COUNT_SWAP if has_no_limit else _LOOK}; nothing was started, and nothing shown to the entry",
             code="sandbox.not_as_asked",
         )
 

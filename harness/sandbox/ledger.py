@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import heapq
 import json
 from collections.abc import Iterator, Mapping
@@ -86,18 +85,6 @@ def writing_down(path: Path, sent: Mapping[str, Sent]) -> Iterator[Ledger]:
         gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=_LEVEL, mtime=0) as packed,
     ):
         yield Ledger(packed, sent)
-
-
-def file_sha256(path: Path) -> str:
-    """Of a file's content, read a piece at a time.
-
-    Raises: OSError.
-    """
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-        return digest.hexdigest()
 
 
 def _is_as_sent(item: Mapping[str, Any], sent: Sent) -> bool:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from harness import force, owner, scratch, undo
+from harness import force, scratch
+from harness.digests import file_sha256
 from harness.errors import BuildFailed, SandboxFailed
 from harness.places import cache_folder
 from harness.progress import Progress
@@ -35,19 +33,15 @@ from harness.sandbox import (
     source,
     tree,
 )
+from harness.sandbox.child import child, status_of
 from harness.sandbox.contract import BuiltEntry, BuiltFile, Outputs
 from harness.sandbox.inventory import take
 from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.supply import Supply, Traffic
 
-_CHUNK_BYTES = 64 * 1024
-_LOG_PATIENCE_S = 5.0
 _POLL_S = 0.02
-_NOBODY = -1
 _SHARED = "a plain process shares this machine's network with everything else on it"
 _NOT_COUNTED = Traffic(missing=_SHARED, unheard=_SHARED)
-# The shell says why a script cannot be started, and with which status: what a container's init does there.
-_LAUNCHER = ("/bin/sh", "-c", 'exec "$0" "$@"')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +52,7 @@ class ProcessGuest:
 
     def how_it_ended(self) -> str | None:
         """In words; None while it runs."""
-        status = _status(self.process)
+        status = status_of(self.process)
         if status is None:
             return None
         return f"killed by signal {-status}" if status < 0 else f"exited with status {status}"
@@ -159,9 +153,8 @@ class ProcessSandbox:
             guest_module.put(folder)
             # A compiled file written beside a source would change the entry that was hashed.
             settings = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-            with self._child(
-                ["./evaluate.py", *arguments], place, settings, grade_id=grade_id, log=log
-            ) as process:
+            command, log_bytes = ["./evaluate.py", *arguments], self.policy.log_bytes
+            with child(command, place, settings, grade_id=grade_id, log=log, log_bytes=log_bytes) as process:
                 yield ProcessGuest(process=process)
 
     @contextmanager
@@ -213,7 +206,7 @@ class ProcessSandbox:
             size_cap=self.details["build_volume"],
             supply=replace(supply, traffic=_NOT_COUNTED),
             inventory=str(inventory),
-            inventory_sha256=ledger.file_sha256(inventory),
+            inventory_sha256=file_sha256(inventory),
         )
 
     def _take_stock(
@@ -230,9 +223,12 @@ class ProcessSandbox:
 
     def _run_build_script(self, place: Path, *, grade_id: str, log: Path) -> None:
         settings = {"SOURCE_DATE_EPOCH": str(tree.EPOCH_S)}
-        with self._child(["./build.sh"], place, settings, grade_id=grade_id, log=log) as process:
+        log_bytes = self.policy.log_bytes
+        with child(
+            ["./build.sh"], place, settings, grade_id=grade_id, log=log, log_bytes=log_bytes
+        ) as process:
             deadline = time.monotonic() + self.policy.build_timeout_s
-            while (status := _status(process)) is None and time.monotonic() < deadline:
+            while (status := status_of(process)) is None and time.monotonic() < deadline:
                 time.sleep(_POLL_S)
         failure = failures.of_script(
             status=-signal.SIGKILL if status is None else status,
@@ -257,111 +253,6 @@ class ProcessSandbox:
             yield
         except tree.TreeRefused as error:
             raise failures.refused(error.reason, error.message, self.policy) from error
-
-    @contextmanager
-    def _child(
-        self, command: list[str], folder: Path, settings: dict[str, str], *, grade_id: str, log: Path
-    ) -> Iterator[subprocess.Popen[bytes]]:
-        """A child in a session of its own, its output going to `log`; on exit its whole family is dead."""
-        mark = f"{grade_id}/{uuid.uuid4().hex}"
-        process: subprocess.Popen[bytes] | None = None
-        writer = _Writer(log=log, limit=self.policy.log_bytes)
-        try:
-            process = subprocess.Popen(
-                [*_LAUNCHER, *command],
-                cwd=folder,
-                env=_environment(settings, mark=mark),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                umask=0o022,
-            )
-            writer.follow(process)
-            yield process
-        finally:
-            undo.surely(lambda: _end(process, mark=mark))
-            writer.finish()
-
-
-class _Writer:
-    """Keeps the log of a child; whatever happens to the log, the child can go on writing."""
-
-    def __init__(self, *, log: Path, limit: int) -> None:
-        self._log = log
-        self._limit = limit
-        self._thread: threading.Thread | None = None
-        self._trouble: OSError | None = None
-
-    def follow(self, process: subprocess.Popen[bytes]) -> None:
-        """Write what it says from now on, on a thread."""
-        self._thread = threading.Thread(target=self._write, args=(process.stdout,), daemon=True)
-        self._thread.start()
-
-    def finish(self) -> None:
-        """The log is complete.
-
-        Raises: SandboxFailed when the host could not write it.
-        """
-        if self._thread is not None:
-            self._thread.join(timeout=_LOG_PATIENCE_S)
-        if self._trouble is not None:
-            raise logs.unwritable(self._log, self._trouble) from self._trouble
-
-    def _write(self, output: IO[bytes]) -> None:
-        with output:
-            chunks = iter(lambda: os.read(output.fileno(), _CHUNK_BYTES), b"")
-            try:
-                logs.save(chunks, self._log, limit=self._limit)
-            except OSError as error:
-                self._trouble = error
-                for _ in chunks:  # a child that cannot write would be blamed for our disk
-                    pass
-
-
-def _end(process: subprocess.Popen[bytes] | None, *, mark: str) -> None:
-    """Its group and its family are dead; without a process, whoever carries the mark.
-
-    Raises: SandboxFailed.
-    """
-    if process is not None and process.returncode is None:
-        # Not reaped: the number of its group is nobody else's yet.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    left = descendants.kill_family(process.pid if process else _NOBODY, mark=mark)
-    if process is not None:
-        process.wait()
-    if left:
-        raise SandboxFailed(
-            f"processes {sorted(left)} of the entry cannot be killed",
-            fix="end them by hand before the next grade",
-            code="sandbox.survivor",
-        )
-
-
-def _status(process: subprocess.Popen[bytes]) -> int | None:
-    """Its exit status, or minus the signal that ended it; None while it runs.
-
-    It is not reaped: until its family is dead, nobody else may get its number.
-    """
-    if process.returncode is not None or not hasattr(os, "waitid"):
-        return process.poll()
-    ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    if ended is None:
-        return None
-    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-
-
-def _environment(settings: dict[str, str], *, mark: str) -> dict[str, str]:
-    """Ours, with this Python first, so that an entry's `python3` has what the harness has."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {
-        **os.environ,
-        **settings,
-        "PATH": path,
-        descendants.MARK: mark,
-        descendants.OWNER_MARK: owner.this_process(),
-    }
 
 
 def _place(built: BuiltEntry) -> Path:

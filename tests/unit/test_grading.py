@@ -17,13 +17,14 @@ import pytest
 
 from harness import pictures, stages
 from harness.codec.patch import PatchCodec
-from harness.errors import Blame
+from harness.errors import Blame, UsageError
 from harness.grading import GradeRequest, grade
 from harness.intake.pack import pack
 from harness.progress import Silent
 from harness.protocol.conversation import Limits
 from harness.protocol.regimes import Regime
 from harness.results import decoded
+from harness.results.attempts import counts
 from harness.results.report import GradeReport, Status
 from harness.results.store import Store
 from harness.retrieval.report import Verdict
@@ -472,20 +473,25 @@ def test_what_an_entry_says_is_in_its_log_and_not_in_the_record(
 
 
 def test_a_regime_the_entry_cannot_do_is_the_callers_mistake(
-    grade_folder: Callable[..., GradeReport],
+    grade_folder: Callable[..., GradeReport], tmp_path: Path
 ) -> None:
-    report = grade_folder(ROOT / "submissions_template", regimes=(Regime.FULLY_TEACHER_FORCED,))
-    assert report.failure is not None
-    assert (report.failure.code, report.failure.blame) == ("usage.not_causal", Blame.USAGE)
+    with pytest.raises(UsageError) as refused:
+        grade_folder(ROOT / "submissions_template", regimes=(Regime.FULLY_TEACHER_FORCED,))
+    assert refused.value.code == "usage.not_causal"
+    assert not (tmp_path / "store").exists()
 
 
 def test_a_zip_that_is_none_is_a_record_too(make_clip: Callable[..., Path], tmp_path: Path) -> None:
+    """It has the digest of what was sent, and is nobody's attempt."""
     (tmp_path / "entry.zip").write_bytes(b"not a zip")
     store = Store(tmp_path / "store")
     request = GradeRequest(submission=tmp_path / "entry.zip", data=make_clip())
     report = grade(request, sandbox=ProcessSandbox(cache=tmp_path / "c"), store=store, progress=Silent())
     assert report.failure is not None
     assert report.failure.blame is Blame.ENTRY
+    assert report.provenance.submission_sha256 == hashlib.sha256(b"not a zip").hexdigest()
+    assert report.is_of_nobody
+    assert not counts(report)
     assert store.reports() == [report]
 
 
@@ -514,14 +520,6 @@ def test_the_record_of_a_failed_build_says_in_what_it_was_built(
     assert report.failure is not None
     assert report.failure.code == "build.exit_status"
     assert report.provenance.sandbox_details["build_network"] == "bridge"
-
-
-def test_missing_data_is_the_operators_problem(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store")
-    request = GradeRequest(submission=tmp_path / "entry.zip", data=tmp_path / "nowhere")
-    report = grade(request, sandbox=ProcessSandbox(cache=tmp_path / "c"), store=store, progress=Silent())
-    assert report.failure is not None
-    assert (report.failure.code, report.failure.blame) == ("data.folder_missing", Blame.OPERATOR)
 
 
 def test_with_the_training_clip_an_entry_is_checked_for_copies(
@@ -589,10 +587,10 @@ def test_a_check_that_is_interrupted_costs_no_scores(
 def test_the_check_needs_the_regime_that_it_listens_to(
     make_clip: Callable[..., Path], grade_folder: Callable[..., GradeReport]
 ) -> None:
-    report = grade_folder(
-        ROOT / "submissions_template",
-        train=make_clip(name="train", hold=25),
-        regimes=(Regime.FULLY_AUTOREGRESSIVE,),
-    )
-    assert report.failure is not None
-    assert report.failure.code == "usage.train"
+    with pytest.raises(UsageError) as refused:
+        grade_folder(
+            ROOT / "submissions_template",
+            train=make_clip(name="train", hold=25),
+            regimes=(Regime.FULLY_AUTOREGRESSIVE,),
+        )
+    assert refused.value.code == "usage.train"

@@ -95,6 +95,23 @@ def test_the_engines_disk_is_held_against_what_a_build_needs(
     assert f"{free / GIB:.1f} GiB free" in check.seen
 
 
+@pytest.mark.parametrize(
+    ("free_mib", "health", "words"),
+    [
+        (20, Health.BROKEN, "20 MiB free at {}, a grade may find no room below 64 MiB"),
+        (64, Health.WARNING, "64 MiB free at {}, a grade may need 2.0 GiB"),
+        (1023, Health.WARNING, "1023 MiB free at {}, a grade may need 2.0 GiB"),
+        (4096, Health.OK, "4.0 GiB free at {}, a grade needs at most 2.0 GiB"),
+    ],
+)
+def test_the_stores_disk_is_told_in_figures_that_say_something(
+    free_mib: int, health: Health, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disks.shutil, "disk_usage", lambda _: Usage(100 * GIB, 0, free_mib << 20))
+    check = next(disks.disk_checks(tmp_path, SandboxPolicy()))
+    assert (check.health, check.seen) == (health, words.format(tmp_path))
+
+
 def test_a_folder_that_will_be_made_is_judged_by_the_disk_it_will_be_on(tmp_path: Path) -> None:
     check = disks.disk_check("disk", tmp_path / "a" / "b", wanted_bytes=1, fix="f", least_bytes=0)
     assert f"at {tmp_path}," in check.seen

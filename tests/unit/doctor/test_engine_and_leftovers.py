@@ -117,6 +117,13 @@ def test_the_engine_says_what_it_is(driver: str, health: Health) -> None:
     assert "runsc is there" in checks["engine's runtimes"].seen
 
 
+@pytest.mark.parametrize(("counts", "health"), [(True, Health.OK), (False, Health.BROKEN)])
+def test_a_host_that_does_not_count_swap_is_broken(counts: bool, health: Health) -> None:
+    check = docker_engine.swap_check({"SwapLimit": counts})
+    assert check.health is health
+    assert ("swapaccount=1" in check.fix) is not counts
+
+
 def test_a_gpu_is_looked_for_in_a_container_as_hardened_as_an_entrys() -> None:
     engine = FakeEngine([], [])
     engine.program = {"said": GPU_LINE}

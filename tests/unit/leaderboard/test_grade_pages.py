@@ -82,7 +82,7 @@ def every_page(grades, tmp_path):
         grades.graded(user="e", regimes=(Regime.FULLY_AUTOREGRESSIVE,)),
         grades.graded(user="f", loss=1e38),
         grades.failed(user="d"),
-        grades.failed(user=None, entry=None, submission_sha256=None),
+        grades.failed(user="g", submission_sha256=None),
     ]
     made[1] = with_losses(made[1], tmp_path)
     gallery = showing(made, {made[1].grade_id: (sample(),)})
@@ -188,9 +188,8 @@ def test_another_senders_grades_are_not_in_the_history(grades):
     ]
 
 
-def test_submissions_nobody_could_read_have_nothing_in_common(grades):
-    reports = [grades.failed(user=None, entry=None) for _ in range(2)]
-    assert len(page_of(reports).history) == 1
+def test_a_submission_that_does_not_say_whose_it_is_has_no_page(grades):
+    assert pages([grades.failed(user=None, entry=None)]) == {}
 
 
 def test_a_history_has_an_end(grades):

@@ -40,8 +40,7 @@ def everything(grades):
             grades.seen(0.3, user="g", draws=3, provenance={"data_sha256": "9" * 64}),
             grades.seen(None, user="h", provenance={"data_sha256": "9" * 64}),
             grades.failed(),
-            grades.failed(user=None, entry=None, submission_sha256="ab" * 32),
-            grades.failed(user=None, entry=None, submission_sha256=None),
+            grades.failed(user="i", submission_sha256=None),
         ]
     )
 

@@ -120,9 +120,15 @@ def test_a_grade_without_a_sandbox_never_replaces_one_in_a_sandbox(grades):
 
 
 def test_failures_are_listed_latest_first_without_their_messages(grades):
-    shown = standings([grades.failed(entry="one", message="SECRET"), grades.failed(user=None, entry=None)])
-    assert [failed.entry for failed in shown.failed] == [None, "one"]
+    shown = standings([grades.failed(entry="one", message="SECRET"), grades.failed(entry="two")])
+    assert [failed.entry for failed in shown.failed] == ["two", "one"]
     assert "SECRET" not in repr(shown)
+
+
+def test_what_does_not_say_whose_it_is_is_no_row(grades):
+    shown = standings([grades.failed(entry="one"), grades.failed(user=None, entry=None)])
+    assert [failed.entry for failed in shown.failed] == ["one"]
+    assert (shown.of_nobody, shown.not_charged) == (1, 0)
 
 
 def test_a_grade_without_the_ranking_regime_is_counted_not_ranked(grades):

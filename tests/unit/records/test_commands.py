@@ -183,3 +183,30 @@ def test_a_store_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Captur
     assert main(["verify", "--store", str(tmp_path / "none")]) == 3
     assert "store.missing" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+def test_a_store_made_all_anew_contradicts_what_was_published(
+    kept: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Control: the page carries the end of the chain, out of reach of whoever writes the store."""
+    site = tmp_path / "site"
+    assert main(["leaderboard", "--store", str(kept.store.folder), "-o", str(site)]) == 0
+    published = str(site / "leaderboard.json")
+    head = kept.store.head()
+    assert json.loads((site / "leaderboard.json").read_text())["chain"] == vars(head)
+    kept.store.append(replace(kept.report, grade_id="20260101-000000-00000009"))
+    assert verify(kept, "--head", published) == 0
+    assert f"kept head: the first 1 rows are those of {published}" in capsys.readouterr().out
+    for name in ("grades.sqlite", "chain.head"):
+        (kept.store.folder / name).unlink()
+    kept.store.append(replace(kept.report, finished_at="2020-01-01T00:00:00+00:00"))
+    assert verify(kept) == 0, "the store alone does not show it"
+    assert verify(kept, "--head", published) == 3
+    assert "different    kept head: row 1, or one before it, is not the one that was there" in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_head_that_is_not_there_is_the_callers_slip(kept: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(kept, "--head", "nowhere") == 2
+    assert "usage.no_head" in capsys.readouterr().err

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import StoreFailed
-from harness.results import chain, store
+from harness.results import chain, open_rows
 from harness.results.chain import GENESIS, Chain, Head, Kind, Row, check_chain, running_hash
+from harness.results.head_file import HeadFile
 from harness.results.store import Store
 
 OLD_SCHEMA = """
@@ -223,7 +224,7 @@ def test_a_crash_between_the_row_and_the_head_is_no_alarm_and_the_next_append_me
 ) -> None:
     kept = Store(tmp_path / "store")
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "_advance_head", lambda *_: None)
+        patch.setattr(HeadFile, "advance", lambda *_: None)
         for name in "abc"[:crashes]:
             kept.append(report(name))
     assert (checked(kept).lag, checked(kept).findings) == (crashes, ())
@@ -235,7 +236,7 @@ def test_a_head_that_cannot_be_written_costs_no_record(kept: Store, monkeypatch:
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Store, "_write_head", full)
+    monkeypatch.setattr(HeadFile, "write", full)
     kept.append(report("f"))
     assert (len(kept.rows()), checked(kept).lag, checked(kept).findings) == (6, 1, ())
 
@@ -359,6 +360,6 @@ def test_without_its_transaction_two_appends_would_fork_the_chain(
     """The control switched off: the second grade reads the last row before the first one's is committed."""
     stale = Head(rows=5, sha256=kept.rows()[-1].sha256 or "")
     kept.append(report("f"))
-    monkeypatch.setattr(store, "last_of", lambda _database: Head(rows=6, sha256=stale.sha256))
+    monkeypatch.setattr(open_rows, "last_of", lambda _database: Head(rows=6, sha256=stale.sha256))
     kept.append(report("g"))
     assert (Kind.MISSING, 7) in kinds(kept) or (Kind.REORDERED, 7) in kinds(kept)

@@ -262,7 +262,7 @@ def test_a_file_that_is_no_database_says_so(store: Store) -> None:
     (store.folder / "grades.sqlite").write_text("something else, and long enough to be looked at" * 30)
     with pytest.raises(StoreFailed) as caught:
         store.reports()
-    assert caught.value.code == "store.unreadable"
+    assert caught.value.code == "store.damaged"
 
 
 def test_a_record_from_before_a_field_existed_has_its_default(store: Store) -> None:

@@ -47,9 +47,11 @@ def test_the_record_is_as_it_was(store, report):
     assert not [check for check in check_records(store) if check.outcome is Outcome.DIFFERENT]
 
 
-@pytest.mark.parametrize("statement", ["UPDATE withdrawals SET reason = 'x'", "DELETE FROM withdrawals"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE grades SET report = 'x' WHERE number = 2", "DELETE FROM grades WHERE number = 2"]
+)
 def test_a_decision_cannot_be_unmade(store, report, statement):
-    """The control is the triggers of a Ledger."""
+    """Control: the triggers of the table."""
     withdraw(store, decision(report))
     with (
         closing(sqlite3.connect(store.database)) as database,

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from harness import grading, resuming
+from harness import grading, provenance, resuming
 from harness.admission import Rules
 from harness.errors import Blame, NotAdmitted, ResumeRefused, SandboxFailed, StoreFailed, UsageError
 from harness.intake.pack import pack
@@ -298,7 +298,7 @@ def test_another_wmc_does_not_go_on(
     """Control: the versions in the journal."""
     killed(IN_THE_SECOND, train=None)
     with monkeypatch.context() as patched:
-        patched.setattr(grading, "SCORING_VERSION", 999)
+        patched.setattr(provenance, "SCORING_VERSION", 999)
         with pytest.raises(ResumeRefused, match="scoring_version 2; this is scoring_version 999") as caught:
             bench.resume()
     assert caught.value.code == "resume.other_version"

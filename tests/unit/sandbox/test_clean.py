@@ -85,5 +85,15 @@ def test_who_waits_for_a_lock_that_is_cleaned_away_gets_the_new_one(tmp_path):
     assert holders == [True]
 
 
+def test_what_a_killed_writer_left_goes_with_its_build(build, cache):
+    sandbox = build()
+    [note] = (cache / "process").glob("*.json")
+    half_a_record = note.with_name(f".{note.name}.0123456789ab.unfinished")
+    half_a_record.touch()
+    del sandbox
+    assert clean_process(cache, unused_s=0).removed == 1
+    assert list((cache / "process").iterdir()) == []
+
+
 def test_nothing_to_clean_is_nothing_to_complain_about(cache):
     assert clean_process(cache, unused_s=0).removed == 0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from harness.sandbox.inspection import Allowed, differences
+from harness.errors import SandboxFailed
+from harness.sandbox.inspection import Allowed, check, differences
 from harness.sandbox.policy import seccomp_profile
 
 ALLOWED = Allowed(
@@ -134,3 +136,23 @@ def test_where_outputs_are_saved_may_be_written_and_nothing_else() -> None:
     assert list(
         differences({**made, "Mounts": [{**each, "RW": True} for each in made["Mounts"]]}, allowed, IMAGE)
     )
+
+
+class Made:
+    """A container that was made on a host whose kernel does not count swap."""
+
+    def __init__(self) -> None:
+        self.attrs = copy.deepcopy(MADE)
+        self.attrs["HostConfig"]["MemorySwap"] = -1  # type: ignore[index]
+        self.image = SimpleNamespace(attrs={"Config": {"Env": IMAGE}})
+
+    def reload(self) -> None:
+        """As it is."""
+
+
+def test_a_host_that_does_not_count_swap_is_told_so_and_how_it_does() -> None:
+    with pytest.raises(SandboxFailed) as refused:
+        check(Made(), ALLOWED)  # type: ignore[arg-type]
+    assert "MemorySwap is -1" in refused.value.message
+    assert "does not count swap" in refused.value.message
+    assert "swapaccount=1" in refused.value.fix

@@ -12,6 +12,7 @@ import tracemalloc
 
 import pytest
 
+from harness.digests import file_sha256
 from harness.sandbox import inventory, ledger, program, source, tree
 from harness.sandbox.supply import NewFile, Share
 
@@ -139,7 +140,7 @@ def test_the_same_folder_gives_the_same_bytes(tmp_path, sent_from):
     digests = []
     for _ in range(2):
         written(tmp_path, built, sent)
-        digests.append(ledger.file_sha256(tmp_path / "list.gz"))
+        digests.append(file_sha256(tmp_path / "list.gz"))
     assert digests[0] == digests[1]
 
 

@@ -10,7 +10,7 @@ import pytest
 from docker.errors import APIError
 
 from harness.errors import BuildFailed, SandboxFailed
-from harness.sandbox import allotment, build, disk_image, volume
+from harness.sandbox import allotment, build_script, disk_image, volume
 from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.volume import Watch, Workshop
 
@@ -70,7 +70,7 @@ def test_a_build_that_was_cut_short_on_a_full_disk_is_not_finished_when_there_is
     """Control: the look-out remembers. What a killed build.sh had open goes back to the disk."""
     a_disk(monkeypatch, RESERVE, RESERVE - 1, 2 * RESERVE)
     look_out = Watch(container=Container(running=True), policy=POLICY, image=IMAGE)
-    assert not build._wait(Container(running=True), look_out, timeout_s=100)
+    assert not build_script._wait(Container(running=True), look_out, timeout_s=100)
     assert not look_out.is_content()
     with pytest.raises(SandboxFailed) as caught:
         look_out.check()
@@ -81,7 +81,7 @@ def test_a_script_that_ended_while_the_disk_was_full_is_not_blamed(monkeypatch):
     """Control: the disk is looked at when the script has ended too, before its files are gone."""
     a_disk(monkeypatch, RESERVE - 1)
     look_out = Watch(container=Container(running=True), policy=POLICY, image=IMAGE)
-    assert not build._wait(Container(running=False), look_out, timeout_s=100)
+    assert not build_script._wait(Container(running=False), look_out, timeout_s=100)
     a_disk(monkeypatch, 2 * RESERVE)
     with pytest.raises(SandboxFailed) as caught:
         look_out.check()

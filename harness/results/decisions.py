@@ -1,0 +1,95 @@
+"""The organiser's decisions, held against the rows among which they stand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from harness.results.approvals import Verdict
+from harness.results.chain import Row
+from harness.results.checks import Check, different, unchecked
+from harness.results.old_ledgers import TAKEN_OVER
+from harness.results.report import GradeReport
+
+_CLOCK_STEP = timedelta(hours=1)
+"""A clock that was set right may go back so far, and two that write at once finish in either order."""
+
+
+def decision_checks(rows: Sequence[Row]) -> Iterator[Check]:
+    """Decisions that say they were made before the row after which they were written; and those that came from outside.
+
+    Whoever may write can add a row that says anything, but not in the place where it would have been.
+    """
+    strangers = 0
+    for before, row in zip((None, *rows), rows, strict=False):
+        if row.ledger is None:
+            continue
+        if TAKEN_OVER in _content(row):
+            strangers += 1
+        elif before and (was := _time(before)) and (said := _time(row)) and said < was - _CLOCK_STEP:
+            yield different(
+                "decisions",
+                f"row {row.number} ({in_words(row)}) says it was made at {said.isoformat()}, and was written after row "
+                f"{before.number} of {was.isoformat()}: it was dated back, or the clock was wrong",
+            )
+    if strangers:
+        yield unchecked(
+            "decisions",
+            f"{strangers} are from before decisions stood in the chain: as they were when they were taken over",
+        )
+
+
+def approval_checks(
+    rows: Sequence[Row], reports: Sequence[GradeReport], outside: Sequence[tuple[str, dict[str, str]]]
+) -> Iterator[Check]:
+    """Grades whose record names an approval that does not stand before it; `outside` are decisions in no chain yet."""
+    place = {row.grade_id.decode("utf-8", "replace"): at for at, row in enumerate(rows)}
+    given: dict[tuple[str, ...], int] = {
+        _approval(row): -1 for ledger, row in outside if ledger == "reviews" and _approval(row)
+    }
+    for at, row in enumerate(rows):
+        content = _content(row)
+        if row.ledger == "reviews" and (key := _approval(content)):
+            given.setdefault(key, -1 if TAKEN_OVER in content else at)
+    for report in reports:
+        admission = report.provenance.admission
+        if admission is None or admission.approved_by is None:
+            continue
+        key = (str(report.provenance.submission_sha256), admission.approved_by, str(admission.approved_at))
+        if given.get(key, len(rows)) >= place.get(report.grade_id, -1):
+            yield different(
+                "decisions",
+                f"{report.grade_id} was approved by {admission.approved_by} at {admission.approved_at}, as its record "
+                "says, and no such approval stands before it",
+            )
+
+
+def in_words(row: Row) -> str:
+    """What a row is: the record of a grade, or a decision."""
+    name = row.grade_id.decode("utf-8", "replace")
+    return f"grade {name}" if row.ledger is None else name
+
+
+def _approval(row: dict[str, Any]) -> tuple[str, ...]:
+    if row.get("decision") != Verdict.APPROVED.value:
+        return ()
+    return tuple(str(row.get(name)) for name in ("submission_sha256", "by_whom", "at"))
+
+
+def _content(row: Row) -> dict[str, Any]:
+    """A decision's values; nothing of a record, nor of what is none."""
+    try:
+        value = json.loads(row.report) if row.ledger is not None else {}
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _time(row: Row) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(row.finished_at.decode("ascii"))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
