@@ -55,8 +55,8 @@ def show_review(seen: Reviewed, console: Console) -> None:
     if unread := {each.file for each in found.findings if each.kind is Kind.UNREAD}:
         are = "script was" if len(unread) == 1 else "scripts were"
         console.warn(
-            f"{len(unread):,} {are} NOT searched ({_some(tuple(sorted(unread)))}): that nothing is found there says nothing. "
-            "Read by hand what is named below, or reject it"
+            f"{len(unread):,} {are} NOT searched ({_some(tuple(sorted(unread)))}): that nothing is found there says "
+            "nothing. Read by hand what is named below, or reject it"
         )
     for name, text in (*found.scripts, *found.sources.shown):
         console.show(f"\n[bold]{escape(name)}[/bold]\n{escape(text.rstrip())}")
