@@ -21,7 +21,7 @@ from harness.intake.template import shell_lines
 
 VERY_LARGE_BYTES = 1 << 30
 SEARCHED_BYTES = 1 << 22
-"""Of an entry's scripts, some 100,000 lines: nobody reads more, and a minute is the longest that it takes."""
+"""Of an entry's scripts, some 100,000 lines: nobody reads more, and the worst ones that are known take 80 seconds."""
 MOST_MENTIONS = 10_000
 """Of one script: more are made to be too many."""
 

@@ -12,7 +12,7 @@ from harness.intake.finding import UnreadableError
 _MOST_DOTS = 100
 """In a row, as in a.b.c. The memory that Python's own parser takes for a module's name grows with their square."""
 _CODING = re.compile(rb"coding[:=][ \t]*([-\w.]+)")
-_CODINGS = ("utf-8", "utf8", "ascii", "us-ascii", "latin-1", "iso-8859-1", "iso-8859-15", "cp1252")
+_CODINGS = ("utf-8", "utf8", "ascii", "us-ascii", "latin-1", "latin1", "iso-8859-1", "iso-8859-15", "cp1252")
 
 
 def parsed(source: bytes) -> ast.Module:
