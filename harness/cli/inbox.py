@@ -21,7 +21,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="fetch what entrants uploaded with `wmc submit --upload`",
         description="Fetch the submissions in a dataset of the Hugging Face Hub that are not in DIR yet, check each "
         "against its name and open it as the grader does. Runs nothing. Needs the extra wmc[hub]; exits with 1 if "
-        "one is refused now, with 3 if one could not be fetched.",
+        "one is refused now, with 3 if one could not be fetched, or ended the command that opened it.",
     )
     parser.add_argument("repository", metavar="REPO", help="OWNER/NAME of the dataset")
     parser.add_argument(
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.json({"repository": args.repository, "folder": str(args.output), **asdict(inbox)})
     else:
         _show(inbox, args.output, console)
-    if any(refused.comes_again for refused in inbox.refused):
+    if any(refused.comes_again or refused.is_unfinished for refused in inbox.refused):
         return Blame.OPERATOR.exit_code
     return Blame.ENTRY.exit_code if any(refused.is_new for refused in inbox.refused) else 0
 

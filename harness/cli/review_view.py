@@ -52,6 +52,12 @@ def show_review(seen: Reviewed, console: Console) -> None:
         console.warn(
             f"{found.manifest.user_name} is listed in fairness.toml as the organiser's own: no limit holds for it"
         )
+    if unread := {each.file for each in found.findings if each.kind is Kind.UNREAD}:
+        are = "script was" if len(unread) == 1 else "scripts were"
+        console.warn(
+            f"{len(unread):,} {are} NOT searched ({_some(tuple(sorted(unread)))}): that nothing is found there says "
+            "nothing. Read by hand what is named below, or reject it"
+        )
     for name, text in (*found.scripts, *found.sources.shown):
         console.show(f"\n[bold]{escape(name)}[/bold]\n{escape(text.rstrip())}")
     for line in _other_texts(found.sources):
@@ -103,13 +109,16 @@ def _other_texts(sources: Sources) -> Iterator[str]:
     from rich.markup import escape
 
     if sources.handed_out:
-        yield f"\n[bold]as wmc hands them out[/bold]\n{escape(', '.join(sources.handed_out))}"
+        yield f"\n[bold]as wmc hands them out[/bold]\n{escape(_some(sources.handed_out))}"
     if left_out := sources.left_out:
-        names = ", ".join(left_out[:_MOST_NAMES]) + ", ..." * (len(left_out) > _MOST_NAMES)
         yield (
             f"\n[bold]{_files(len(left_out))} of text too much to be shown[/bold]: unzip what you want to read; "
-            f"--json lists all\n{escape(names)}"
+            f"--json lists all\n{escape(_some(left_out))}"
         )
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:_MOST_NAMES]) + ", ..." * (len(names) > _MOST_NAMES)
 
 
 def _finding_lines(every: tuple[Finding, ...]) -> Iterator[str]:
@@ -120,7 +129,8 @@ def _finding_lines(every: tuple[Finding, ...]) -> Iterator[str]:
     for kind in Kind:
         found = [each for each in every if each.kind is kind]
         if found:
-            yield f"[yellow]{kind.in_words}[/yellow]"
+            colour = "bold red" if kind is Kind.UNREAD else "yellow"
+            yield f"[{colour}]{kind.in_words}[/{colour}]"
         for each in found[:_MOST_LINES]:
             place = each.file if each.line is None else f"{each.file}:{each.line}"
             often = f" ({each.times} times)" if each.times > 1 else ""

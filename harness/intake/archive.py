@@ -76,12 +76,7 @@ def open_archive(
     try:
         with opened(zip_path) as fd:
             before = os.fstat(fd)
-            if before.st_size > limits.zip_bytes:
-                raise reject(
-                    "archive.zip_too_large",
-                    f"the zip is larger than {limits.zip_bytes} bytes",
-                    "make it smaller",
-                )
+            check_zip_size(before.st_size, limits)
             sha256 = _sha256(fd, before.st_size, progress)
             members = _members(fd, before.st_size, limits)
             required.check_names(member.name for member in members if not member.is_folder)
@@ -105,6 +100,14 @@ def open_archive(
         files=files,
         notes=_notes(files),
     )
+
+
+def check_zip_size(size_bytes: int, limits: ArchiveLimits = DEFAULT_LIMITS) -> None:
+    """Refuse a zip that is larger than a submission may be."""
+    if size_bytes > limits.zip_bytes:
+        raise reject(
+            "archive.zip_too_large", f"the zip is larger than {limits.zip_bytes} bytes", "make it smaller"
+        )
 
 
 @contextmanager

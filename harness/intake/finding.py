@@ -22,7 +22,7 @@ class Kind(str, Enum):
     def in_words(self) -> str:
         """As a reviewer reads it."""
         return {
-            Kind.UNREAD: "scripts that could not be searched",
+            Kind.UNREAD: "scripts that were NOT searched: what is in them is not below",
             Kind.NETWORK: "opens network",
             Kind.PROCESS: "starts programs, or calls native code",
             Kind.PICKLE: "loads pickles, which run code",

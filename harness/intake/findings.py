@@ -1,13 +1,15 @@
 """Where a reviewer should look: what an entry's files say of network, programs, pickles and code made while it runs.
 
 Nothing here is a verdict. Honest entries start programs and load pickles, and one that wants to hide can. These lines
-say where to read first; what cannot be searched, or read by a person at all, says so itself.
+say where to read first; what cannot be searched, or read by a person at all, says so itself: an entry that is too much
+for the search is one that was not searched, and never one in which nothing was found.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from harness.intake import python_source, shell_source
@@ -18,28 +20,43 @@ from harness.intake.limits import DEFAULT_LIMITS
 from harness.intake.template import shell_lines
 
 VERY_LARGE_BYTES = 1 << 30
+SEARCHED_BYTES = 1 << 22
+"""Of an entry's scripts, some 100,000 lines: nobody reads more, and the worst ones that are known take 80 seconds."""
+MOST_MENTIONS = 10_000
+"""Of one script: more are made to be too many."""
+
+_Search = Callable[[bytes], Iterator[Mention]]
 
 
 def findings(entry: Entry) -> tuple[Finding, ...]:
     """All of them by kind, file and line; nothing of the entry is run or imported."""
-    found = [each for file in entry.files for each in _in_file(entry.folder / file.name, file)]
+    found: list[Finding] = []
+    scripts: list[tuple[EntryFile, _Search]] = []
+    for file in entry.files:
+        head = _head(entry.folder / file.name)
+        if file.size_bytes >= VERY_LARGE_BYTES:
+            found.append(Finding(kind=Kind.LARGE, file=file.name, what=f"{file.size_bytes:,} bytes"))
+        if search := _search_of(file.name, head):
+            scripts.append((file, search))
+        elif content := content_of(head):
+            found.append(
+                Finding(kind=Kind.BINARY, file=file.name, what=f"{content}, {file.size_bytes:,} bytes")
+            )
+    found.extend(_in_scripts(entry.folder, scripts))
     order = list(Kind)
     found.sort(key=lambda each: (order.index(each.kind), each.file, each.line or 0, each.what))
     return tuple(found)
 
 
-def _in_file(path: Path, file: EntryFile) -> Iterator[Finding]:
-    if file.size_bytes >= VERY_LARGE_BYTES:
-        yield Finding(kind=Kind.LARGE, file=file.name, what=f"{file.size_bytes:,} bytes")
+def _head(path: Path) -> bytes:
     with path.open("rb") as stream:
-        head = stream.read(HEAD_BYTES)
-    program = program_of(file.name, head)
-    if program == "python":
-        yield from _in_script(path, file, python_source.mentions)
-    elif program == "shell":
-        yield from _in_script(path, file, _own_shell)
-    elif content := content_of(head):
-        yield Finding(kind=Kind.BINARY, file=file.name, what=f"{content}, {file.size_bytes:,} bytes")
+        return stream.read(HEAD_BYTES)
+
+
+def _search_of(name: str, head: bytes) -> _Search | None:
+    """How a script is searched; None for what is none."""
+    searches: dict[str | None, _Search] = {"python": python_source.mentions, "shell": _own_shell}
+    return searches.get(program_of(name, head))
 
 
 def _own_shell(source: bytes) -> Iterator[Mention]:
@@ -48,20 +65,42 @@ def _own_shell(source: bytes) -> Iterator[Mention]:
     return (mention for mention in shell_source.mentions(source) if mention.what not in everybodys)
 
 
-def _in_script(
-    path: Path, file: EntryFile, mentions: Callable[[bytes], Iterator[Mention]]
-) -> Iterator[Finding]:
-    """What a script mentions, each name once: where first, and how often."""
-    if file.size_bytes > DEFAULT_LIMITS.script_bytes:
-        yield Finding(
-            kind=Kind.UNREAD, file=file.name, what=f"{file.size_bytes:,} bytes are too long to be read"
-        )
-        return
-    try:
-        every = sorted(mentions(path.read_bytes()), key=lambda mention: mention.line)
-    except UnreadableError as error:
-        yield Finding(kind=Kind.UNREAD, file=file.name, what=str(error))
-        return
+def _in_scripts(folder: Path, scripts: list[tuple[EntryFile, _Search]]) -> Iterator[Finding]:
+    """What all scripts mention: those nearest to the root first, of one folder the smallest first, while they are few
+    enough; each of the others is named.
+    """
+    room = SEARCHED_BYTES
+    for file, search in sorted(scripts, key=lambda each: _turn(each[0])):
+        if file.size_bytes > DEFAULT_LIMITS.script_bytes:
+            yield _unread(file, f"{file.size_bytes:,} bytes are too long to be searched: read it by hand")
+        elif file.size_bytes > room:
+            yield _unread(
+                file, f"the entry has more than {SEARCHED_BYTES:,} bytes of scripts: read it by hand"
+            )
+        else:
+            room -= file.size_bytes
+            try:
+                yield from _in_script(file, search((folder / file.name).read_bytes()))
+            except UnreadableError as error:
+                yield _unread(file, str(error))
+
+
+def _turn(file: EntryFile) -> tuple[int, int, str]:
+    return file.name.count("/"), file.size_bytes, file.name
+
+
+def _unread(file: EntryFile, why: str) -> Finding:
+    return Finding(kind=Kind.UNREAD, file=file.name, what=why)
+
+
+def _in_script(file: EntryFile, mentions: Iterator[Mention]) -> Iterator[Finding]:
+    """What a script mentions, each name once: where first, and how often.
+
+    Raises: UnreadableError where it is too much.
+    """
+    every = sorted(islice(mentions, MOST_MENTIONS + 1), key=lambda mention: mention.line)
+    if len(every) > MOST_MENTIONS:
+        raise UnreadableError(f"more than {MOST_MENTIONS:,} places to look at: read it by hand")
     times = Counter((mention.kind, mention.what) for mention in every)
     for mention in every:
         if count := times.pop((mention.kind, mention.what), 0):

@@ -21,7 +21,7 @@ from harness.errors import (
     OutputFailed,
     WmcError,
 )
-from harness.intake.archive import open_archive
+from harness.intake.archive import check_zip_size, open_archive
 from harness.intake.upload import FOLDER, ZIP_NAME, check_repository
 from harness.progress import Progress
 from harness.text import spelled_out
@@ -57,6 +57,7 @@ class Refused:
         place: in the repository, safe to show.
         is_new: it was refused by this command, not by one before.
         comes_again: the next command tries again; otherwise a note in the folder keeps it from that.
+        is_unfinished: a command ended while it opened it; new each time, for an organiser must look at it.
     """
 
     place: str
@@ -65,6 +66,7 @@ class Refused:
     fix: str
     is_new: bool = True
     comes_again: bool = False
+    is_unfinished: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,41 +158,70 @@ def _take(file: HubFile, folder: Path, progress: Progress) -> Received | Refused
 def _fetched(
     file: HubFile, target: Path, note: Path, received: Received, progress: Progress
 ) -> Received | Refused:
-    """What is made of it; what is refused for good is noted, so that it need not be fetched again."""
+    """What is made of it; what is refused for good is noted, so that it need not be fetched again.
+
+    The note lies there before a stranger's zip is opened, and says so: one that ends the command ends it once.
+    """
+    arrived = target.with_name(f".{received.sha256}.arrived")
     try:
-        _fetch_and_open(file, target, received, progress)
+        check_zip_size(file.size)
+        _fetch(file, arrived, progress)
+        _write(note, _unfinished(file, note))
+        _open(arrived, received, progress)
+        arrived.replace(target)
     except (ArchiveRejected, ManifestRejected) as error:
-        refused = _refused(file.path, error)
-        with whole_file(note) as stream:
-            stream.write(json.dumps(asdict(refused), indent=2).encode())
-        return refused
+        return _write(note, _refused(file.path, error))
     except (DownloadFailed, IntakeFailed) as error:
+        note.unlink(missing_ok=True)
         return replace(_refused(file.path, error), comes_again=True)
+    except OSError:  # a full disk, of which the next command knows nothing
+        note.unlink(missing_ok=True)
+        raise
+    except MemoryError:
+        return _unfinished(file, note)
+    finally:
+        arrived.unlink(missing_ok=True)
+    note.unlink(missing_ok=True)
     return received
 
 
-def _fetch_and_open(file: HubFile, target: Path, expected: Received, progress: Progress) -> None:
-    """`target`, complete and opened once, or not there.
-
-    Raises: DownloadFailed, IntakeFailed, ArchiveRejected, ManifestRejected.
-    """
+def _fetch(file: HubFile, arrived: Path, progress: Progress) -> None:
+    """Make `arrived` hold the file. Raises: DownloadFailed."""
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented there
 
     headers = {**build_hf_headers(library_name="wmc"), "Accept-Encoding": "identity"}
-    arrived = target.with_name(f".{expected.sha256}.arrived")
-    try:
-        with explained(ZIP_NAME):
-            fetch(file, arrived, headers=headers, progress=progress)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".wmc-inbox-") as work:
-            entry = open_archive(arrived, Path(work, "entry"), progress=progress)
-        if entry.sha256 != expected.sha256:
-            raise _misplaced(f"its bytes have another digest, {entry.sha256}")
-        named = (entry.manifest.user_name, entry.manifest.slug)
-        if named != (expected.user_name, expected.slug):
-            raise _misplaced(f"its wmc.toml is of {'/'.join(named)}")
-        arrived.replace(target)
-    finally:
-        arrived.unlink(missing_ok=True)
+    with explained(ZIP_NAME):
+        fetch(file, arrived, headers=headers, progress=progress)
+
+
+def _open(arrived: Path, expected: Received, progress: Progress) -> None:
+    """Open the zip once, and find that it is what its place says.
+
+    Raises: IntakeFailed, ArchiveRejected, ManifestRejected.
+    """
+    with tempfile.TemporaryDirectory(dir=arrived.parent, prefix=".wmc-inbox-") as work:
+        entry = open_archive(arrived, Path(work, "entry"), progress=progress)
+    if entry.sha256 != expected.sha256:
+        raise _misplaced(f"its bytes have another digest, {entry.sha256}")
+    named = (entry.manifest.user_name, entry.manifest.slug)
+    if named != (expected.user_name, expected.slug):
+        raise _misplaced(f"its wmc.toml is of {'/'.join(named)}")
+
+
+def _unfinished(file: HubFile, note: Path) -> Refused:
+    error = IntakeFailed(
+        "a command that opened it did not come to an end: it was stopped, or ran out of memory",
+        fix=f"if you stopped it, or another command is at it now, remove {note} and run this again; "
+        "if not, be wary: delete it from the dataset, or open it on a machine of its own",
+        code="intake.unfinished",
+    )
+    return replace(_refused(file.path, error), is_unfinished=True)
+
+
+def _write(note: Path, refused: Refused) -> Refused:
+    with whole_file(note) as stream:
+        stream.write(json.dumps(asdict(refused), indent=2).encode())
+    return refused
 
 
 def _misplaced(why: str) -> ArchiveRejected:
@@ -208,7 +239,8 @@ def _refused(place: str, error: WmcError) -> Refused:
 def _refused_before(note: Path) -> Refused:
     """What an earlier command wrote."""
     try:
-        return Refused(**{**json.loads(note.read_bytes()), "is_new": False})
+        refused = Refused(**json.loads(note.read_bytes()))
+        return replace(refused, is_new=refused.is_unfinished)
     except (OSError, ValueError, TypeError) as error:
         raise OutputFailed(
             f"{note} cannot be read: {error}", fix="remove it: it will be made anew"

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import Any
 
 from harness.errors import ManifestProblem, ManifestRejected
@@ -21,6 +22,15 @@ else:
 
 MAX_BYTES = 1 << 16
 _FILE = "(file)"
+_MOST_DOTS = 64
+"""Outside of texts and comments. Numbers have one each; the memory a key takes grows with the square of its dots."""
+_MOST_UNKNOWN = 20
+"""Keys that are named: who writes more has written another file."""
+_TEXTS_AND_COMMENTS = re.compile(
+    r'''"""(?:\\.|[^\\])*?(?:"{3,5}|\Z)|"(?:\\.|[^"\\\n])*"?|\'{3}.*?(?:\'{3,5}|\Z)|'[^'\n]*'?|\#[^\n]*''',
+    re.DOTALL,
+)
+"""As TOML reads them. One without an end goes on to the end of its line, or of the file: TOML gives up at it."""
 _SHOWN = 40
 _LARGEST = 10**15
 
@@ -78,7 +88,7 @@ def parse_manifest(text: bytes) -> EntryManifest:
     """The manifest in `text`, or ManifestRejected with every mistake in it."""
     table = _parsed(text)
     values: dict[str, Any] = {}
-    problems = [_unknown(key) for key in table if key not in _CHECKS]
+    problems = [_unknown(key) for key in islice((key for key in table if key not in _CHECKS), _MOST_UNKNOWN)]
     for field in fields(EntryManifest):
         check, advice = _CHECKS[field.name]
         if field.name not in table:
@@ -118,7 +128,9 @@ def _parsed(text: bytes) -> Mapping[str, Any]:
         message, fix = f"is longer than {MAX_BYTES} bytes", "shorten the description"
         raise ManifestRejected((_problem(_FILE, message, fix),))
     try:
-        return tomllib.loads(text.decode("utf-8"))
+        toml = text.decode("utf-8")
+        _check_dots(toml)
+        return tomllib.loads(toml)
     except UnicodeDecodeError as error:
         line = text[: error.start].count(b"\n") + 1
         message, fix = f"is not UTF-8 (line {line})", "save it as UTF-8"
@@ -133,6 +145,14 @@ def _parsed(text: bytes) -> Mapping[str, Any]:
             "`wmc new FOLDER` makes one to compare with",
         )
     raise ManifestRejected((_problem(_FILE, message, fix),))
+
+
+def _check_dots(toml: str) -> None:
+    """Refuse keys of very many parts before they are read: 64 kB of them would take 4 GiB."""
+    if _TEXTS_AND_COMMENTS.sub("", toml).count(".") > _MOST_DOTS:
+        message = f"has more than {_MOST_DOTS} dots outside of texts and comments, and its keys have none"
+        fix = "write each key plainly, as in what `wmc new FOLDER` makes, and quote every text"
+        raise ManifestRejected((_problem(_FILE, message, fix),))
 
 
 def _unknown(key: str) -> ManifestProblem:

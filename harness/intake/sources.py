@@ -13,6 +13,8 @@ from harness.text import spelled_out
 SHOWN_BYTES = 100_000
 """Of text beside build.sh and evaluate.py, some 2,500 lines: the sources of a model, and not all that it vendors."""
 
+_LEAST_BYTES = 200
+"""That a file counts as: thousands of empty ones are too much, too."""
 _MAX_LINE = 2000
 
 
@@ -42,10 +44,10 @@ def sources(entry: Entry, *, handed_out: Collection[str]) -> Sources:
     for is_other, file in sorted(_texts(entry), key=_turn):
         if is_other and file.sha256 in handed_out:
             ours.append(file.name)
-        elif file.size_bytes > room:
+        elif (needed := max(file.size_bytes, _LEAST_BYTES)) > room:
             left_out.append(file.name)
         else:
-            room -= file.size_bytes
+            room -= needed
             shown.append((file.name, readable((entry.folder / file.name).read_bytes())))
     return Sources(shown=tuple(shown), handed_out=tuple(ours), left_out=tuple(left_out))
 

@@ -77,6 +77,20 @@ def test_an_entry_that_breaks_rule_5_on_purpose_says_so_and_no_other_does(run, t
     assert "1,800,000" in shown
 
 
+def test_what_was_not_searched_is_said_before_all_that_was(run, tmp_path, capsys):
+    """Control: an entry that is too much for the search does not read as one in which nothing was found."""
+    copy = tmp_path / "entry"
+    shutil.copytree(TEMPLATE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    run(str(pack(copy, tmp_path / "honest.zip").path))
+    assert "NOT searched" not in "".join(capsys.readouterr())
+    (copy / "helper.py").write_text("import a" + ".a" * 200)
+    run(str(pack(copy, tmp_path / "overloaded.zip").path))
+    shown = capsys.readouterr()
+    assert "1 script was NOT searched (helper.py)" in shown.err
+    assert "helper.py  a name in it has more than 100 parts: read it by hand" in shown.out
+    assert "nothing of the kind was found" not in shown.out
+
+
 class TestDecisions:
     """Who read a zip, and what they decided."""
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from harness.errors import DownloadFailed, OutputFailed, UsageError
+from harness.errors import DownloadFailed, IntakeFailed, OutputFailed, UsageError
+from harness.intake.archive import open_archive
 from harness.intake.inbox import Inbox, fetch_submissions
 from harness.intake.pack import pack
 from harness.progress import Silent
@@ -153,6 +154,83 @@ def test_a_bad_zip_is_reported_once_and_the_others_are_fetched(
     assert len(dataset.file_requests) == 2, "what was refused is not fetched again"
 
 
+def test_what_is_larger_than_a_submission_may_be_is_not_fetched(
+    dataset: Any, submission: Any, tmp_path: Path
+) -> None:
+    """The control: the listed size is held against the limit; without it a stranger fills the organiser's disk."""
+    put(dataset, b"too large", "big")
+    put(dataset, submission("good"), "good")
+    honest = dataset._entry
+    dataset._entry = lambda name: honest(name) | ({"size": 300 << 30} if "/big/" in name else {})
+    first, second = fetch(dataset, tmp_path), fetch(dataset, tmp_path)
+    assert [(refused.code, refused.is_new) for refused in first.refused] == [("archive.zip_too_large", True)]
+    assert [(refused.code, refused.is_new) for refused in second.refused] == [
+        ("archive.zip_too_large", False)
+    ]
+    assert [received.slug for received in first.received] == ["good"]
+    assert not [request for request in dataset.file_requests if "/big/" in request.path]
+
+
+def opening(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """From now on the zip that lies in a place called `bad` ends its opening so."""
+
+    def opened(zip_path: Path, into: Path, **how: Any) -> Any:
+        if zip_path.read_bytes() == b"bad":
+            raise error
+        return open_archive(zip_path, into, **how)
+
+    monkeypatch.setattr("harness.intake.inbox.open_archive", opened)
+
+
+def test_a_zip_that_ends_the_command_ends_it_once_and_is_told_of_until_somebody_looks(
+    dataset: Any, submission: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: the note is written before a zip is opened; without it no later submission is ever reached."""
+    put(dataset, b"bad", "a-bad-one")
+    put(dataset, submission("good"), "good")
+    opening(monkeypatch, SystemExit(143))
+    with pytest.raises(SystemExit):
+        fetch(dataset, tmp_path)
+    for _ in range(2):
+        inbox = fetch(dataset, tmp_path)
+        assert [received.slug for received in inbox.received] == ["good"]
+        assert [(refused.code, refused.is_new) for refused in inbox.refused] == [("intake.unfinished", True)]
+    (note,) = tmp_path.glob("*.refused.json")
+    assert str(note) in inbox.refused[0].fix
+    note.unlink()
+    opening(monkeypatch, DownloadFailed("what is wrong with it", code="download.hub_down", fix="wait"))
+    assert [refused.comes_again for refused in fetch(dataset, tmp_path).refused] == [True], (
+        "it is tried again"
+    )
+
+
+def test_a_zip_for_which_memory_runs_out_stops_no_other(
+    dataset: Any, submission: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(dataset, b"bad", "a-bad-one")
+    put(dataset, submission("good"), "good")
+    opening(monkeypatch, MemoryError())
+    inbox = fetch(dataset, tmp_path)
+    assert [received.slug for received in inbox.received] == ["good"]
+    assert [refused.code for refused in inbox.refused] == ["intake.unfinished"]
+
+
+@pytest.mark.parametrize(
+    "error", [IntakeFailed("the disk is full", fix="make room"), OSError("the disk is full")]
+)
+def test_what_this_machine_could_not_open_is_not_noted(
+    dataset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    put(dataset, b"bad")
+    opening(monkeypatch, error)
+    if isinstance(error, OSError):
+        with pytest.raises(OutputFailed):
+            fetch(dataset, tmp_path)
+    else:
+        assert [refused.comes_again for refused in fetch(dataset, tmp_path).refused] == [True]
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "place",
     [
@@ -266,3 +344,9 @@ def test_the_command_says_what_is_new_and_whether_somebody_must_act(
     put(dataset, submission("late"), "late")
     dataset.intercept = lambda request: answer(503) if request.is_file else None
     assert main(command) == 3
+
+    dataset.intercept = lambda request: None
+    opening(monkeypatch, MemoryError())
+    put(dataset, b"bad", "worse")
+    assert [main(command), main(command)] == [3, 3], "until somebody looks at it"
+    assert "intake.unfinished" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +71,44 @@ def test_all_mistakes_are_told_at_once(manifest_text):
         "email",
         "colour",
     }
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        "a" + ".a" * 70 + " = 1",
+        "[a" + " . a" * 70 + "]",
+        "'a'" + ".'a'" * 70 + " = 1",
+        "x = {a" + ".a" * 70 + " = 1}",
+        'x = ["""a"""", "b", {a' + ".a" * 70 + ' = 1}, "c"]',
+        "x = ['''a''''', 'b', {a" + ".a" * 70 + " = 1}, 'c']",
+        'x = "\\\\" # "\na' + ".a" * 70 + " = 1",
+        "a.b = 1\n" * 70,
+    ],
+)
+def test_keys_of_very_many_parts_are_refused_before_they_are_read(toml):
+    """Control: dots are counted where no text and no comment is; it does not hide them that a text ends oddly."""
+    found = mistakes(toml)
+    assert list(found) == ["(file)"]
+    assert "dots outside of texts and comments" in found["(file)"]
+
+
+@given(
+    st.text(st.characters(codec="utf-8", max_codepoint=0xFFFF), max_size=200),
+    st.sampled_from(["'", '"', ".", "\\", "#", "\n"]),
+)
+def test_dots_in_texts_and_comments_are_nobodys_concern(text, char):
+    value = json.dumps(f"{text}{char * 5}{text}" + "." * 100)
+    comment = "# " + "." * 100 + " '\"" + '"""'
+    manifest = (
+        f'{comment}\nclaimed_val_loss = 8.5 {comment}\ndescription = {value}\nx = """\n.{"." * 100}"""""\n'
+    )
+    assert "(file)" not in mistakes(manifest.replace("\x7f", ""))
+
+
+def test_of_very_many_unknown_keys_some_are_named(manifest_text):
+    """Control: messages are kept, and shown, and a stranger's file does not make them long."""
+    assert len(mistakes("".join(f"k{number} = 1\n" for number in range(5000)) + manifest_text)) == 20
 
 
 def test_an_unknown_key_is_compared_with_the_known_ones(manifest_text):

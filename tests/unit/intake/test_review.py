@@ -63,6 +63,13 @@ def test_what_is_too_much_to_be_read_is_named_and_crowds_nothing_out(folder, tmp
     assert found.left_out == ("a.py", "lib/vendored1.py", "lib/vendored2.py")
 
 
+def test_thousands_of_empty_files_are_too_much_as_well(folder, tmp_path):
+    """Control: a file counts for something even if it is empty; otherwise its heading buries what there is to read."""
+    for number in range(1000):
+        (folder / "lib" / f"{number}.py").touch()
+    assert 100 < len(reviewed(folder, tmp_path).sources.left_out) < 1000
+
+
 def test_what_everybody_has_from_us_is_named_and_neither_shown_nor_a_finding(tmp_path):
     found = reviewed(TEMPLATE, tmp_path)
     assert [name for name, _ in found.sources.shown] == ["predictor.py"], "a program is shown all the same"

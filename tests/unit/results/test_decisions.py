@@ -110,7 +110,7 @@ def test_the_head_that_is_kept_elsewhere_knows_of_a_decision_too(store: Store) -
 def test_an_edited_decision_is_named(store: Store) -> None:
     """Control: the hash of each row."""
     tamper(store, "UPDATE grades SET report = replace(report, 'withdrawn', 'restored') WHERE number = 4")
-    assert withdrawn(withdrawals(store)) == {}, "the page would rank it again"
+    assert withdrawn(withdrawals(store), store.reports()) == {}, "the page would rank it again"
     assert wrong(store) == [
         "rows: row 4 does not have its hash any more: its text was edited (withdrawals/1)"
     ]
@@ -249,7 +249,7 @@ def old_store(tmp_path: Path, record: Callable[..., GradeReport]) -> Store:
 
 def test_a_store_from_before_decisions_were_chained_is_read_and_said_to_be_one(old_store: Store) -> None:
     before = old_store.database.read_bytes()
-    assert list(withdrawn(withdrawals(old_store))) == ["20260101-000000-00000001"]
+    assert list(withdrawn(withdrawals(old_store), old_store.reports())) == ["20260101-000000-00000001"]
     assert last_decision(old_store, ZIP)
     assert set(names(old_store).by_name) == {"ann", "bob"}
     assert wrong(old_store) == []
@@ -281,9 +281,9 @@ def test_a_clock_that_went_back_does_not_make_the_first_decision_the_last(
             ("20260101-000000-00000001",),
         )
         database.commit()
-    assert withdrawn(withdrawals(old_store)) == {}
+    assert withdrawn(withdrawals(old_store), old_store.reports()) == {}
     old_store.append(record(grade_id="20260101-000000-00000003"))
-    assert withdrawn(withdrawals(old_store)) == {}
+    assert withdrawn(withdrawals(old_store), old_store.reports()) == {}
 
 
 def test_once_they_are_in_the_chain_the_tables_beside_it_say_nothing_any_more(old_store: Store) -> None:

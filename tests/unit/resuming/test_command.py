@@ -217,7 +217,7 @@ def test_a_grade_ends_on_one_screen(
 @pytest.mark.parametrize(
     ("entry", "words", "command"),
     [
-        (None, "error [data.folder_missing]", "wmc explain data.folder_missing"),
+        (None, "error [data.metadata_unreadable]", "wmc explain data.metadata_unreadable"),
         ("raise SystemExit(7)", "error [guest.no_connection]", "wmc notice GRADE --store STORE"),
     ],
 )
@@ -227,7 +227,9 @@ def test_a_grade_that_failed_ends_with_the_command_of_whose_move_it_is(
     """Nothing goes on from where nothing was done."""
     folder = shutil.copytree(ROOT / "submissions_template", tmp_path / "entry")
     (folder / "evaluate.py").write_text(f"#!/usr/bin/env python3\n{entry}\n")
-    data = bench.request.data if entry else tmp_path / "nowhere"
+    (damaged := tmp_path / "damaged").mkdir()
+    (damaged / "metadata.json").write_text("{")
+    data = bench.request.data if entry else damaged
     submission = pack(folder, tmp_path / "bad.zip").path
     done = wmc(submission, "--data", data, "--sandbox", "process", "--no-review", "--no-pictures")
     *_, first, _, _, last = done.stderr.splitlines()
