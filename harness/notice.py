@@ -39,6 +39,7 @@ TOLD_OF_PRINTED = ("loss", "acc", "pred_lpips", "gen_time")
 
 _MOST_PRINTED = 1e6
 _LARGEST_LOSS = 2 * CHALLENGE.uniform_loss
+_MOST_S = 86_400.0
 _ISOLATED = "docker"
 
 
@@ -195,12 +196,12 @@ def open_figures(report: GradeReport, *, is_private: bool) -> OpenFigures | None
     result = found.rescored
     return OpenFigures(
         self_reported={
-            name: round(max(-_MOST_PRINTED, min(value, _MOST_PRINTED)), PUBLIC.loss)
+            name: round(clamped(value, -_MOST_PRINTED, _MOST_PRINTED), PUBLIC.loss)
             for name, value in printed.items()
             if value is not None
         },
-        rescored_loss=round(min(result.loss, _LARGEST_LOSS), PUBLIC.loss) if result else None,
-        rescored_accuracy=round(result.token_accuracy, PUBLIC.accuracy) if result else None,
+        rescored_loss=round(clamped(result.loss, 0, _LARGEST_LOSS), PUBLIC.loss) if result else None,
+        rescored_accuracy=round(clamped(result.token_accuracy, 0, 1), PUBLIC.accuracy) if result else None,
     )
 
 
@@ -210,8 +211,16 @@ def told(failure: Failure) -> Outcome:
 
 
 def two_figures(seconds: float) -> float:
-    """A time as it leaves."""
-    return float(f"{seconds:.2g}")
+    """A time as it leaves; a day at most."""
+    return float(f"{clamped(seconds, 0, _MOST_S):.2g}")
+
+
+def clamped(value: float, low: float, high: float) -> float:
+    """`value`, or the end that it lies beyond: without both ends all digits before the point would be a figure's own.
+
+    Not a number stays so.
+    """
+    return min(max(value, low), high)
 
 
 def shared_logs(notice: Notice, logs: Iterable[Path]) -> Iterator[tuple[str, str]]:
@@ -231,14 +240,16 @@ def shared_logs(notice: Notice, logs: Iterable[Path]) -> Iterator[tuple[str, str
 
 def _rounded(found: RegimeReport, rounding: Rounding, pictures_told: bool) -> Figures:
     metrics = {
-        metric.value: None if value is None or not pictures_told else round(value, rounding.metrics[metric])
+        metric.value: None
+        if value is None or not pictures_told
+        else round(clamped(value, *metric.bounds), rounding.metrics[metric])
         for metric in Metric
         for value in [getattr(found, metric.value)]
     }
     return Figures(
         windows=found.windows,
-        loss=round(min(found.loss, _LARGEST_LOSS), rounding.loss),
-        token_accuracy=round(found.token_accuracy, rounding.accuracy),
+        loss=round(clamped(found.loss, 0, _LARGEST_LOSS), rounding.loss),
+        token_accuracy=round(clamped(found.token_accuracy, 0, 1), rounding.accuracy),
         seconds_per_frame=two_figures(found.seconds_per_frame),
         **metrics,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,11 @@ class GradePage:
     def unranked(self) -> Mark | None:
         """Why it has no rank on any board."""
         return unranked_by(self.marks)
+
+    @property
+    def untold_probe(self) -> bool:
+        """Whether figures of the second serving are withheld."""
+        return any(math.isnan(each.state_probe.mean_gain) for each in self.report.regimes.values() if each)
 
     @property
     def is_latest(self) -> bool:
