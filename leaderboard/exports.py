@@ -105,6 +105,7 @@ def _crossing(crossing: Crossing) -> dict[str, Any]:
         "user": crossing.report.entry.user_name,
         "entry": crossing.report.entry.entry_name,
         "finished_at": crossing.report.finished_at,
+        "counts_from": crossing.day,
         "loss": crossing.loss,
         "loss_ci": list(crossing.loss_ci),
         "marks": [mark.value for mark in crossing.marks],

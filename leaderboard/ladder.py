@@ -26,6 +26,7 @@ from harness.results.report import GradeReport
 from harness.results.store import Store
 from harness.results.withdrawals import Withdrawal, withdrawals, withdrawn
 from harness.scoring.perceptual import Metric
+from leaderboard.counting import scored_again
 from leaderboard.figures import COARSE, FULL, Precision
 from leaderboard.improvement import IMAGINED, LOSS, improves_loss, improves_lpips
 from leaderboard.marks import is_self_run
@@ -45,6 +46,7 @@ class Announcements:
         own: ids of the organiser's own grades on such data, which win nothing.
         given: user names that the organiser gave to another address, see `Senders`.
         withdrawn: what the organiser took back, by the grades' ids.
+        scored_again: ids of the grades whose answers a later one scores that was not withdrawn.
     """
 
     public: PublicData | None = None
@@ -53,6 +55,7 @@ class Announcements:
     own: frozenset[str] = frozenset()
     given: Mapping[str, str] = field(default_factory=dict)
     withdrawn: Mapping[str, Struck] = field(default_factory=dict)
+    scored_again: frozenset[str] = frozenset()
     _made: dict[str, tuple[GradeReport, GradeReport]] = field(default_factory=dict, repr=False, compare=False)
     """What was made publishable, beside what it was made of."""
 
@@ -138,11 +141,13 @@ def announce(
         return key.email_sha256 or (key.user_name or "").casefold()
 
     known = _Known(decisions, reports)
+    struck = struck_out(decisions, reports)
     return Announcements(
         public=public,
         own=frozenset(report.grade_id for report in private if owner(report) is None),
         given=given or {},
-        withdrawn=struck_out(decisions, reports),
+        withdrawn=struck,
+        scored_again=scored_again(finished, struck),
         by_loss=_climb(private, owner, _loss, improves_loss, known.withdrawn_before),
         by_lpips=_climb(private, owner, _lpips, improves_lpips, known.withdrawn_before),
     )
