@@ -6,10 +6,12 @@ under whatever entry names, by more than chance makes the best of as many tries 
 Reliable Leaderboard for Machine Learning Competitions (2015).
 
 What was published stays as it was: whether a grade is announced is settled by what was known when its record was made.
-So a withdrawal counts from its moment on. What was announced after it had no withdrawn grade to beat; what was not
-announced before it stays so, for a figure that comes out late would carry its old date, and could take "first below
-8.0" from somebody who was told that they were. The entrant sends again, or the organiser scores such a grade again:
-`wmc regrade` makes a record of today, which climbs today.
+So a withdrawal counts from its moment on. What is sent after it need not beat the withdrawn grade, whose figure may
+have been a mistake. But its entrant was told that figure: what only noise tells from it is not announced, or each
+withdrawal would be one answer more, and the best of all of them luck. What was not announced before a withdrawal stays
+so, for a figure that comes out late would carry its old date, and could take "first below 8.0" from somebody who was
+told that they were. The entrant sends again, or the organiser scores such a grade again: `wmc regrade` makes a record
+of today, which climbs today.
 """
 
 from __future__ import annotations
@@ -124,7 +126,8 @@ def announce(
     """What is announced of `reports` after these decisions, both oldest first; the organiser's own entries always are.
 
     Later records and decisions change nothing of what was announced before. A grade that was withdrawn is announced as
-    it was, and is no best that one which was graded after its withdrawal has to beat.
+    it was, and is no best that one which was graded after its withdrawal has to beat; it only has to differ from it by
+    more than noise.
     """
     reports = list(reports)
     public = PublicData(reports)
@@ -226,14 +229,28 @@ def _climb(
             announced.add(report.grade_id)
             rungs[contest] = rung.with_one_more(report)
             continue
-        standing = rung.standing(withdrawn_before(report))
+        back = withdrawn_before(report)
+        standing = rung.standing(back)
+        taken_back = [each for each in rung.announced if each.grade_id in back]
         best = min(standing, key=lambda each: figure(each) or 0.0, default=None)
         number = rung.compared + 1 if rung.announced else 0
-        if best is None or improves(best, report, number):
+        if (best is None or improves(best, report, number)) and all(
+            _is_news(each, report, improves, number) for each in taken_back
+        ):
             announced.add(report.grade_id)
             rung = rung.with_one_more(report)
         rungs[contest] = replace(rung, compared=number)
     return frozenset(announced)
+
+
+def _is_news(
+    taken_back: GradeReport,
+    report: GradeReport,
+    improves: Callable[[GradeReport, GradeReport, int], bool],
+    number: int,
+) -> bool:
+    """Whether more than noise tells it from a withdrawn grade, whose figure is out: better or worse."""
+    return improves(taken_back, report, number) or improves(report, taken_back, number)
 
 
 def _contest(report: GradeReport) -> tuple[Hashable, ...]:
