@@ -6,7 +6,8 @@ Whatever goes back to an entrant is a way out for the held-out data that the ent
   what a guest chose, a size or a token, and stay with the organiser. After it saw data an entry can choose among some
   dozen codes: less than four bits of a grade that counts as an attempt.
 - Of a success the means over all windows, rounded; nothing of a window, a frame or a position. Of private data only
-  where the grade is announced (`leaderboard.ladder`): else that it is no announced improvement, and no figure.
+  where the grade is announced (`leaderboard.ladder`): else that it is no announced improvement, no figure, and no
+  verdict on copying, which an entry could choose too. Who has to answer one is told by a person.
 - Of a withdrawal the day and the reason, which the page shows to everybody; not who decided.
 - Times to two figures. When the grade ended is told to the day, for its id says to the second when it began.
 - Logs from a grade on public val alone, and of what ran in a container: outside of one an entry reads what its user
@@ -110,7 +111,7 @@ class Notice:
         is_announced: whether its figures are told; of private data only those that beat what was announced before.
         figures: of each graded regime; none where they are not told.
         open_figures: of a grade of the open protocol, which has no regimes; None for every other one.
-        retrieval: the verdict on copying the training set, None where nobody looked.
+        retrieval: the verdict on copying the training set; None where nobody looked, and where no figure is told.
         is_private: whether the data is held out.
         has_logs: whether the entry's logs may go along.
     """
@@ -171,7 +172,7 @@ def notice_of(
             if found and is_told
         },
         open_figures=open_figures(report, is_private=held_out),
-        retrieval=report.retrieval.verdict.value if report.retrieval else None,
+        retrieval=report.retrieval.verdict.value if report.retrieval and is_told else None,
         is_private=held_out,
         has_logs=not held_out and provenance.sandbox == _ISOLATED,
     )

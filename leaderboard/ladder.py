@@ -83,6 +83,11 @@ class Announcements:
         """Whether any figure of it is published."""
         return self.ranks_by_loss(report) or self.ranks_by_pictures(report)
 
+    def tells(self, report: GradeReport) -> bool:
+        """Whether anything may be published that an entry decides by its answers: of the open protocol on private data
+        nothing, for there it has the truth before it."""
+        return self._is_open(report) or (report.open_run is None and self.is_announced(report))
+
     def publishable(self, report: GradeReport) -> GradeReport:
         """The grade as strangers may see it, without figures where its loss is not announced; made once."""
         source, made = self._made.get(report.grade_id, (None, report))

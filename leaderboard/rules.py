@@ -62,8 +62,8 @@ RULES = (
         name="retrieval",
         title="No retrieval of the training set (detail 5)",
         rule="Looking a scene up in the training set and seeking ahead is forbidden.",
-        enforced="Every grade that was checked says what the entry shares with the training set's mistakes, how much "
-        "better it knows the training set, and whether training frames lie in its files.",
+        enforced="Every announced grade that was checked says what the entry shares with the training set's mistakes, "
+        "how much better it knows the training set, and whether training frames lie in its files.",
         check="The badge of a row, and the section Retrieval of its page; wmc retrieval.",
         left="A verdict calls a person and disqualifies nobody. Weak copies, and frames that are compressed or "
         "encrypted, can be missed.",
