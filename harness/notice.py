@@ -6,7 +6,8 @@ Whatever goes back to an entrant is a way out for the held-out data that the ent
   what a guest chose, a size or a token, and stay with the organiser. After it saw data an entry can choose among some
   dozen codes: less than four bits of a grade that counts as an attempt.
 - Of a success the means over all windows, rounded; nothing of a window, a frame or a position. Of private data only
-  where the grade is announced (`leaderboard.ladder`): else that it is no announced improvement, and no figure.
+  where the grade is announced (`leaderboard.ladder`): else that it is no announced improvement, no figure, and no
+  verdict on copying, which an entry could choose too. Who has to answer one is told by a person.
 - Of a withdrawal the day and the reason, which the page shows to everybody; not who decided.
 - Times to two figures. When the grade ended is told to the day, for its id says to the second when it began.
 - Logs from a grade on public val alone, and of what ran in a container: outside of one an entry reads what its user
@@ -39,6 +40,7 @@ TOLD_OF_PRINTED = ("loss", "acc", "pred_lpips", "gen_time")
 
 _MOST_PRINTED = 1e6
 _LARGEST_LOSS = 2 * CHALLENGE.uniform_loss
+_MOST_S = 86_400.0
 _ISOLATED = "docker"
 
 
@@ -109,7 +111,7 @@ class Notice:
         is_announced: whether its figures are told; of private data only those that beat what was announced before.
         figures: of each graded regime; none where they are not told.
         open_figures: of a grade of the open protocol, which has no regimes; None for every other one.
-        retrieval: the verdict on copying the training set, None where nobody looked.
+        retrieval: the verdict on copying the training set; None where nobody looked, and where no figure is told.
         is_private: whether the data is held out.
         has_logs: whether the entry's logs may go along.
     """
@@ -170,7 +172,7 @@ def notice_of(
             if found and is_told
         },
         open_figures=open_figures(report, is_private=held_out),
-        retrieval=report.retrieval.verdict.value if report.retrieval else None,
+        retrieval=report.retrieval.verdict.value if report.retrieval and is_told else None,
         is_private=held_out,
         has_logs=not held_out and provenance.sandbox == _ISOLATED,
     )
@@ -195,12 +197,12 @@ def open_figures(report: GradeReport, *, is_private: bool) -> OpenFigures | None
     result = found.rescored
     return OpenFigures(
         self_reported={
-            name: round(max(-_MOST_PRINTED, min(value, _MOST_PRINTED)), PUBLIC.loss)
+            name: round(clamped(value, -_MOST_PRINTED, _MOST_PRINTED), PUBLIC.loss)
             for name, value in printed.items()
             if value is not None
         },
-        rescored_loss=round(min(result.loss, _LARGEST_LOSS), PUBLIC.loss) if result else None,
-        rescored_accuracy=round(result.token_accuracy, PUBLIC.accuracy) if result else None,
+        rescored_loss=round(clamped(result.loss, 0, _LARGEST_LOSS), PUBLIC.loss) if result else None,
+        rescored_accuracy=round(clamped(result.token_accuracy, 0, 1), PUBLIC.accuracy) if result else None,
     )
 
 
@@ -210,8 +212,16 @@ def told(failure: Failure) -> Outcome:
 
 
 def two_figures(seconds: float) -> float:
-    """A time as it leaves."""
-    return float(f"{seconds:.2g}")
+    """A time as it leaves; a day at most."""
+    return float(f"{clamped(seconds, 0, _MOST_S):.2g}")
+
+
+def clamped(value: float, low: float, high: float) -> float:
+    """`value`, or the end that it lies beyond: without both ends all digits before the point would be a figure's own.
+
+    Not a number stays so.
+    """
+    return min(max(value, low), high)
 
 
 def shared_logs(notice: Notice, logs: Iterable[Path]) -> Iterator[tuple[str, str]]:
@@ -231,14 +241,16 @@ def shared_logs(notice: Notice, logs: Iterable[Path]) -> Iterator[tuple[str, str
 
 def _rounded(found: RegimeReport, rounding: Rounding, pictures_told: bool) -> Figures:
     metrics = {
-        metric.value: None if value is None or not pictures_told else round(value, rounding.metrics[metric])
+        metric.value: None
+        if value is None or not pictures_told
+        else round(clamped(value, *metric.bounds), rounding.metrics[metric])
         for metric in Metric
         for value in [getattr(found, metric.value)]
     }
     return Figures(
         windows=found.windows,
-        loss=round(min(found.loss, _LARGEST_LOSS), rounding.loss),
-        token_accuracy=round(found.token_accuracy, rounding.accuracy),
+        loss=round(clamped(found.loss, 0, _LARGEST_LOSS), rounding.loss),
+        token_accuracy=round(clamped(found.token_accuracy, 0, 1), rounding.accuracy),
         seconds_per_frame=two_figures(found.seconds_per_frame),
         **metrics,
     )

@@ -29,9 +29,13 @@ from harness.protocol.regimes import DISCLOSURE_ORDER
 from harness.retrieval.report import TrainGap
 from harness.scoring.bootstrap import difference_interval
 from harness.scoring.sheet import ScoreSheet
+from harness.spec import CHALLENGE
 
 WINDOWS = 32
 """Of each kind, at most."""
+MOST_NATS = 2 * CHALLENGE.uniform_loss
+"""Per token, that one window counts at most. These answers cost an entry no score, so it could choose any figure; twice
+what guessing uniformly costs is worse than anything that was trained."""
 
 
 def measure_train_gap(
@@ -53,7 +57,7 @@ def measure_train_gap(
         conversation.greet(exam.clip.action_widths, ready_by=ready_by)
         batches = mixed_order(clean.heldout.starts, exam.segments, max_batch=conversation.max_batch, rng=rng)
         warm_up(conversation, clean.num_actions, batches[0], rng.spawn(1)[0])
-    losses_B = _ask(conversation, shown, batches, progress)
+    losses_B = np.minimum(_ask(conversation, shown, batches, progress), MOST_NATS)
     conversation.say_goodbye()
     heldout_B, train_B = np.split(losses_B, 2)
     return TrainGap(

@@ -54,6 +54,19 @@ def _runs(reports: Sequence[GradeReport]) -> dict[str, int]:
     return run
 
 
+def scored_again(reports: Iterable[GradeReport], withdrawn: Container[str]) -> frozenset[str]:
+    """The ids of the grades whose answers a later one of `reports` scores, directly or not, that was not withdrawn."""
+    every = list(reports)
+    corrects = {report.grade_id: report.regrade_of for report in every}
+    found: set[str] = set()
+    for report in every:
+        earlier = None if report.grade_id in withdrawn else report.regrade_of
+        while earlier and earlier not in found:
+            found.add(earlier)
+            earlier = corrects.get(earlier)
+    return frozenset(found)
+
+
 def ranks(figures: Sequence[float]) -> list[int]:
     """The rank of each of these figures, which come best first: equal ones share it, and the next is skipped."""
     taken: list[int] = []

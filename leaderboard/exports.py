@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -58,6 +59,9 @@ def grade_to_json(page: GradePage) -> dict[str, Any]:
         del record["provenance"][name]
     for result in filter(None, record["regimes"].values()):
         del result["strips"], result["loss_by_window"]
+        probe = result["state_probe"]
+        for name in ("mean_gain", "largest_change"):
+            probe[name] = None if math.isnan(probe[name]) else probe[name]
     shown = page.retrieval
     return {
         "format": FORMAT,
@@ -101,6 +105,7 @@ def _crossing(crossing: Crossing) -> dict[str, Any]:
         "user": crossing.report.entry.user_name,
         "entry": crossing.report.entry.entry_name,
         "finished_at": crossing.report.finished_at,
+        "counts_from": crossing.day,
         "loss": crossing.loss,
         "loss_ci": list(crossing.loss_ci),
         "marks": [mark.value for mark in crossing.marks],

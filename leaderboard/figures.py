@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.notice import PRIVATE, PUBLIC, two_figures
+from harness.notice import PRIVATE, PUBLIC, clamped, two_figures
 from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE
 
@@ -27,6 +27,8 @@ class Precision:
         metric: of what pictures are worth; PSNR in decibels.
         delta: of what an entry gives to a source's mistakes, in spreads of its answers.
         share: of shares of frames and predictions.
+        gap: of the train gap, which is measured on answers that cost an entry no score: it could choose them.
+        probe: of what the second serving gave, which costs nothing either; None where it is not told.
     """
 
     loss: int
@@ -35,6 +37,8 @@ class Precision:
     metric: Mapping[Metric, int]
     delta: int
     share: int
+    gap: int
+    probe: int | None
 
     @property
     def step(self) -> float:
@@ -47,16 +51,21 @@ class Precision:
         return float(10.0 ** -self.metric[Metric.LPIPS])
 
 
-FULL = Precision(loss=PUBLIC.loss, accuracy=PUBLIC.accuracy, metric=PUBLIC.metrics, frame=2, delta=3, share=4)
+FULL = Precision(
+    loss=PUBLIC.loss, accuracy=PUBLIC.accuracy, metric=PUBLIC.metrics, frame=2, delta=3, share=4, gap=4, probe=4
+)  # fmt: skip
 """Of data that everybody has."""
 COARSE = Precision(
-    loss=PRIVATE.loss, accuracy=PRIVATE.accuracy, metric=PRIVATE.metrics, frame=1, delta=2, share=3
-)
+    loss=PRIVATE.loss, accuracy=PRIVATE.accuracy, metric=PRIVATE.metrics, frame=1, delta=2, share=3, gap=1, probe=None
+)  # fmt: skip
 """Of private data."""
 LARGEST = float(math.ceil(2 * CHALLENGE.uniform_loss))
 """Nats per token; beyond it a loss is only called larger, or one absurd entry would flatten every chart."""
+_SMALLEST_CHANCE = 1e-6
 _BEYOND = 2 * LARGEST
 """Stands for all larger ones."""
+_MOST_SPREADS = 10.0
+"""Of delta; copiers were seen at one or two."""
 NOTHING = "\N{EN DASH}"
 """Stands where there is no figure."""
 
@@ -77,13 +86,45 @@ class Figure(float):
 
 
 def rounded(value: float, precision: Precision = FULL) -> Figure:
-    """A loss as it is published; what is absurd is cut off, for its digits would be anything at all."""
-    return Figure(min(value, _BEYOND), precision.loss)
+    """A loss as it is published; what is absurd is one figure, for its digits would be anything at all."""
+    return Figure(_BEYOND if value > LARGEST else clamped(value, 0, LARGEST), precision.loss)
 
 
 def rounded_frame(value: float, precision: Precision = FULL) -> Figure:
     """The loss of one frame as it is published."""
-    return Figure(min(value, LARGEST), precision.frame)
+    return Figure(clamped(value, 0, LARGEST), precision.frame)
+
+
+def rounded_gap(value: float, precision: Precision = FULL) -> Figure:
+    """A difference of losses of the train gap's windows, or one of these losses."""
+    return Figure(clamped(value, -LARGEST, LARGEST), precision.gap)
+
+
+def rounded_probe(value: float, precision: Precision = FULL) -> float:
+    """What the second serving gave; not a number where that is not told."""
+    if precision.probe is None:
+        return math.nan
+    return Figure(clamped(value, -LARGEST, LARGEST), precision.probe)
+
+
+def rounded_delta(value: float, precision: Precision = FULL) -> Figure:
+    """Extra nats for a source's mistakes, in spreads."""
+    return Figure(clamped(value, -_MOST_SPREADS, _MOST_SPREADS), precision.delta)
+
+
+def rounded_share(value: float, decimals: int) -> Figure:
+    """A share, from 0 to 1."""
+    return Figure(clamped(value, 0, 1), decimals)
+
+
+def rounded_chance(value: float) -> float:
+    """A probability, to two figures; a millionth stands for all smaller ones."""
+    return two_figures(clamped(value, _SMALLEST_CHANCE, 1))
+
+
+def rounded_metric(value: float, metric: Metric, precision: Precision = FULL) -> Figure:
+    """What pictures are worth."""
+    return Figure(clamped(value, *metric.bounds), precision.metric[metric])
 
 
 def decimals_of(value: float, otherwise: int) -> int:
@@ -109,7 +150,9 @@ def bits(nats: float) -> str:
 
 
 def signed(value: float) -> str:
-    """`+0.8100`: a difference of losses, with its sign; beyond guessing only the sign is certain."""
+    """`+0.8100`: a difference of losses, with its sign; beyond guessing only the sign is certain. A dash for none."""
+    if math.isnan(value):
+        return NOTHING
     return f"{_sign(value)}{loss(Figure(abs(value), decimals_of(value, FULL.loss)))}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ class GradePage:
         metrics: of the frames it imagines, by frame beside the other entries of the same contest.
         maps: where in the frame its losses lie, of data that is shown.
         samples: strips that may be published, of a grade that stands on a board; those of all would be too many.
-        badge: what the retrieval check says; None for a grade that stopped, and for the open protocol.
+        badge: what the retrieval check says; None for a grade that stopped, for the open protocol, and where no figure
+            is published.
         retrieval: None where it was not checked.
         struck: when and why the organiser withdrew it, or the grade whose answers it scores again; None where it
             counts.
@@ -90,6 +92,11 @@ class GradePage:
     def unranked(self) -> Mark | None:
         """Why it has no rank on any board."""
         return unranked_by(self.marks)
+
+    @property
+    def untold_probe(self) -> bool:
+        """Whether figures of the second serving are withheld."""
+        return any(math.isnan(each.state_probe.mean_gain) for each in self.report.regimes.values() if each)
 
     @property
     def is_latest(self) -> bool:
@@ -168,6 +175,7 @@ def _grade_page(exact: GradeReport, field: _Field, *, gallery: Gallery, store: P
             exact,
             other_sender=not exact.failure and senders.is_other(exact),
             withdrawn=announced.withdrawn,
+            told=announced.tells(exact),
         ),
         places=standing,
         history=field.histories[senders.key(exact)],
@@ -178,7 +186,7 @@ def _grade_page(exact: GradeReport, field: _Field, *, gallery: Gallery, store: P
         gaps=gaps(exact, announced.precision(exact)) if is_told else (),
         maps=position_maps(exact, store) if store and shows and is_told else {},
         samples=gallery.samples.get(grade_id, ()) if standing else (),
-        badge=None if exact.failure or exact.open_run else badge_of(exact),
+        badge=None if exact.failure or exact.open_run or not announced.tells(exact) else badge_of(exact),
         retrieval=_retrieval(exact, gallery, announced, has_place=bool(standing)) if is_told else None,
         struck=announced.withdrawn.get(grade_id),
         claim=_claim(exact, field),

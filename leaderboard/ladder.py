@@ -6,10 +6,12 @@ under whatever entry names, by more than chance makes the best of as many tries 
 Reliable Leaderboard for Machine Learning Competitions (2015).
 
 What was published stays as it was: whether a grade is announced is settled by what was known when its record was made.
-So a withdrawal counts from its moment on. What was announced after it had no withdrawn grade to beat; what was not
-announced before it stays so, for a figure that comes out late would carry its old date, and could take "first below
-8.0" from somebody who was told that they were. The entrant sends again, or the organiser scores such a grade again:
-`wmc regrade` makes a record of today, which climbs today.
+So a withdrawal counts from its moment on. What is sent after it need not beat the withdrawn grade, whose figure may
+have been a mistake. But its entrant was told that figure: what only noise tells from it is not announced, or each
+withdrawal would be one answer more, and the best of all of them luck. What was not announced before a withdrawal stays
+so, for a figure that comes out late would carry its old date, and could take "first below 8.0" from somebody who was
+told that they were. The entrant sends again, or the organiser scores such a grade again: `wmc regrade` makes a record
+of today, which climbs today.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from harness.results.report import GradeReport
 from harness.results.store import Store
 from harness.results.withdrawals import Withdrawal, withdrawals, withdrawn
 from harness.scoring.perceptual import Metric
+from leaderboard.counting import scored_again
 from leaderboard.figures import COARSE, FULL, Precision
 from leaderboard.improvement import IMAGINED, LOSS, improves_loss, improves_lpips
 from leaderboard.marks import is_self_run
@@ -45,6 +48,7 @@ class Announcements:
         own: ids of the organiser's own grades on such data, which win nothing.
         given: user names that the organiser gave to another address, see `Senders`.
         withdrawn: what the organiser took back, by the grades' ids.
+        scored_again: ids of the grades whose answers a later one scores that was not withdrawn.
     """
 
     public: PublicData | None = None
@@ -53,6 +57,7 @@ class Announcements:
     own: frozenset[str] = frozenset()
     given: Mapping[str, str] = field(default_factory=dict)
     withdrawn: Mapping[str, Struck] = field(default_factory=dict)
+    scored_again: frozenset[str] = frozenset()
     _made: dict[str, tuple[GradeReport, GradeReport]] = field(default_factory=dict, repr=False, compare=False)
     """What was made publishable, beside what it was made of."""
 
@@ -77,6 +82,11 @@ class Announcements:
     def is_announced(self, report: GradeReport) -> bool:
         """Whether any figure of it is published."""
         return self.ranks_by_loss(report) or self.ranks_by_pictures(report)
+
+    def tells(self, report: GradeReport) -> bool:
+        """Whether anything may be published that an entry decides by its answers: of the open protocol on private data
+        nothing, for there it has the truth before it."""
+        return self._is_open(report) or (report.open_run is None and self.is_announced(report))
 
     def publishable(self, report: GradeReport) -> GradeReport:
         """The grade as strangers may see it, without figures where its loss is not announced; made once."""
@@ -121,7 +131,8 @@ def announce(
     """What is announced of `reports` after these decisions, both oldest first; the organiser's own entries always are.
 
     Later records and decisions change nothing of what was announced before. A grade that was withdrawn is announced as
-    it was, and is no best that one which was graded after its withdrawal has to beat.
+    it was, and is no best that one which was graded after its withdrawal has to beat; it only has to differ from it by
+    more than noise.
     """
     reports = list(reports)
     public = PublicData(reports)
@@ -138,11 +149,13 @@ def announce(
         return key.email_sha256 or (key.user_name or "").casefold()
 
     known = _Known(decisions, reports)
+    struck = struck_out(decisions, reports)
     return Announcements(
         public=public,
         own=frozenset(report.grade_id for report in private if owner(report) is None),
         given=given or {},
-        withdrawn=struck_out(decisions, reports),
+        withdrawn=struck,
+        scored_again=scored_again(finished, struck),
         by_loss=_climb(private, owner, _loss, improves_loss, known.withdrawn_before),
         by_lpips=_climb(private, owner, _lpips, improves_lpips, known.withdrawn_before),
     )
@@ -221,14 +234,28 @@ def _climb(
             announced.add(report.grade_id)
             rungs[contest] = rung.with_one_more(report)
             continue
-        standing = rung.standing(withdrawn_before(report))
+        back = withdrawn_before(report)
+        standing = rung.standing(back)
+        taken_back = [each for each in rung.announced if each.grade_id in back]
         best = min(standing, key=lambda each: figure(each) or 0.0, default=None)
         number = rung.compared + 1 if rung.announced else 0
-        if best is None or improves(best, report, number):
+        if (best is None or improves(best, report, number)) and all(
+            _is_news(each, report, improves, number) for each in taken_back
+        ):
             announced.add(report.grade_id)
             rung = rung.with_one_more(report)
         rungs[contest] = replace(rung, compared=number)
     return frozenset(announced)
+
+
+def _is_news(
+    taken_back: GradeReport,
+    report: GradeReport,
+    improves: Callable[[GradeReport, GradeReport, int], bool],
+    number: int,
+) -> bool:
+    """Whether more than noise tells it from a withdrawn grade, whose figure is out: better or worse."""
+    return improves(taken_back, report, number) or improves(report, taken_back, number)
 
 
 def _contest(report: GradeReport) -> tuple[Hashable, ...]:

@@ -76,11 +76,15 @@ def unranked_by(marks: Iterable[Mark]) -> Mark | None:
 
 
 def marks_of(
-    report: GradeReport, *, other_sender: bool, withdrawn: Container[str] = frozenset()
+    report: GradeReport, *, other_sender: bool, withdrawn: Container[str] = frozenset(), told: bool = True
 ) -> tuple[Mark, ...]:
-    """The reservations about one grade, in the legend's order; `withdrawn` has the ids of what was taken back."""
-    probes = [result.state_probe for result in report.regimes.values() if result]
-    rescored = report.open_run.rescored if report.open_run else None
+    """The reservations about one grade, in the legend's order; `withdrawn` has the ids of what was taken back.
+
+    Where its figures are not `told`, only those that the host or the manifest decides: an entry decides by what it
+    answers whether it has the others, and each would be a bit about data that it saw.
+    """
+    probes = [result.state_probe for result in report.regimes.values() if result and told]
+    rescored = report.open_run.rescored if report.open_run and told else None
     holds = {
         Mark.WITHDRAWN: report.grade_id in withdrawn,
         Mark.FORBIDDEN_REFERENCE: is_forbidden(report),

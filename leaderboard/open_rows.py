@@ -60,7 +60,12 @@ def open_rows(
     rows = [
         OpenRow(
             report=announced.publishable(report),
-            marks=marks_of(report, other_sender=senders.is_other(report), withdrawn=announced.withdrawn),
+            marks=marks_of(
+                report,
+                other_sender=senders.is_other(report),
+                withdrawn=announced.withdrawn,
+                told=announced.tells(report),
+            ),
         )
         for report in latest
     ]

@@ -12,8 +12,10 @@ from enum import Enum
 
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport
+from leaderboard.counting import by_run
 from leaderboard.ladder import Announcements
 from leaderboard.marks import Mark, is_forbidden, is_self_run, marks_of
+from leaderboard.publishable import day_of
 from leaderboard.references import PRIZE
 from leaderboard.senders import Senders
 
@@ -25,6 +27,7 @@ class Bar(str, Enum):
 
     PUBLIC_DATA = "public_data"
     WITHDRAWN = "withdrawn"
+    SCORED_AGAIN = "scored_again"
     FORBIDDEN_REFERENCE = "forbidden_reference"
     ORGANISERS_OWN = "organisers_own"
     WANTS_NONE = "wants_none"
@@ -38,6 +41,7 @@ class Bar(str, Enum):
         return {
             Bar.PUBLIC_DATA: "everybody has this data",
             Bar.WITHDRAWN: "withdrawn",
+            Bar.SCORED_AGAIN: "its answers were scored again, and that counts",
             Bar.FORBIDDEN_REFERENCE: "a forbidden reference",
             Bar.ORGANISERS_OWN: "the organiser's own",
             Bar.WANTS_NONE: "its manifest renounces it",
@@ -49,9 +53,14 @@ class Bar(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Crossing:
-    """The first grade below the line; `report` is in publishable form."""
+    """The first grade below the line; `report` is in publishable form.
+
+    Attributes:
+        day: when its entry was run, as its midnight; a grade that scores answers again counts from then.
+    """
 
     report: GradeReport
+    day: str
     loss: float
     loss_ci: tuple[float, float]
     marks: tuple[Mark, ...]
@@ -67,11 +76,12 @@ class Claim:
 
 def bars(report: GradeReport, announced: Announcements) -> tuple[Bar, ...]:
     """Why it may not win. What may is on the whole private set, in windows that do not leak, isolated, by the rules,
-    not withdrawn, and of somebody who wants the prize and is not the organiser."""
+    neither withdrawn nor scored again, and of somebody who wants the prize and is not the organiser."""
     origin = report.provenance
     holds = {
         Bar.PUBLIC_DATA: not announced.is_private(report),
         Bar.WITHDRAWN: report.grade_id in announced.withdrawn,
+        Bar.SCORED_AGAIN: report.grade_id in announced.scored_again,
         Bar.FORBIDDEN_REFERENCE: is_forbidden(report),
         Bar.ORGANISERS_OWN: report.grade_id in announced.own,
         Bar.WANTS_NONE: not report.entry.eligible_for_prize,
@@ -85,15 +95,24 @@ def bars(report: GradeReport, announced: Announcements) -> tuple[Bar, ...]:
 def first_below(
     reports: Iterable[GradeReport], senders: Senders, announced: Announcements
 ) -> Crossing | None:
-    """The first below the line of the announced `reports` of one contest; None where none counts, as on public data."""
-    for report in sorted(reports, key=lambda each: each.finished_at):
+    """The first below the line of the announced `reports` of one contest; None where none counts, as on public data.
+
+    Of answers that were scored again the last scoring counts, and from the day on which the first was announced: a
+    corrected mistake wins nothing, and an entry that was below the line from the beginning loses nothing.
+    """
+    in_time = sorted(reports, key=lambda each: each.finished_at)
+    ran = {each.grade_id: each.finished_at for each in in_time}
+    for report in by_run(in_time):
+        day = ran[report.grade_id] = ran.get(report.regrade_of or "", report.finished_at)
         if bars(report, announced):
             continue
         public = announced.publishable(report)
         result = public.regimes[_DECIDED_BY]
         if result and result.loss < PRIZE.loss:
             marks = marks_of(report, other_sender=senders.is_other(report))
-            return Crossing(report=public, loss=result.loss, loss_ci=result.loss_ci, marks=marks)
+            return Crossing(
+                report=public, day=day_of(day), loss=result.loss, loss_ci=result.loss_ci, marks=marks
+            )
     return None
 
 

@@ -17,7 +17,15 @@ from harness.retrieval.report import RetrievalReport
 from harness.sandbox.supply import Destination, Supply
 from harness.scoring.perceptual import Metric
 from harness.scoring.perceptual_scores import SampledScore
-from leaderboard.figures import FULL, Figure, Precision, rounded, rounded_frame
+from leaderboard.figures import (
+    FULL,
+    Precision,
+    rounded,
+    rounded_frame,
+    rounded_metric,
+    rounded_probe,
+    rounded_share,
+)
 from leaderboard.plain_text import REASON_LIMIT, one_line, paragraphs, without_folders
 from leaderboard.publishable_open import publishable_open, without_open_figures
 from leaderboard.publishable_retrieval import summary
@@ -221,7 +229,7 @@ def _rounded(result: RegimeReport, precision: Precision) -> RegimeReport:
         result,
         loss=rounded(result.loss, precision),
         loss_ci=(rounded(low, precision), rounded(high, precision)),
-        token_accuracy=Figure(result.token_accuracy, precision.accuracy),
+        token_accuracy=rounded_share(result.token_accuracy, precision.accuracy),
         loss_by_frame=tuple(rounded_frame(value, precision) for value in result.loss_by_frame),
         loss_by_window=(),
         seconds_per_frame=two_figures(result.seconds_per_frame),
@@ -229,8 +237,8 @@ def _rounded(result: RegimeReport, precision: Precision) -> RegimeReport:
         reply_s_p95=two_figures(result.reply_s_p95),
         state_probe=replace(
             probe,
-            mean_gain=rounded(probe.mean_gain, precision),
-            largest_change=rounded(probe.largest_change, precision),
+            mean_gain=rounded_probe(probe.mean_gain, precision),
+            largest_change=rounded_probe(probe.largest_change, precision),
             failure=probe.failure and outcome_of(probe.failure, Blame.ENTRY).code,
         ),
         missing_metrics=_reasons(result.missing_metrics),
@@ -242,7 +250,7 @@ def _rounded(result: RegimeReport, precision: Precision) -> RegimeReport:
 
 def _rounded_metric(result: RegimeReport, metric: Metric, precision: Precision) -> dict[str, Any]:
     fields = (metric.value, f"{metric.value}_ci", f"{metric.value}_by_frame")
-    return {name: _to(precision.metric[metric], getattr(result, name)) for name in fields}
+    return {name: _to(metric, precision, getattr(result, name)) for name in fields}
 
 
 def _rounded_samples(samples: SamplesReport, precision: Precision) -> SamplesReport:
@@ -250,22 +258,22 @@ def _rounded_samples(samples: SamplesReport, precision: Precision) -> SamplesRep
     for metric in Metric:
         score: SampledScore | None = getattr(samples, metric.value)
         values = {} if score is None else vars(score)
-        figures = {name: _to(precision.metric[metric], value) for name, value in values.items()}
+        figures = {name: _to(metric, precision, value) for name, value in values.items()}
         scores[metric.value] = score and replace(score, **figures)
     return replace(
         samples,
         loss_mean=rounded(samples.loss_mean, precision),
-        token_accuracy_mean=Figure(samples.token_accuracy_mean, precision.accuracy),
+        token_accuracy_mean=rounded_share(samples.token_accuracy_mean, precision.accuracy),
         lpips=scores["lpips"],
         psnr=scores["psnr"],
         ssim=scores["ssim"],
     )
 
 
-def _to(decimals: int, value: float | tuple[float, ...] | None) -> Any:
+def _to(metric: Metric, precision: Precision, value: float | tuple[float, ...] | None) -> Any:
     if isinstance(value, tuple):
-        return tuple(Figure(each, decimals) for each in value)
-    return None if value is None else Figure(value, decimals)
+        return tuple(rounded_metric(each, metric, precision) for each in value)
+    return None if value is None else rounded_metric(value, metric, precision)
 
 
 def _reasons(missing: Mapping[str, str]) -> dict[str, str]:

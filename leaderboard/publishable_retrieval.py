@@ -6,11 +6,12 @@ how strongly, window by window, so it could write there what it was shown. Figur
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from typing import TypeVar
 
-from harness.notice import two_figures
+from harness.notice import clamped
 from harness.outcomes import outcomes
 from harness.retrieval.report import (
     EntryFile,
@@ -21,7 +22,16 @@ from harness.retrieval.report import (
     TrainGap,
     TrainingRun,
 )
-from leaderboard.figures import FULL, Figure, Precision, rounded
+from harness.spec import CHALLENGE
+from leaderboard.figures import (
+    FULL,
+    Figure,
+    Precision,
+    rounded_chance,
+    rounded_delta,
+    rounded_gap,
+    rounded_share,
+)
 from leaderboard.plain_text import one_line, without_folders
 
 MOST_SOURCES = 50
@@ -29,12 +39,15 @@ MOST_SOURCES = 50
 MOST_FILES = 20
 """Of the entry, and runs of training frames in it."""
 
+FRAME_BITS = CHALLENGE.tokens_per_frame * round(math.log2(CHALLENGE.vocab))
+_MOST_IN_WORDS = 100.0
 _FILE_LIMIT = 160
 _SENTENCES_LIMIT = 1000
 
 _CODE = re.compile(r"\((?P<code>[a-z0-9_.]+)\)\Z")
 
-_NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?:e[+-]?\d+)?(?![\w.]*\w)")
+_NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?:e[+-]?\d+)?(?![\w.]*\w| bits)")
+"""A figure of a sentence; bits are of the panel."""
 
 NamedT = TypeVar("NamedT", EntryFile, TrainingRun)
 
@@ -52,7 +65,7 @@ def with_windows(found: RetrievalReport, precision: Precision = FULL) -> Retriev
         delta=_delta(found.delta, precision),
         delta_ci=_ends(found.delta_ci, precision),
         delta_by_window=tuple(Figure(value, precision.delta) for value in found.delta_by_window),
-        windows_p=None if found.windows_p is None else two_figures(found.windows_p),
+        windows_p=None if found.windows_p is None else rounded_chance(found.windows_p),
         train_gap=found.train_gap and _gap(found.train_gap, precision),
         gap_failure=found.gap_failure and failure_code(found.gap_failure),
         near_duplicates=found.near_duplicates and _near(found.near_duplicates, precision),
@@ -86,48 +99,52 @@ def _reason(reason: str, gap_failure: str | None, precision: Precision) -> str:
 
 
 def _shortened(number: str, precision: Precision) -> str:
-    """A number of a sentence; small ones are chances, which have two figures anyway."""
-    short = f"{float(number):.{precision.delta}f}"
-    return short if float(short) else f"{two_figures(float(number)):g}"
+    """A number of a sentence, at most a hundred, as percents are; small ones are chances, which have two figures."""
+    value = clamped(float(number), 0, _MOST_IN_WORDS)
+    short = f"{value:.{precision.delta}f}"
+    return short if float(short) or not value else f"{rounded_chance(value):g}"
 
 
 def _delta(value: float | None, precision: Precision) -> float | None:
-    return None if value is None else Figure(value, precision.delta)
+    return None if value is None else rounded_delta(value, precision)
 
 
 def _ends(interval: tuple[float, float] | None, precision: Precision) -> tuple[float, float] | None:
-    return interval and (Figure(interval[0], precision.delta), Figure(interval[1], precision.delta))
+    return interval and (rounded_delta(interval[0], precision), rounded_delta(interval[1], precision))
 
 
 def _share(value: float | None, precision: Precision) -> float | None:
-    return None if value is None else Figure(value, precision.share)
+    return None if value is None else rounded_share(value, precision.share)
 
 
 def _gap(gap: TrainGap, precision: Precision) -> TrainGap:
     return replace(
         gap,
-        gap=rounded(gap.gap, precision),
-        gap_ci=(rounded(gap.gap_ci[0], precision), rounded(gap.gap_ci[1], precision)),
-        heldout_loss=rounded(gap.heldout_loss, precision),
-        train_loss=rounded(gap.train_loss, precision),
+        gap=rounded_gap(gap.gap, precision),
+        gap_ci=(rounded_gap(gap.gap_ci[0], precision), rounded_gap(gap.gap_ci[1], precision)),
+        heldout_loss=rounded_gap(gap.heldout_loss, precision),
+        train_loss=rounded_gap(gap.train_loss, precision),
+        flipped_bits=rounded_share(gap.flipped_bits, FULL.share),
     )
 
 
 def _near(near: NearDuplicates, precision: Precision) -> NearDuplicates:
-    quantiles = tuple(map(round, near.bits_quantiles))
+    quantiles = tuple(round(clamped(bits, 0, FRAME_BITS)) for bits in near.bits_quantiles)
     return replace(near, bits_quantiles=quantiles, share=_share(near.share, precision))
 
 
 def _thresholds(those: Thresholds, precision: Precision) -> Thresholds:
     return replace(
         those,
-        delta_max=Figure(those.delta_max, precision.delta),
-        delta_sd=Figure(those.delta_sd, precision.delta),
-        delta_copied=Figure(those.delta_copied, precision.delta),
-        window_delta=Figure(those.window_delta, precision.delta),
-        window_rate=Figure(those.window_rate, precision.share),
-        train_gap=None if those.train_gap is None else rounded(those.train_gap, precision),
-        near_share=Figure(those.near_share, precision.share),
+        delta_max=rounded_delta(those.delta_max, precision),
+        delta_sd=rounded_delta(those.delta_sd, precision),
+        delta_copied=rounded_delta(those.delta_copied, precision),
+        window_delta=rounded_delta(those.window_delta, precision),
+        window_rate=rounded_share(those.window_rate, precision.share),
+        windows_p=rounded_chance(those.windows_p),
+        train_gap=None if those.train_gap is None else rounded_gap(those.train_gap, precision),
+        near_bits=Figure(clamped(those.near_bits, 0, FRAME_BITS), 1),
+        near_share=rounded_share(those.near_share, precision.share),
     )
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.results.report import GradeReport
 from harness.retrieval.report import RetrievalReport
-from harness.spec import CHALLENGE
 from leaderboard.figures import (
     FULL,
     NOTHING,
@@ -18,15 +16,15 @@ from leaderboard.figures import (
     delta,
     loss,
     probability,
+    rounded_delta,
     share,
     signed,
 )
 from leaderboard.histogram import Histogram, histogram
-from leaderboard.publishable_retrieval import failure_code, summary, with_windows
+from leaderboard.publishable_retrieval import FRAME_BITS, failure_code, summary, with_windows
 from leaderboard.samples import SourceSample
 from leaderboard.verdicts import Badge, badge_of
 
-FRAME_BITS = CHALLENGE.tokens_per_frame * round(math.log2(CHALLENGE.vocab))
 _QUANTILES = ("the nearest", "0.1%", "1%", "10%", "half")
 
 
@@ -107,7 +105,7 @@ def _delta(exact: RetrievalReport, found: RetrievalReport) -> Statistic | None:
     those, shown, ends = exact.thresholds, found.thresholds, found.delta_ci
     threshold, beyond = "", None
     if those and shown:
-        outlying = Figure(those.delta_outlying, decimals_of(shown.delta_max, FULL.delta))
+        outlying = Figure(rounded_delta(those.delta_outlying), decimals_of(shown.delta_max, FULL.delta))
         threshold = (
             f"copied above {delta(shown.delta_copied)} with the interval above {delta(shown.delta_max)}, the largest "
             f"honest one; review above {delta(shown.delta_copied)}, or with the interval above {delta(outlying)}"
@@ -157,7 +155,7 @@ def _train_gap(exact: RetrievalReport, found: RetrievalReport) -> Statistic | No
         threshold="" if written is None else f"review above {signed(written)}",
         beyond=None if bound is None else gap.gap > bound,
         meaning=f"Loss on held-out windows ({loss(shown.heldout_loss)}) minus loss on training windows "
-        f"({loss(shown.train_loss)}), {gap.windows} of each, nats per token; {share(gap.flipped_bits)} of all bits "
+        f"({loss(shown.train_loss)}), {gap.windows} of each, nats per token; {share(shown.flipped_bits)} of all bits "
         "shown were flipped, so that a stored frame is not recognised by its exact bits.",
     )
 

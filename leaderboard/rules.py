@@ -33,7 +33,8 @@ RULES = (
         "the whole clip, have no rank. The private set is never in the box. "
         "The mean decides, as it is published: 8.00 is not below 8.0. The first such grade counts that is announced, "
         "ran in a container, on all windows in an order that shows nothing ahead, is neither withdrawn nor a forbidden "
-        "reference nor the organiser's own, and does not renounce the prize.",
+        "reference nor the organiser's own, and does not renounce the prize. Of answers that were scored again the "
+        "last scoring counts, from the day on which they were given.",
         check="The line above the ranking of private data, with day, entry and interval; a row below the line that "
         "cannot win says why; first_below_prize_loss and barred_by in leaderboard.json.",
         left="The organiser decides which data is the private set, and says who won.",
@@ -61,8 +62,8 @@ RULES = (
         name="retrieval",
         title="No retrieval of the training set (detail 5)",
         rule="Looking a scene up in the training set and seeking ahead is forbidden.",
-        enforced="Every grade that was checked says what the entry shares with the training set's mistakes, how much "
-        "better it knows the training set, and whether training frames lie in its files.",
+        enforced="Every announced grade that was checked says what the entry shares with the training set's mistakes, "
+        "how much better it knows the training set, and whether training frames lie in its files.",
         check="The badge of a row, and the section Retrieval of its page; wmc retrieval.",
         left="A verdict calls a person and disqualifies nobody. Weak copies, and frames that are compressed or "
         "encrypted, can be missed.",

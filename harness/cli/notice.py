@@ -13,6 +13,7 @@ from harness.errors import Blame, OutputFailed, UsageError
 
 if TYPE_CHECKING:
     from harness.notice import Notice
+    from harness.results.report import GradeReport
 
 _FEW_WINDOWS = 8
 
@@ -23,7 +24,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "notice",
         help="make what the entrant of a grade is told",
         description="Show what may be sent back to the entrant: how the grade ended, in the fixed words of "
-        "`wmc explain`, or its figures, rounded; of private data only announced ones; and that it was withdrawn, when "
+        "`wmc explain`, or its figures, rounded; of private data only announced ones, and no verdict on copying "
+        "without them; and that it was withdrawn, when "
         "and why. With -o the entry's logs go along where the grade was on public val (a folder named val or val_v1.1) "
         "and in a container; those of held-out data never do.",
     )
@@ -70,6 +72,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         console.json(to_plain(notice))
     else:
         console.show(escape(notice_text(notice)))
+    _tell_of_verdict(report, notice, console)
     _tell_organiser(notice, console, store=args.store, folder=folder, output=args.output)
 
 
@@ -100,6 +103,17 @@ def _write(notice: Notice, output: Path, *, logs: Path) -> None:
             f"the notice cannot be written: {error}",
             fix="name a folder that can be written, with free space, in -o",
         ) from error
+
+
+def _tell_of_verdict(report: GradeReport, notice: Notice, console: Console) -> None:
+    from harness.retrieval.report import Verdict
+
+    found = report.retrieval
+    if found and not notice.retrieval and found.verdict in {Verdict.REVIEW, Verdict.COPIED}:
+        console.note(
+            f"its verdict on copying, {found.verdict.value}, is not in the notice: an entry can choose it, and no "
+            "figure of this grade is announced. If its entrant has to answer it, write to them yourself"
+        )
 
 
 def _tell_organiser(

@@ -53,8 +53,6 @@ def _lines(notice: Notice) -> Iterator[str]:
             yield from _figures(notice)
         else:
             yield from _fact("figures", _UNANNOUNCED)
-            if notice.retrieval:
-                yield f"copies of the training set: {notice.retrieval}"
 
 
 def _withdrawal(found: Withdrawn) -> Iterator[str]:

@@ -48,6 +48,11 @@ class Metric(str, Enum):
         """LPIPS is a distance, the others are not."""
         return self is not Metric.LPIPS
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between which values it is told; of pictures none lies beyond, save a larger LPIPS, which says no more."""
+        return {Metric.LPIPS: (0.0, 2.0), Metric.PSNR: (0.0, 102.0), Metric.SSIM: (-1.0, 1.0)}[self]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics:

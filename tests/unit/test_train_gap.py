@@ -25,6 +25,7 @@ from harness.progress import Silent
 from harness.protocol.conversation import Conversation, Limits
 from harness.protocol.regimes import Regime
 from harness.retrieval.report import TrainGap
+from harness.spec import CHALLENGE
 from harness.train_gap import WINDOWS, choose_windows, measure_train_gap, mixed_order
 
 LIMITS = Limits(start_s=10, reply_s=20, regime_s=120)
@@ -164,6 +165,24 @@ def test_targets_are_not_noised(ask: Any, last_frame: type, exam: Exam, train: C
     assert gap.heldout_loss == pytest.approx(doubt, rel=1e-5)
     assert gap.train_loss == pytest.approx(doubt, rel=1e-5)
     assert gap.gap == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("controlled", [True, False])
+def test_no_window_counts_more_than_twice_what_guessing_costs(
+    ask: Any, last_frame: type, exam: Exam, train: Clip, monkeypatch: pytest.MonkeyPatch, controlled: bool
+) -> None:
+    """The control is `MOST_NATS`: these answers cost no score, and without it the gap has any digits they choose."""
+    if not controlled:
+        monkeypatch.setattr(train_gap, "MOST_NATS", np.inf)
+
+    class Shouts(last_frame):  # type: ignore[misc]
+        def predict(self) -> Any:
+            logits, tokens = super().predict()
+            return logits * np.float32(2.0**40), tokens
+
+    gap = ask(Shouts, exam, train)
+    figures = (gap.gap, *gap.gap_ci, gap.heldout_loss, gap.train_loss)
+    assert (max(map(abs, figures)) <= 2 * CHALLENGE.uniform_loss) is controlled
 
 
 def test_a_guest_that_seeks_ahead_in_the_training_clip_has_a_large_gap_through_the_noise(

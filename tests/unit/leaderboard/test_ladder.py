@@ -257,15 +257,34 @@ class TestTheSite:
         grade_id = reports[2].grade_id
         page = every[f"grades/{grade_id}.html"]
         assert "No announced improvement" in page
-        assert "retrieval: copied" in page, "a person has to look at it all the same"
+        assert "retrieval:" not in page, "an entry could choose the verdict, too"
         assert f"{grade_id}.html" in every["index.html"]
         kept = json.loads(every[f"grades/{grade_id}.json"])
         assert kept["announced"] is False
         assert set(kept["regimes"].values()) == {None}
-        assert kept["retrieval"]["delta"] is None
+        assert kept["retrieval"] is None
         listed = json.loads(every["leaderboard.json"])
         assert [each["entry"] for each in listed["no_announced_improvement"]] == ["third"]
         assert grade_id not in every["leaderboard.csv"]
+
+    @pytest.mark.parametrize("controlled", [True, False])
+    def test_nothing_that_its_answers_decide_is_published(
+        self, grades, found, tmp_path, monkeypatch, controlled
+    ):
+        """The control is `Announcements.tells`: of two grades that are not announced the one that remembers, fails
+        when it is asked again, and copies, is published as the other is. Marks of host and manifest stay."""
+        if not controlled:
+            monkeypatch.setattr(ladder.Announcements, "tells", lambda *_grade: True)
+        chosen = {"carried_state": True, "depends_on_neighbours": True, "probe_failure": "guest.closed"}
+        provenance = {"sandbox": "process", "order_leaks": True}
+        first = grades.graded(loss=8.0, provenance=provenance)
+        untold = grades.graded(loss=9.0, provenance=provenance, facts={"eligible_for_prize": False})
+        loud = grades.graded(loss=9.0, provenance=provenance, facts={"eligible_for_prize": False}, **chosen)
+        loud = replace(loud, grade_id=untold.grade_id, finished_at=untold.finished_at, retrieval=found())
+        quiet = self.written([first, untold], tmp_path / "quiet")
+        assert (self.written([first, loud], tmp_path / "loud") == quiet) is controlled
+        kept = json.loads(quiet[f"grades/{untold.grade_id}.json"])
+        assert {"no_prize", "self_run", "order_leaks"} <= set(kept["marks"])
 
     def test_its_pages_are_whole_and_their_links_lead_somewhere(self, reports, tmp_path, read_page):
         every = self.written(reports, tmp_path)

@@ -162,7 +162,8 @@ def test_exports_carry_the_marks_and_no_rank(open_grade, honest):
 def test_of_held_out_data_nothing_it_printed_or_saved_leaves(
     open_grade, tmp_path, capsys: pytest.CaptureFixture[str]
 ):
-    """Control: open_figures and announcements. What leaves says that it was run, and no figure."""
+    """Control: open_figures and announcements. What leaves says that it was run, and no figure; not even whether it
+    saved logits, which is its own choice (control: `Announcements.tells`)."""
     store = Store(tmp_path / "store")
     private = {"data_name": "heldout", "data_sha256": "34" * 32}
     report = open_grade(entry="saved", rescored=RESCORED, provenance=private)
@@ -179,7 +180,10 @@ def test_of_held_out_data_nothing_it_printed_or_saved_leaves(
     assert report.grade_id in out
     for canary in ("10472", "0.1047", "0.9105", "0.0123", "0.0754", "canary"):
         assert canary not in out
-    assert "rescored" in out, "that it was run, with its badge"
+    kept = json.loads((tmp_path / "site" / "grades" / f"{report.grade_id}.json").read_text())
+    assert kept["marks"] == ["self_reported"], "that it was run, with its badge"
+    (row,) = json.loads((tmp_path / "site" / "leaderboard.json").read_text())["open_protocol"]
+    assert row["marks"] == ["self_reported"]
 
 
 def test_of_public_val_the_notice_tells_both_and_says_what_they_are_worth(

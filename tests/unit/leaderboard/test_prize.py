@@ -171,3 +171,51 @@ def test_whoever_wants_no_prize_is_marked_and_ranked(grades):
         (1, None, ["no_prize"])
     ]
     assert replace(report.entry, eligible_for_prize=True).eligible_for_prize
+
+
+def scored_again(grades, report, loss):
+    """A later record that scores the same answers."""
+    return replace(grades.graded(user=report.entry.user_name, loss=loss), regrade_of=report.grade_id)
+
+
+def test_a_mistake_that_was_corrected_crosses_nothing(grades):
+    """The control is `Bar.SCORED_AGAIN`: without it eve's 7.90 would stay the first although it is known to be 8.40."""
+    eve, ada = grades.graded(user="eve", loss=7.90), grades.graded(user="ada", loss=7.95)
+    again = scored_again(grades, eve, 8.40)
+    assert crossing([eve, ada]) == "eve"
+    assert crossing([eve, ada, again]) == "ada"
+    shown = standings([eve, ada, again], announced := announce([eve, ada, again]))
+    page = next(iter(grade_pages([eve, ada, again], shown, announced=announced)))
+    assert "It cannot win the prize: its answers were scored again, and that counts." in text_of(
+        render_grade(page)
+    )
+    assert crossing([eve, ada, again], withdrawn=[again]) == "eve", "a withdrawn correction corrects nothing"
+
+
+def test_of_a_chain_of_corrections_only_the_last_counts(grades):
+    eve, ada = grades.graded(user="eve", loss=7.90), grades.graded(user="ada", loss=7.95)
+    second = scored_again(grades, eve, 7.85)
+    third = scored_again(grades, second, 8.40)
+    assert crossing([eve, ada, second]) == "eve"
+    assert crossing([eve, ada, second, third]) == "ada"
+
+
+def test_a_correction_counts_from_the_day_of_the_grade_that_it_corrects(grades):
+    """The control is `by_run` in `first_below`: by the time of its record the correction would come after ada's."""
+    eve = grades.graded(user="eve", loss=8.20)
+    ada = replace(grades.graded(user="ada", loss=7.95), finished_at="2025-02-01T00:00:00+00:00")
+    again = replace(scored_again(grades, eve, 7.80), finished_at="2025-03-01T00:00:00+00:00")
+    reports = [eve, ada, again]
+    assert crossing([eve, ada]) == "ada"
+    assert crossing(reports) == "eve"
+    shown = standings(reports, announce(reports))
+    assert "First below 8.0: first by eve, 2025-01-01, 7.80" in text_of(render(shown))
+    assert to_json(shown)["boards"][0]["first_below_prize_loss"]["counts_from"][:10] == "2025-01-01"
+
+
+def test_a_correction_of_what_was_never_announced_counts_from_its_own_day(grades):
+    """Else a figure that nobody was told of would take the first place from somebody who was."""
+    first, held_back = grades.graded(user="eve", loss=8.03), grades.graded(user="eve", loss=7.985)
+    ada, again = grades.graded(user="ada", loss=7.5), scored_again(grades, held_back, 7.0)
+    assert crossing([first, held_back, ada, again]) == "ada"
+    assert crossing([first, held_back, again]) == "eve"

@@ -205,6 +205,22 @@ def test_figures_of_private_data_are_told_only_where_they_are_announced(
     assert "8.6543" in told["val", 8.654321]
 
 
+@pytest.mark.parametrize("is_announced", [True, False])
+def test_a_verdict_on_copying_is_sent_with_figures_alone_and_the_organiser_is_told(
+    grades: Any, found: Any, store: Store, capsys: pytest.CaptureFixture[str], is_announced: bool
+) -> None:
+    """The control is `is_told` of `notice_of`: an entry chooses whether it copies, by the frames that it sees."""
+    store.append(grades.graded(loss=8.0))
+    report = grades.graded(loss=7.0 if is_announced else 9.0, retrieval=found())
+    store.append(report)
+    assert main(["notice", report.grade_id, "--store", str(store.folder)]) == 0
+    shown = capsys.readouterr()
+    assert ("copied" in shown.out) is is_announced
+    noted = "its verdict on copying, copied, is not in the notice" in " ".join(shown.err.split())
+    assert noted is not is_announced
+    assert (notice_of(report, [], is_announced=is_announced).retrieval == "copied") is is_announced
+
+
 def test_data_that_was_admitted_as_private_is_private_in_any_folder(grades: Any) -> None:
     private = grades.graded(
         loss=8.654321, provenance={"data_name": "val", "admission": Admission(attempt=1, approved_by="org")}

@@ -7,12 +7,16 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from harness.protocol.regimes import Regime
 from harness.results.store import Store
 from harness.results.withdrawals import Move, Withdrawal, withdraw
+from leaderboard import ladder
 from leaderboard.changelog import Kind, changelog
 from leaderboard.exports import grade_to_json
+from leaderboard.figures import COARSE
 from leaderboard.grade_pages import grade_pages
 from leaderboard.ladder import Announcements, announce
 from leaderboard.publish import publish
@@ -164,6 +168,75 @@ def test_a_withdrawn_try_is_a_try(grades):
     reports = [first, mistake, worse]
     announced = announce(reports, decisions=[decided(mistake)])
     assert [announced.is_announced(report) for report in reports] == [True, True, False]
+
+
+def sent_one_a_day(grades, losses_NB):
+    """Grades of one entrant that come day after day, as good as their losses by window."""
+    return [
+        with_windows(
+            graded_on(grades, f"2025-03-{day:02}T00:00:00+00:00", loss=float(np.mean(losses_B))), losses_B
+        )
+        for day, losses_B in enumerate(losses_NB, start=1)
+    ]
+
+
+def with_windows(report, losses_B):
+    regime = Regime.TEMPORALLY_TEACHER_FORCED
+    result = replace(
+        report.regimes[regime],
+        loss_by_window=tuple(map(float, losses_B)),
+        windows=len(losses_B),
+        tokens_sha256=report.grade_id.rjust(64, "0"),
+    )
+    return replace(report, regimes={**report.regimes, regime: result})
+
+
+def every_best_withdrawn(reports):
+    """Each grade is taken back at the evening of its day, as its entrant asks."""
+    return [decided(each, at=each.finished_at.replace("T00", "T20")) for each in reports]
+
+
+def announced_means(reports, decisions):
+    announced = announce(reports, decisions=decisions)
+    return [
+        np.mean(each.regimes[Regime.TEMPORALLY_TEACHER_FORCED].loss_by_window)
+        for each in reports
+        if announced.is_announced(each)
+    ]
+
+
+@pytest.mark.parametrize("controlled", [True, False])
+def test_withdrawals_do_not_switch_the_ladder_off(grades, monkeypatch, controlled):
+    """The control is what `_climb` asks of `taken_back`: thirty tries that only noise tells apart, each withdrawn, are
+    told once and not thirty times, of which the best would be luck."""
+    rng = np.random.default_rng(3)
+    model_B = rng.normal(8.5, 0.6, 200)
+    reports = sent_one_a_day(grades, model_B + rng.normal(0, 0.3, (30, 200)))
+    if not controlled:
+        monkeypatch.setattr(ladder, "_is_news", lambda *_same: True)
+    told = announced_means(reports, every_best_withdrawn(reports))
+    assert len(told) == (1 if controlled else 30)
+    assert bool(told[0] - min(told) < COARSE.step) is controlled
+
+
+def test_what_differs_from_a_withdrawn_grade_by_more_than_noise_is_told(grades):
+    """An improvement, and a grade that is worse: the withdrawn one may have been a mistake."""
+    rng = np.random.default_rng(3)
+    model_B = rng.normal(8.5, 0.6, 200)
+    for step in (-0.3, 0.3):
+        reports = sent_one_a_day(grades, [model_B, model_B + step + rng.normal(0, 0.3, 200)])
+        assert len(announced_means(reports, every_best_withdrawn(reports))) == 2
+
+
+def test_who_is_told_of_a_worse_grade_first_gains_nothing(grades):
+    """Noise around the withdrawn grade beats a poor one that stands; the withdrawn one it does not beat."""
+    rng = np.random.default_rng(3)
+    model_B = rng.normal(8.5, 0.6, 200)
+    tries_NB = model_B + rng.normal(0, 0.3, (20, 200))
+    reports = sent_one_a_day(grades, [model_B, model_B + 0.5, *tries_NB])
+    told = announced_means(reports, [decided(reports[0], at="2025-03-01T20:00:00+00:00")])
+    assert len(told) == 2
+    assert min(told) == told[0]
 
 
 def test_the_changes_tell_of_it(grades):
