@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.admission import Data, Rules, admitted, in_words
-from harness.digests import file_sha256
+from harness.disk.digests import file_sha256
 from harness.errors import ArchiveRejected, ManifestRejected
 from harness.intake.archive import Entry, open_archive
 from harness.progress import Progress

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.copying import CopyCheck
+from harness.copying.check import CopyCheck
 from harness.errors import ResumeRefused, StoreFailed
 from harness.exam import Predicted
 from harness.protocol.regimes import Regime
-from harness.rescoring import kept_answers
+from harness.recomputing.rescoring import kept_answers
 from harness.results.artifacts import artifacts_of_regime, read_artifact
 from harness.results.go_on import abandon_command
 from harness.results.journal_lines import Finished, History, Learned

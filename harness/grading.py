@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import scratch
-from harness.copying import CopyCheck
+from harness.copying.check import CopyCheck
+from harness.disk import scratch
 from harness.earlier import BUILT, Earlier
 from harness.exam import Exam, Predicted
 from harness.intake.archive import Entry

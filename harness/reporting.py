@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from harness.exam import Result
 from harness.intake.manifest import EntryManifest
-from harness.pictures import Pictures
 from harness.results.report import EntryFacts, RegimeReport, SamplesReport
 
 
@@ -52,21 +49,6 @@ def regime_report(result: Result, kept: Sequence[tuple[str, str]]) -> RegimeRepo
         tokens_sha256=tokens_sha256,
         samples=_samples_report(result, kept) if len(result.sheets) > 1 else None,
         loss_by_window=tuple(result.sheets[0].window_losses_B.tolist()),
-    )
-
-
-def with_pictures(report: RegimeReport, pictures: Pictures) -> RegimeReport:
-    """The same record, with what its pictures are worth and why a metric is missing."""
-    measured: dict[str, Any] = {}
-    for metric, score in pictures.scores.items():
-        name = metric.value
-        measured |= {name: score.mean, f"{name}_ci": score.ci, f"{name}_by_frame": score.by_frame}
-    sampled: dict[str, Any] = {metric.value: score for metric, score in pictures.sampled.items()}
-    return replace(
-        report,
-        missing_metrics={metric.value: reason for metric, reason in pictures.missing.items()},
-        samples=report.samples and replace(report.samples, **sampled),
-        **measured,
     )
 
 

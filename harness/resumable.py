@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.disk.line_file import is_locked
 from harness.errors import UsageError, WmcError
-from harness.line_file import is_locked
 from harness.results.go_on import resume_command
 from harness.results.journal import OURS, journal_path, read_history, still_running
 from harness.results.journal_lines import History

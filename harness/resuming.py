@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import scratch
+from harness.disk import scratch
 from harness.earlier import BUILT, Earlier, give_up
 from harness.errors import Blame, ResumeRefused, UsageError, WmcError
 from harness.grading import Ready, answer, prepare, provenance_of

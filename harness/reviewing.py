@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import scratch
+from harness.disk import scratch
 from harness.errors import NotAdmitted
 from harness.intake.archive import Entry, open_archive
 from harness.intake.review import Review, review

@@ -10,19 +10,20 @@ from pathlib import Path
 
 from harness.arrival import Arrival
 from harness.asking import Asker
-from harness.copying import CopyCheck, open_copy_check
+from harness.copying.check import CopyCheck, open_copy_check
+from harness.copying.train_gap import measure_train_gap
 from harness.data.clips import clip_sha256
 from harness.earlier import BUILT
 from harness.errors import GuestFailed, UsageError
 from harness.exam import Exam, Predicted, Result, examine, set_exam
 from harness.intake.archive import Entry
 from harness.intake.manifest import EntryManifest
-from harness.looking import PictureStage
-from harness.pictures import NOT_LOOKED_AT, open_viewer
+from harness.pictures.looking import PictureStage
+from harness.pictures.viewing import NOT_LOOKED_AT, open_viewer, with_pictures
 from harness.progress import Progress
 from harness.protocol.host import Prediction, Sink
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
-from harness.reporting import regime_report, with_pictures
+from harness.reporting import regime_report
 from harness.request import GradeRequest
 from harness.results.journal import Journal
 from harness.results.journal_lines import Finished
@@ -32,7 +33,6 @@ from harness.retrieval.entry_scan import scan_entry
 from harness.retrieval.frame_index import index_frames
 from harness.retrieval.report import COPIES_IN, EntryScan, TrainGap
 from harness.sandbox.contract import BuiltEntry, Sandbox
-from harness.train_gap import measure_train_gap
 
 
 def nobody(_regime: Regime) -> None:

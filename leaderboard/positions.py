@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.disk.whole_file import whole_file
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
 from harness.spec import CHALLENGE
-from harness.whole_file import whole_file
 from leaderboard.figures import LARGEST
 
 SHADES = 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.whole_file import whole_file
+from harness.disk.whole_file import whole_file
 
 
 def put(path: Path, content: bytes) -> None:

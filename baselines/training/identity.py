@@ -14,8 +14,8 @@ import numpy as np
 
 from baselines.training.recipe import Recipe
 from harness.data.clips import Clip
+from harness.disk.whole_file import whole_file
 from harness.errors import CheckpointInvalid, OutputFailed, UsageError
-from harness.whole_file import whole_file
 
 FILE_NAME = "recipe.json"
 _CLIPS = ("train", "val")

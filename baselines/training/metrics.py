@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from harness.disk.whole_file import whole_file
 from harness.errors import OutputFailed
 from harness.progress import Progress, Silent
-from harness.whole_file import whole_file
 
 FILE_NAME = "metrics.jsonl"
 TENSORBOARD_FOLDER = "tensorboard"

@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.disk.whole_file import whole_file
 from harness.errors import CheckpointInvalid, OutputFailed
-from harness.whole_file import whole_file
 
 FILE_NAME = "result.json"
 

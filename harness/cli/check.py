@@ -18,7 +18,7 @@ from harness.protocol.regimes import Regime
 from harness.text import printable
 
 if TYPE_CHECKING:
-    from harness.forecast import Forecast
+    from harness.checking.forecast import Forecast
     from harness.request import GradeRequest
     from harness.results.report import GradeReport
     from harness.sandbox.contract import Sandbox
@@ -48,9 +48,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Pack if need be, grade, show; on a failure show what the entry itself wrote too."""
-    from harness import scratch
+    from harness.checking.hints import Listener
+    from harness.disk import scratch
     from harness.grading import grade
-    from harness.hints import Listener
     from harness.intake.pack import pack, read_manifest
     from harness.plain import to_plain
     from harness.results.store import Store
@@ -108,8 +108,8 @@ def _sandbox(args: argparse.Namespace, console: Console, *, cache: Path) -> Sand
 
 def _forecasts(request: GradeRequest, report: GradeReport) -> tuple[tuple[Forecast, ...], ...]:
     """Of all windows of this data and of 1X's val; nothing where all were graded."""
+    from harness.checking.forecast import PUBLIC_VAL_WINDOWS, forecast
     from harness.exam import set_exam
-    from harness.forecast import PUBLIC_VAL_WINDOWS, forecast
 
     if request.max_windows is None:
         return ()

@@ -6,11 +6,11 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from harness import force
 from harness.asking import REPORTED
 from harness.cli.console import Console
+from harness.disk import force
+from harness.disk.places import cache_folder
 from harness.errors import UsageError
-from harness.places import cache_folder
 from harness.sandbox.logs import last_lines
 
 _LOG_LINES = 20

@@ -14,7 +14,7 @@ from harness.cli.tables import number_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from harness.forecast import Forecast, Span
+    from harness.checking.forecast import Forecast, Span
 
 _MOST_NOTES = 5
 _RUSAGE_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
@@ -64,7 +64,7 @@ def in_words(seconds: float) -> str:
 
 
 def _table(forecasts: Sequence[Sequence[Forecast]], data: str) -> Table:
-    from harness.forecast import PUBLIC_VAL_WINDOWS
+    from harness.checking.forecast import PUBLIC_VAL_WINDOWS
 
     counts = [column[0].windows for column in forecasts]
     names = [

@@ -10,7 +10,7 @@ from harness.cli.grade_options import grade_request, pick_sandbox
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.open_grading import OpenRequest
+    from harness.open_rules.grading import OpenRequest
     from harness.results.report import GradeReport
     from harness.results.store import Store
 
@@ -50,7 +50,7 @@ def refuse_open_options(args: argparse.Namespace) -> None:
 
 def graded_openly(args: argparse.Namespace, store: Store, console: Console, *, grade_id: str) -> GradeReport:
     """The record of the grade that the options ask for."""
-    from harness.open_grading import grade_openly
+    from harness.open_rules.grading import grade_openly
 
     request = _request(args)
     sandbox = pick_sandbox(args, console)
@@ -60,7 +60,7 @@ def graded_openly(args: argparse.Namespace, store: Store, console: Console, *, g
 
 def _request(args: argparse.Namespace) -> OpenRequest:
     from harness.admission import Rules
-    from harness.open_grading import OpenRequest
+    from harness.open_rules.grading import OpenRequest
 
     given = {
         "--regime": args.regime,

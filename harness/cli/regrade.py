@@ -46,7 +46,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Score, keep, show."""
-    from harness.regrading import RegradeRequest, regrade
+    from harness.recomputing.regrading import RegradeRequest, regrade
     from harness.results.signing import read_private_key, sign_record
     from harness.results.store import Store
     from harness.results.withdrawals import withdrawals, withdrawn

@@ -80,7 +80,7 @@ def _add_member_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write the panel; show who is in it and what is too much."""
-    from harness.calibration import calibrate
+    from harness.copying.calibration import calibrate
     from harness.results.members import Request
     from harness.results.store import Store
     from harness.retrieval.leave_one_out import judged_by_the_others
@@ -125,8 +125,8 @@ def _refuse_copiers(panel: Panel, judged: Mapping[str, Judgement]) -> None:
 
 
 def _write(panel: Panel, path: Path) -> None:
+    from harness.disk.whole_file import whole_file
     from harness.errors import OutputFailed
-    from harness.whole_file import whole_file
 
     try:
         with whole_file(path) as file:

@@ -48,8 +48,8 @@ def run_build(args: argparse.Namespace, console: Console) -> None:
 
 def run_clean(args: argparse.Namespace, console: Console) -> None:
     """Remove built entries and say how many; without an engine the folders of the process sandbox only."""
+    from harness.disk.places import cache_folder
     from harness.errors import SandboxUnavailable
-    from harness.places import cache_folder
     from harness.sandbox.clean import clean_docker, clean_process
 
     unused_s = args.days * 24 * 3600

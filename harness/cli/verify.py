@@ -70,7 +70,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.grade is None:
         checks = audit_store(store, key=key, progress=console, kept=args.head)
     else:
-        from harness.verification import Means, verify_grade
+        from harness.recomputing.verification import Means, verify_grade
 
         means = Means(data=args.data, train=args.train, panel=args.panel, key=key)
         checks = verify_grade(store, args.grade, means, progress=console)

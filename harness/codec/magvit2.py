@@ -21,7 +21,7 @@ from harness.codec.magvit2_checkpoint import read_state
 from harness.codec.magvit2_layout import BITS, COLOURS, Layout, read_layout
 from harness.codec.magvit2_network import Network, place
 from harness.data.weights import require_torch
-from harness.digests import file_sha256
+from harness.disk.digests import file_sha256
 from harness.errors import UsageError
 
 if TYPE_CHECKING:

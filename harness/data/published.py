@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.places import cache_folder
+from harness.disk.places import cache_folder
 
 REPOSITORY = "1x-technologies/worldmodel"
 """A dataset on the Hugging Face Hub."""

@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.disk.places import cache_folder
 from harness.doctor.check import Check, broken, warned, well
 from harness.intake.limits import ArchiveLimits
-from harness.places import cache_folder
 from harness.sandbox.policy import GIB, MIB, SandboxPolicy
 
 _STORE_BYTES = 2 * GIB

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness import scratch
+from harness.disk import scratch
 from harness.doctor.check import Check, warned, well
 from harness.sandbox import clean, descendants, lifecycle
 

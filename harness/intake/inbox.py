@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness.data.hub_errors import explained, require_hub, understood
 from harness.data.hub_file import HubFile, fetch
+from harness.disk.whole_file import whole_file
 from harness.errors import (
     ArchiveRejected,
     DownloadFailed,
@@ -25,7 +26,6 @@ from harness.intake.archive import check_zip_size, open_archive
 from harness.intake.upload import FOLDER, ZIP_NAME, check_repository
 from harness.progress import Progress
 from harness.text import spelled_out
-from harness.whole_file import whole_file
 
 _PLACE = re.compile(
     rf"{FOLDER}/(?P<user>[A-Za-z0-9_-]{{1,32}})/(?P<slug>[A-Za-z0-9_][A-Za-z0-9._-]{{0,63}})"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import scratch
+from harness.disk import scratch
 from harness.errors import GuestFailed, SandboxFailed
 from harness.protocol.guest import SOCKET_NAME
 from harness.protocol.wire import SocketChannel

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.codec.codec import Codec, decode_in_blocks
+from harness.disk.whole_file import whole_file
 from harness.errors import StoreFailed
 from harness.progress import Advance, Progress
-from harness.whole_file import whole_file
 
 RESERVE_BYTES = 64 << 20
 """What is left free on the disk: the grade's own record must still fit."""

@@ -6,10 +6,10 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
+from harness.disk.whole_file import whole_file
 from harness.errors import StoreFailed
 from harness.results.chain import Head
 from harness.results.table import hash_at, is_hashed, last_of, writing
-from harness.whole_file import whole_file
 
 
 class HeadFile:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from harness.disk.line_file import LineFile, holder, locked_lines, new_lines
 from harness.errors import Blame, NotAdmitted, ResumeRefused, StoreFailed, UsageError
-from harness.line_file import LineFile, holder, locked_lines, new_lines
 from harness.owner import began_at
 from harness.results.go_on import resume_command
 from harness.results.journal_lines import (

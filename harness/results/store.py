@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.disk.whole_file import make_folder, whole_file
 from harness.errors import StoreFailed
 from harness.results.chain import Head, Row
 from harness.results.head_file import HeadFile
@@ -36,7 +37,6 @@ from harness.results.table import (
     writing,
 )
 from harness.results.trouble import damaged, unreadable, unwritable
-from harness.whole_file import make_folder, whole_file
 
 _CHUNK_BYTES = 1 << 20
 

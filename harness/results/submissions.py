@@ -10,13 +10,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.disk.whole_file import whole_file
 from harness.errors import StoreFailed
 from harness.intake.archive import Entry
 from harness.plain import from_plain, to_plain
 from harness.results.moment import now
 from harness.results.register import Person
 from harness.results.store import Store
-from harness.whole_file import whole_file
 
 _FOLDER = "submissions"
 _LEAST_BYTES = 64

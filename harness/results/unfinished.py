@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.disk.line_file import is_locked
 from harness.errors import ResumeRefused, StoreFailed
-from harness.line_file import is_locked
 from harness.results.journal import FILE_NAME, read_history
 from harness.results.journal_lines import History
 from harness.results.store import Store

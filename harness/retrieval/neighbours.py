@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from harness.data.clips import Clip
 from harness.data.truth import ClipTruth
 from harness.data.windows import window_frames
+from harness.disk.whole_file import whole_file
 from harness.progress import Progress, Silent
 from harness.retrieval.engines import Engine, best_engine
 from harness.retrieval.moments import RECENT, search_moments
 from harness.retrieval.packing import words
 from harness.spec import CHALLENGE, ChallengeSpec
-from harness.whole_file import whole_file
 
 PER_LIST = 50
 """Candidates near the last observed frame, and as many near the last four."""

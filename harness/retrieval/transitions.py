@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.clips import Clip
+from harness.disk.whole_file import whole_file
 from harness.errors import StoreFailed
 from harness.progress import Advance, Progress
 from harness.retrieval.probes import cell_values
 from harness.spec import CHALLENGE, ChallengeSpec
-from harness.whole_file import whole_file
 
 MOST_FRAMES = 1 << 20
 """Of a longer clip every k-th frame is counted, with the smallest k that keeps to it."""

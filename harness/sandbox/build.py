@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.digests import file_sha256
+from harness.disk.digests import file_sha256
 from harness.errors import BuildFailed
 from harness.progress import Progress
 from harness.sandbox import (

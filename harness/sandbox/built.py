@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from harness.digests import file_sha256
+from harness.disk.digests import file_sha256
+from harness.disk.whole_file import whole_file
 from harness.errors import SandboxFailed
 from harness.plain import from_plain, to_plain
 from harness.sandbox.contract import BuiltEntry
-from harness.whole_file import whole_file
 
 
 def read(path: Path, *, entry_sha256: str) -> BuiltEntry | None:

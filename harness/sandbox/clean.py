@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import force, owner
+from harness import owner
+from harness.disk import force
 from harness.sandbox import built as builds
 from harness.sandbox import disk_image, engine, flags, volume
 

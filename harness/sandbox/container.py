@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import scratch
+from harness.disk import scratch
+from harness.disk.places import cache_folder
 from harness.errors import SandboxFailed
-from harness.places import cache_folder
 from harness.progress import Progress
 from harness.sandbox import built as builds
 from harness.sandbox import (

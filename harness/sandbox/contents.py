@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from harness import scratch
+from harness.disk import scratch
 from harness.errors import SandboxFailed
 from harness.sandbox import tree, volume
 from harness.sandbox.contract import BuiltFile

@@ -6,7 +6,7 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
-from harness import scratch
+from harness.disk import scratch
 
 
 def put(folder: Path) -> None:

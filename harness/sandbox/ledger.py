@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from harness.disk.whole_file import whole_file
 from harness.sandbox.source import Sent
 from harness.sandbox.supply import NewFile, Package, Share, Supply
-from harness.whole_file import whole_file
 
 LARGEST = 20
 """Files that a record names."""

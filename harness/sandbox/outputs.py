@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from harness import scratch, undo
+from harness import undo
+from harness.disk import scratch
 from harness.errors import BuildFailed, GuestFailed
 from harness.sandbox import allotment, contents, disk_image, tree, volume
 from harness.sandbox.contract import BuiltFile

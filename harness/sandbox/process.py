@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import force, scratch
-from harness.digests import file_sha256
+from harness.disk import force, scratch
+from harness.disk.digests import file_sha256
+from harness.disk.places import cache_folder
 from harness.errors import BuildFailed, SandboxFailed
-from harness.places import cache_folder
 from harness.progress import Progress
 from harness.sandbox import built as builds
 from harness.sandbox import (

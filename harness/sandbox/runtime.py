@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import scratch
+from harness.disk import scratch
 from harness.errors import SandboxFailed, SandboxUnavailable
 from harness.sandbox import flags, lifecycle
 from harness.sandbox.engine import Engine

@@ -14,7 +14,7 @@ import pytest
 from harness.data.clips import ACTION_WIDTHS, write_clip
 from harness.errors import SandboxUnavailable
 from harness.intake.pack import pack
-from harness.open_grading import OpenRequest, grade_openly
+from harness.open_rules.grading import OpenRequest, grade_openly
 from harness.progress import Silent
 from harness.protocol.conversation import Limits
 from harness.results.report import GradeReport

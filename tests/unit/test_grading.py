@@ -15,11 +15,13 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 
-from harness import pictures, stages
+from harness import stages
 from harness.codec.patch import PatchCodec
+from harness.disk.whole_file import whole_file
 from harness.errors import Blame, UsageError
 from harness.grading import GradeRequest, grade
 from harness.intake.pack import pack
+from harness.pictures import viewing as pictures
 from harness.progress import Silent
 from harness.protocol.conversation import Limits
 from harness.protocol.regimes import Regime
@@ -32,7 +34,6 @@ from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.process import ProcessSandbox
 from harness.sandbox.supply import Share
 from harness.scoring.perceptual import Metric, Metrics, psnr
-from harness.whole_file import whole_file
 
 ROOT = Path(__file__).parents[2]
 RAW_SPAN = 226

@@ -219,6 +219,6 @@ def test_only_the_check_can_reach_the_hints():
         path.relative_to(ROOT).as_posix()
         for folder in ("harness", "leaderboard", "baselines")
         for path in (ROOT / folder).rglob("*.py")
-        if "harness.hints" in path.read_text()
+        if "harness.checking.hints" in path.read_text()
     ]
     assert naming == ["harness/cli/check.py"]

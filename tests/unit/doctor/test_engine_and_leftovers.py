@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from docker import errors as docker_errors
 
-from harness import owner, scratch
+from harness import owner
+from harness.disk import scratch
 from harness.doctor import docker_engine, leftovers
 from harness.doctor.check import Health
 from harness.sandbox import descendants, flags, page_cache

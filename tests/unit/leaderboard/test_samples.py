@@ -13,11 +13,11 @@ import pytest
 
 from harness.cli import leaderboard as command
 from harness.cli.console import Console
+from harness.disk.whole_file import whole_file
 from harness.errors import StoreFailed
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, Strip
 from harness.results.store import Store
-from harness.whole_file import whole_file
 from leaderboard.disclosure import Disclosure, disclose
 from leaderboard.publish import publish
 from leaderboard.samples import Gallery, copy_samples, open_gallery

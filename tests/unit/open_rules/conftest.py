@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.intake.pack import pack
-from harness.open_grading import OpenRequest, grade_openly
+from harness.open_rules.grading import OpenRequest, grade_openly
 from harness.progress import Silent
 from harness.protocol.conversation import Limits
 from harness.results.report import GradeReport

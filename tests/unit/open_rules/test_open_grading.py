@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from harness import open_grading, open_scoring
 from harness.admission import Rules
 from harness.errors import NotAdmitted, UsageError, WmcError
+from harness.open_rules import grading as open_grading
 from harness.open_rules import saved_logits
+from harness.open_rules import scoring as open_scoring
 from harness.progress import Silent
 from harness.protocol.conversation import Limits
-from harness.regrading import RegradeRequest, regrade
+from harness.recomputing.regrading import RegradeRequest, regrade
+from harness.recomputing.verification import Means, verify_grade
 from harness.results.checks import Outcome
 from harness.results.report import GATE, OPEN, GradeReport, OpenRun, Status
-from harness.verification import Means, verify_grade
 from tests.unit.open_rules.conftest import Opened
 
 PRINTS = "print({'loss': '8.7900', 'acc': '0.0320'})"

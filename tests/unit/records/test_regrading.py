@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from harness import regrading
 from harness.cli import main
 from harness.errors import StoreFailed, UsageError
 from harness.progress import Silent
 from harness.protocol.regimes import Regime
-from harness.regrading import RegradeRequest, regrade
+from harness.recomputing import regrading
+from harness.recomputing.regrading import RegradeRequest, regrade
+from harness.recomputing.verification import Means, verify_grade
 from harness.results.checks import Outcome
 from harness.results.report import Failure, GradeReport, Status
 from harness.results.store import Store
 from harness.retrieval.report import Verdict
-from harness.verification import Means, verify_grade
 
 TTF = Regime.TEMPORALLY_TEACHER_FORCED
 

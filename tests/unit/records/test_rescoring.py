@@ -18,8 +18,8 @@ from harness.exam import Exam, Result, examine, set_exam
 from harness.progress import Silent
 from harness.protocol.conversation import Conversation, Limits
 from harness.protocol.regimes import Regime
+from harness.recomputing.rescoring import kept_answers, rescored
 from harness.reporting import regime_report
-from harness.rescoring import kept_answers, rescored
 from harness.results.store import Store
 
 TTF = Regime.TEMPORALLY_TEACHER_FORCED

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import verification
 from harness.errors import StoreFailed, UsageError
 from harness.progress import Silent
 from harness.protocol.regimes import Regime
+from harness.recomputing import verification
+from harness.recomputing.verification import Means, verify_grade
 from harness.results.checks import Check, Outcome
 from harness.results.report import GradeReport
 from harness.results.store import Store
 from harness.retrieval.report import Verdict
-from harness.verification import Means, verify_grade
 
 TTF = Regime.TEMPORALLY_TEACHER_FORCED
 NAME = "temporally teacher-forced"

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import strips, suspects
 from harness.codec.patch import PatchCodec
 from harness.data.clips import ACTION_WIDTHS, write_clip
 from harness.grading import GradeRequest, grade
 from harness.intake.pack import pack
+from harness.pictures import strips, suspects
 from harness.plain import to_plain
 from harness.progress import Progress, Silent
 from harness.protocol.conversation import Limits

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import grading, resuming, strips, suspects
+from harness import grading, resuming
 from harness.grading import GradeRequest
+from harness.pictures import strips, suspects
 from harness.plain import from_plain
 from harness.results import store as store_module
 from harness.results.store import Store

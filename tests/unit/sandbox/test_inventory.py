@@ -12,7 +12,7 @@ import tracemalloc
 
 import pytest
 
-from harness.digests import file_sha256
+from harness.disk.digests import file_sha256
 from harness.sandbox import inventory, ledger, program, source, tree
 from harness.sandbox.supply import NewFile, Share
 

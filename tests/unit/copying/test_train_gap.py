@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import train_gap
+from harness.copying import train_gap
+from harness.copying.train_gap import WINDOWS, choose_windows, measure_train_gap, mixed_order
 from harness.data.clips import ACTION_WIDTHS, Clip, open_clip, write_clip
 from harness.data.noised import NoisedTruth
 from harness.data.reveal import first_leak
@@ -26,7 +27,6 @@ from harness.protocol.conversation import Conversation, Limits
 from harness.protocol.regimes import Regime
 from harness.retrieval.report import TrainGap
 from harness.spec import CHALLENGE
-from harness.train_gap import WINDOWS, choose_windows, measure_train_gap, mixed_order
 
 LIMITS = Limits(start_s=10, reply_s=20, regime_s=120)
 S = 15

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from baselines.folders import entry_modules
+from harness.checking.hints import Listener
 from harness.data.tokens import factorize, unfactorize
-from harness.hints import Listener
 from harness.protocol.host import Prediction
 
 BITS_OF_VALUE_V9 = (np.arange(512)[:, None] >> np.arange(9) & 1).astype(np.float32)

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness import suspects
 from harness.data.clips import Clip, open_clip
 from harness.data.truth import ClipTruth
+from harness.pictures import suspects
+from harness.pictures.suspects import MANY, MOST_BYTES, keep_pictures
 from harness.progress import Silent
 from harness.results.store import Store
 from harness.retrieval.report import Source
-from harness.suspects import MANY, MOST_BYTES, keep_pictures
 
 
 class Flat:

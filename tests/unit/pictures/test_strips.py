@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness import strips
 from harness.data.windows import Schedule
 from harness.errors import DataInvalid
 from harness.exam import Exam, Predicted, set_exam
+from harness.pictures import strips
+from harness.pictures.strips import MOST_BYTES, StripKeeper, shown_windows
 from harness.progress import Silent
 from harness.protocol.regimes import Regime
 from harness.results.store import Store
-from harness.strips import MOST_BYTES, StripKeeper, shown_windows
 
 AR, TTF, FTF = Regime.FULLY_AUTOREGRESSIVE, Regime.TEMPORALLY_TEACHER_FORCED, Regime.FULLY_TEACHER_FORCED
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.copying import open_copy_check
+from harness.copying.check import open_copy_check
 from harness.errors import StoreFailed, UsageError
 from harness.exam import SCORING_VERSION, Exam
 from harness.progress import Progress
 from harness.protocol.regimes import Regime
-from harness.rejudging import judged_again
-from harness.rescoring import exam_of, kept_answers, rescored
+from harness.recomputing.rejudging import judged_again
+from harness.recomputing.rescoring import exam_of, kept_answers, rescored
 from harness.results.artifacts import artifacts_of, read_artifact
 from harness.results.audit import require_as_recorded
 from harness.results.moment import now

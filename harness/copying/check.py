@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.copying.panels import choose_panel
+from harness.copying.train_gap import choose_windows
 from harness.data.clips import Clip, clip_sha256, open_clip
 from harness.errors import GuestFailed, UsageError
 from harness.exam import Exam, Predicted
-from harness.panels import choose_panel
 from harness.progress import Progress
 from harness.protocol.host import Sink
 from harness.protocol.regimes import Regime
@@ -33,7 +34,6 @@ from harness.retrieval.references import HOST_REFERENCES
 from harness.retrieval.report import COPIES_IN, EntryScan, RetrievalReport, TrainGap, Verdict
 from harness.retrieval.sources import strongest_sources
 from harness.retrieval.verdict import Findings, judge, require_scipy, without_panel
-from harness.train_gap import choose_windows
 
 SOURCES = 20
 """Suspected sources that a record names."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness.whole_file import sync_folder
+from harness.disk.whole_file import sync_folder
 
 _LOCKS = Path("/proc/locks")
 

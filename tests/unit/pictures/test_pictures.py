@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import pictures
 from harness.data.windows import Schedule
 from harness.errors import DataInvalid
 from harness.exam import Exam, Result, examine, set_exam
-from harness.pictures import Blind, Pictures, Viewer, open_viewer
+from harness.pictures import viewing as pictures
+from harness.pictures.viewing import Blind, Pictures, Viewer, open_viewer
 from harness.progress import Silent
 from harness.protocol.conversation import Conversation, Limits
 from harness.protocol.regimes import Regime

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import scratch
-from harness.copying import open_copy_check
-from harness.digests import file_sha256
+from harness.copying.check import open_copy_check
+from harness.disk import scratch
+from harness.disk.digests import file_sha256
 from harness.errors import StoreFailed
 from harness.exam import SCORING_VERSION, Exam
 from harness.progress import Progress
 from harness.protocol.regimes import Regime
-from harness.rejudging import judged_again
-from harness.rescoring import (
+from harness.recomputing.rejudging import judged_again
+from harness.recomputing.rescoring import (
     Answers,
     exam_of,
     kept_answers,

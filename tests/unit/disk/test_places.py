@@ -10,8 +10,8 @@ import pytest
 
 from harness.cli import main
 from harness.data.published import lpips_folder
+from harness.disk.places import cache_folder
 from harness.errors import UsageError
-from harness.places import cache_folder
 
 
 @pytest.fixture

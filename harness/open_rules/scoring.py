@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import scratch
 from harness.data.tokens import unfactorize
+from harness.disk import scratch
 from harness.errors import GuestFailed, SandboxFailed
 from harness.exam import Exam
 from harness.open_rules.saved_logits import LOGITS_FILE, check_torch, read_logits

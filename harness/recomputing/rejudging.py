@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.copying import CopyCheck
+from harness.copying.check import CopyCheck
 from harness.errors import StoreFailed, UsageError
-from harness.rescoring import Answers
+from harness.recomputing.rescoring import Answers
 from harness.results.record import Record
 from harness.results.store import Store
 from harness.retrieval.evidence import read_evidence

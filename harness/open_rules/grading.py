@@ -12,16 +12,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import scratch
 from harness.admission import Rules
 from harness.arrival import Arrival
 from harness.data.clips import clip_sha256
 from harness.data.windows import Schedule
+from harness.disk import scratch
 from harness.errors import DataInvalid, DependencyMissing, GuestFailed, NotAdmitted, WmcError
 from harness.exam import Exam, interval_rng, set_exam
 from harness.open_rules.printed import printed_figures
 from harness.open_rules.saved_logits import check_torch
-from harness.open_scoring import largest_outputs, score_saved
+from harness.open_rules.scoring import largest_outputs, score_saved
 from harness.progress import Progress
 from harness.protocol.conversation import Limits
 from harness.provenance import first_provenance

@@ -8,8 +8,9 @@ Axes: K draws, B windows, T predicted frames, H and W tokens, Y and X pixels, C 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from harness.exam import Exam, Predicted
 from harness.progress import Progress
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.decoded import decoded_frames
+from harness.results.report import RegimeReport
 from harness.scoring.perceptual import CANNOT_LOOK, Metric, Metrics, open_metrics, why
 from harness.scoring.perceptual_scores import SampledScore, Score, sampled_score, score
 
@@ -46,6 +48,21 @@ class Pictures:
 
 NOT_LOOKED_AT = Pictures(missing=dict.fromkeys(Metric, "pictures were interrupted"))
 """What stands in a record until its pictures were looked at."""
+
+
+def with_pictures(report: RegimeReport, pictures: Pictures) -> RegimeReport:
+    """The same record, with what its pictures are worth and why a metric is missing."""
+    measured: dict[str, Any] = {}
+    for metric, worth in pictures.scores.items():
+        name = metric.value
+        measured |= {name: worth.mean, f"{name}_ci": worth.ci, f"{name}_by_frame": worth.by_frame}
+    sampled: dict[str, Any] = {metric.value: worth for metric, worth in pictures.sampled.items()}
+    return replace(
+        report,
+        missing_metrics={metric.value: reason for metric, reason in pictures.missing.items()},
+        samples=report.samples and replace(report.samples, **sampled),
+        **measured,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

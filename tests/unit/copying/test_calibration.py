@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.calibration import calibrate, panel_of
 from harness.cli import main
+from harness.copying.calibration import calibrate, panel_of
 from harness.data.clips import clip_sha256, open_clip, write_clip
 from harness.data.windows import Schedule
 from harness.errors import StoreFailed, UsageError

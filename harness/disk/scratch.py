@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from harness import force, owner, undo
+from harness import owner, undo
+from harness.disk import force
 from harness.errors import SandboxFailed
 
 _PREFIX = "wmc-"

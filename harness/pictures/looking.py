@@ -8,16 +8,15 @@ from typing import Protocol
 from harness.codec.codec import Codec
 from harness.data.clips import Clip
 from harness.exam import Exam, Predicted
-from harness.pictures import SWITCHED_OFF, Blind, Pictures, Viewer
+from harness.pictures.strips import StripKeeper, shown_windows
+from harness.pictures.suspects import keep_pictures
+from harness.pictures.viewing import SWITCHED_OFF, Blind, Pictures, Viewer, with_pictures
 from harness.progress import Progress
 from harness.protocol.regimes import Regime
-from harness.reporting import with_pictures
 from harness.results.record import Record
 from harness.results.store import Store
 from harness.retrieval.report import COPIES_IN
 from harness.scoring.perceptual import by_reason
-from harness.strips import StripKeeper, shown_windows
-from harness.suspects import keep_pictures
 
 
 class OpenViewer(Protocol):

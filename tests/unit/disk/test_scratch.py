@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import owner, scratch
+from harness import owner
+from harness.disk import scratch
 from harness.errors import Blame, SandboxFailed
 
 KILLED = """
 import os, signal, sys
-from harness import scratch
+from harness.disk import scratch
 with scratch.folder("gate") as folder:
     (folder / "gate.sock").touch()
     print(folder, flush=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.whole_file import make_folder, whole_file
+from harness.disk.whole_file import make_folder, whole_file
 
 
 @pytest.fixture

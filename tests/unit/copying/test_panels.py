@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.copying.panels import choose_panel
 from harness.errors import StoreFailed, UsageError
-from harness.panels import choose_panel
 from harness.progress import Silent
 from harness.results.store import Store
 from harness.retrieval.evidence import Evidence

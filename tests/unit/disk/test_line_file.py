@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import line_file
-from harness.line_file import LineFile, holder, is_locked, locked_lines, new_lines
+from harness.disk import line_file
+from harness.disk.line_file import LineFile, holder, is_locked, locked_lines, new_lines
 
 
 def reopened(path: Path, *lines: bytes, length: int | None = None) -> None:
