@@ -28,7 +28,8 @@ class Outcome:
 
     Attributes:
         blame: whose turn it is.
-        counts_as_attempt: whether a grade that ends so is one of its sender's attempts; only what is the entry's is.
+        counts_as_attempt: whether a grade that ends so is one of its sender's attempts: what is the entry's, or what an
+            entry could bring about at will.
         cause: what happened, in one sentence.
         next_step: what to do about it.
     """

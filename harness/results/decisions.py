@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
+from itertools import takewhile
 from typing import Any
 
 from harness.results.approvals import Verdict
@@ -22,12 +23,16 @@ def decision_checks(rows: Sequence[Row]) -> Iterator[Check]:
 
     Whoever may write can add a row that says anything, but not in the place where it would have been.
     """
-    strangers = 0
+    strangers = _taken_over(rows)
     for before, row in zip((None, *rows), rows, strict=False):
-        if row.ledger is None:
+        if row.ledger is None or row.number in strangers:
             continue
         if TAKEN_OVER in _content(row):
-            strangers += 1
+            yield different(
+                "decisions",
+                f"row {row.number} ({in_words(row)}) says that it was taken over from before decisions stood in the "
+                "chain, and does not stand where those do: first of all decisions, one after another, of one moment",
+            )
         elif before and (was := _time(before)) and (said := _time(row)) and said < was - _CLOCK_STEP:
             yield different(
                 "decisions",
@@ -37,7 +42,7 @@ def decision_checks(rows: Sequence[Row]) -> Iterator[Check]:
     if strangers:
         yield unchecked(
             "decisions",
-            f"{strangers} are from before decisions stood in the chain: as they were when they were taken over",
+            f"{len(strangers)} are from before decisions stood in the chain: as they were when they were taken over",
         )
 
 
@@ -49,10 +54,10 @@ def approval_checks(
     given: dict[tuple[str, ...], int] = {
         _approval(row): -1 for ledger, row in outside if ledger == "reviews" and _approval(row)
     }
+    strangers = _taken_over(rows)
     for at, row in enumerate(rows):
-        content = _content(row)
-        if row.ledger == "reviews" and (key := _approval(content)):
-            given.setdefault(key, -1 if TAKEN_OVER in content else at)
+        if row.ledger == "reviews" and (key := _approval(_content(row))):
+            given.setdefault(key, -1 if row.number in strangers else at)
     for report in reports:
         admission = report.provenance.admission
         if admission is None or admission.approved_by is None:
@@ -70,6 +75,20 @@ def in_words(row: Row) -> str:
     """What a row is: the record of a grade, or a decision."""
     name = row.grade_id.decode("utf-8", "replace")
     return f"grade {name}" if row.ledger is None else name
+
+
+def _taken_over(rows: Sequence[Row]) -> frozenset[int]:
+    """The numbers of the rows that were taken over: all at once, before any other decision could be written."""
+    decisions = (row for row in rows if row.ledger is not None)
+    first = next(decisions, None)
+    moment = first and _content(first).get(TAKEN_OVER)
+    if first is None or moment is None:
+        return frozenset()
+    marked = takewhile(lambda row: _content(row).get(TAKEN_OVER) == moment, decisions)
+    together = takewhile(
+        lambda each: each[0] == each[1].number, enumerate((first, *marked), start=first.number)
+    )
+    return frozenset(number for number, _ in together)
 
 
 def _approval(row: dict[str, Any]) -> tuple[str, ...]:

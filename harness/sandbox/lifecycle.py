@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-_END_TIMEOUT_S = 30.0
+_END_TIMEOUT_S = 300.0
+"""An entry can make its own death long: the kernel walks every file lock of every process before one is gone."""
+
 _BURIAL_S = 5.0
 _ENGINE_PATIENCE_S = 20.0  # an engine that crashed is started again by its supervisor within a few
 _ENGINE_POLL_S = 0.25
@@ -95,10 +97,10 @@ def _end(client: DockerClient, name: str, *, log: Path | None, log_bytes: int) -
         ending = client.containers.get(name)
     except NotFound:
         return
+    with suppress(APIError):  # not running: it ended by itself, or never started; or it is long in dying
+        ending.kill()
+    _wait_until_ended(ending)  # one that does not end cannot be removed: the next harness will
     try:
-        with suppress(APIError):  # not running: it ended by itself, or never started
-            ending.kill()
-        _wait_until_ended(ending)
         try:
             if log is not None:
                 _save_log(ending, log, limit=log_bytes)
@@ -132,7 +134,8 @@ def _wait_until_ended(ending: Container) -> None:
         if time.monotonic() > deadline:
             raise SandboxFailed(
                 f"container {ending.name} runs on {_END_TIMEOUT_S:.0f} s after it was killed",
-                fix="restart the engine, and the machine if a GPU driver holds the process",
+                fix="look at the entry: it may hold on by itself; restart the engine, and the machine if a GPU driver "
+                "holds the process",
                 code="sandbox.survivor",
             )
         time.sleep(0.02)

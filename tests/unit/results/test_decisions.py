@@ -170,6 +170,19 @@ def test_an_approval_that_is_dated_back_is_named(store: Store) -> None:
     assert [each for each in wrong(store) if "row 6 (reviews/2) says it was made at 2020-01-01" in each]
 
 
+def test_an_approval_that_only_says_it_is_from_before_the_chain_is_named(
+    store: Store, record: Callable[..., GradeReport]
+) -> None:
+    """Control: what was taken over stands together, before every other decision."""
+    late = replace(approve(Store(store.folder.parent / "other")), by="eve")
+    store.append(admitted(record(grade_id="20260101-000000-00000003"), late))
+    value = {"decision": "approved", "submission_sha256": ZIP, "user_name": "ann", "entry_name": "e"}
+    marked = {**value, "by_whom": "eve", "note": "", "taken_over_at": late.at}
+    appended(store, "reviews/2", late.at, marked)
+    assert "row 7 (reviews/2) says that it was taken over" in wrong(store)[0]
+    assert "no such approval stands before it" in wrong(store)[1]
+
+
 def test_a_grade_whose_approval_is_nowhere_is_named(store: Store, record: Callable[..., GradeReport]) -> None:
     """Control: a record says who had approved its zip and when; that decision stands before it."""
     approval = Decision(
