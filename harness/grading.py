@@ -97,7 +97,8 @@ def prepare(stages: Stages, folder: Path, admission: ExitStack, *, earlier: Earl
     admission.enter_context(stages.admitted(entry))
     _write_down(stages, "the submission was opened", earlier)
     check = stages.prepare_copy_check(exam)
-    _write_down(stages, "the retrieval check was prepared", earlier, check)
+    if check:
+        _write_down(stages, "the retrieval check was prepared", earlier, check)
     built = stages.build(entry, check=lambda: _compare(stages, BUILT, earlier, check))
     _write_down(stages, BUILT, earlier, check)
     return Ready(exam=exam, check=check, entry=entry, built=built)

@@ -60,7 +60,7 @@ def the_only_one(store: Store) -> str:
             f"several grades of {store.folder} can go on:{names}",
             code="usage.resume",
             fix="name one of them; `wmc grade --abandon GRADE` closes one that nobody will finish",
-            command=resume_command(store, list(found)[-1]),
+            command=resume_command(store, max(found)),
         )
     for each in begun:
         raise still_running(journal_path(store, each.grade_id), each.grade_id)

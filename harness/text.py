@@ -10,6 +10,17 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() or character == "\n" else " " for character in text)
 
 
+def fault_of_line(text: str, *, limit: int) -> str | None:
+    """What keeps `text` from being shown to others as it is, on one line; None where nothing does."""
+    if not text.strip():
+        return "is empty"
+    if len(text) > limit:
+        return f"has {len(text):,} characters"
+    if not text.isprintable():
+        return "has a line break or another character that cannot be seen"
+    return None
+
+
 def spelled_out(text: str | bytes, *, limit: int = _SHOWN_CHARACTERS) -> str:
     """`text` on one line, safe on a terminal: what does not print becomes an escape, a long rest is cut."""
     shown = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else text

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from harness.results.ledger import TEXT_LIMIT
 from harness.results.report import GradeReport
-from harness.results.withdrawals import TEXT_LIMIT, Move, Withdrawal, withdrawn
+from harness.results.withdrawals import Move, Withdrawal, withdrawn
 from leaderboard.plain_text import one_line
 from leaderboard.publishable import day_of
 

@@ -11,7 +11,7 @@ from harness.cli.console import Console
 from harness.cli.open_view import UNPROVEN, open_table
 from harness.cli.picture_view import picture_table, why_missing
 from harness.cli.retrieval_view import show_retrieval
-from harness.cli.tables import number_table
+from harness.cli.tables import figure, number_table
 from harness.protocol.regimes import Regime
 from harness.spec import CHALLENGE
 from harness.text import printable
@@ -88,8 +88,8 @@ def _regime_table(report: GradeReport, *, is_kept: bool) -> Table:
         if result:
             table.add_row(
                 regime.in_words,
-                f"{result.loss:.4f}",
-                f"{result.loss_ci[0]:.4f} to {result.loss_ci[1]:.4f}",
+                figure(result.loss),
+                " to ".join(map(figure, result.loss_ci)),
                 f"{result.token_accuracy:.4f}",
                 f"{result.seconds_per_frame:.4f}",
             )
@@ -103,7 +103,7 @@ def _clean_probes(report: GradeReport) -> str:
     if any(probe.failure or probe.carried_state or probe.depends_on_neighbours for probe in probes):
         return ""
     largest = max(probe.largest_change for probe in probes)
-    return f"\nserved again, no window shows carried state; largest change {largest:.4f}"
+    return f"\nserved again, no window shows carried state; largest change {figure(largest)}"
 
 
 def _show_warnings(report: GradeReport, console: Console) -> None:

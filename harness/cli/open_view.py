@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.cli.tables import number_table
+from harness.cli.tables import figure, number_table
 from harness.text import printable
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def open_table(report: GradeReport, found: OpenRun) -> Table:
     claimed = found.self_reported
     table.add_row("self-reported", *(_figure(claimed.get(key)) for key in ("loss", "", "acc")))
     if result := found.rescored:
-        interval = " to ".join(f"{end:.4f}" for end in result.loss_ci or ())
-        table.add_row("rescored", f"{result.loss:.4f}", interval, f"{result.token_accuracy:.4f}")
+        interval = " to ".join(map(figure, result.loss_ci or ()))
+        table.add_row("rescored", figure(result.loss), interval, f"{result.token_accuracy:.4f}")
     for name, value in claimed.items():
         if name not in {"loss", "acc"}:
             table.add_row(f"self-reported {name}", _figure(value), style="dim")
@@ -38,4 +38,4 @@ def open_table(report: GradeReport, found: OpenRun) -> Table:
 
 
 def _figure(value: float | None) -> str:
-    return _NOTHING if value is None else f"{value:.4f}" if abs(value) < 1e6 else f"{value:.3g}"
+    return _NOTHING if value is None else figure(value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.console import Console
 from harness.errors import UsageError
+from harness.text import fault_of_line
 
 if TYPE_CHECKING:
     from harness.results.approvals import Verdict
@@ -68,6 +69,7 @@ def _verdict(args: argparse.Namespace) -> Verdict | None:
     Raises: UsageError.
     """
     from harness.results.approvals import Verdict
+    from harness.results.ledger import TEXT_LIMIT
 
     decides = args.approve or args.reject
     if decides and not (args.by or "").strip():
@@ -90,4 +92,11 @@ def _verdict(args: argparse.Namespace) -> Verdict | None:
         )
     if not decides:
         return None
+    for option, text in (("--by", args.by), ("--note", args.note or "-")):
+        if wrong := fault_of_line(text, limit=TEXT_LIMIT):
+            raise UsageError(
+                f"{option} {wrong}",
+                code="usage.by",
+                fix=f"write it in one line of at most {TEXT_LIMIT} characters: it is kept as it is, for good",
+            )
     return Verdict.APPROVED if args.approve else Verdict.REJECTED

@@ -8,6 +8,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+_LARGEST_WRITTEN_OUT = 1e6
+
+
+def figure(value: float) -> str:
+    """Four decimals; in powers of ten where the digits before the point would push others off the screen."""
+    return f"{value:.4f}" if abs(value) < _LARGEST_WRITTEN_OUT else f"{value:.3g}"
+
+
 def number_table(
     title: str | None, *, first: str, numbers: tuple[str, ...], caption: str | None, is_dense: bool = False
 ) -> Table:

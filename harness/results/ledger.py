@@ -18,6 +18,9 @@ from harness.results.open_rows import OpenRows
 from harness.results.store import Store
 from harness.results.table import decisions_of, has_decisions, next_in, reports_of
 
+TEXT_LIMIT = 400
+"""Characters of what a person writes into a decision: their name, a note, a reason; some of it is published whole."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from harness.errors import UsageError
-from harness.results.ledger import Ledger
+from harness.results.ledger import TEXT_LIMIT, Ledger
 from harness.results.moment import now
 from harness.results.report import GradeReport
 from harness.results.store import Store
-
-TEXT_LIMIT = 400
-"""Characters of a reason, which is published whole, and of the name of who decided."""
+from harness.text import fault_of_line
 
 _LEDGER = Ledger(name="withdrawals", columns=("decision", "grade_id", "by_whom", "reason"))
 
@@ -115,22 +113,12 @@ def regrades_of(grade_id: str, reports: Iterable[GradeReport]) -> tuple[str, ...
 def _check_texts(decision: Withdrawal) -> None:
     """Refuse what would be published changed: cut, or without characters that steer a terminal or a reader's eye."""
     for option, text in (("--reason", decision.reason), ("--by", decision.by)):
-        if wrong := _wrong_with(text):
+        if wrong := fault_of_line(text, limit=TEXT_LIMIT):
             raise UsageError(
                 f"{option} {wrong}",
                 code="usage.withdraw_why",
                 fix=f"write it in one line of at most {TEXT_LIMIT} characters",
             )
-
-
-def _wrong_with(text: str) -> str | None:
-    if not text.strip():
-        return "is empty"
-    if len(text) > TEXT_LIMIT:
-        return f"has {len(text):,} characters"
-    if not text.isprintable():
-        return "has a line break or another character that cannot be seen"
-    return None
 
 
 def _decision(row: Mapping[str, str]) -> Withdrawal:
