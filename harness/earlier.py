@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.copying.check import CopyCheck
+from harness.copying.copy_check import CopyCheck
 from harness.errors import ResumeRefused, StoreFailed
 from harness.exam import Predicted
 from harness.protocol.regimes import Regime

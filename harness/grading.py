@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.copying.check import CopyCheck
+from harness.copying.copy_check import CopyCheck
 from harness.disk import scratch
 from harness.earlier import BUILT, Earlier
 from harness.exam import Exam, Predicted

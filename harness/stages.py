@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.arrival import Arrival
 from harness.asking import Asker
-from harness.copying.check import CopyCheck, open_copy_check
+from harness.copying.copy_check import CopyCheck, open_copy_check
 from harness.copying.train_gap import measure_train_gap
 from harness.data.clips import clip_sha256
 from harness.earlier import BUILT
@@ -18,8 +18,8 @@ from harness.errors import GuestFailed, UsageError
 from harness.exam import Exam, Predicted, Result, examine, set_exam
 from harness.intake.archive import Entry
 from harness.intake.manifest import EntryManifest
-from harness.pictures.looking import PictureStage
-from harness.pictures.viewing import NOT_LOOKED_AT, open_viewer, with_pictures
+from harness.pictures.stage import PictureStage
+from harness.pictures.viewer import NOT_LOOKED_AT, open_viewer, with_pictures
 from harness.progress import Progress
 from harness.protocol.host import Prediction, Sink
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime

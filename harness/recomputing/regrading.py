@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.copying.check import open_copy_check
+from harness.copying.copy_check import open_copy_check
 from harness.errors import StoreFailed, UsageError
 from harness.exam import SCORING_VERSION, Exam
 from harness.progress import Progress

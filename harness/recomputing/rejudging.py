@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.copying.check import CopyCheck
+from harness.copying.copy_check import CopyCheck
 from harness.errors import StoreFailed, UsageError
 from harness.recomputing.rescoring import Answers
 from harness.results.record import Record

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.copying.check import open_copy_check
+from harness.copying.copy_check import open_copy_check
 from harness.disk import scratch
 from harness.disk.digests import file_sha256
 from harness.errors import StoreFailed

@@ -10,7 +10,7 @@ from harness.data.clips import Clip
 from harness.exam import Exam, Predicted
 from harness.pictures.strips import StripKeeper, shown_windows
 from harness.pictures.suspects import keep_pictures
-from harness.pictures.viewing import SWITCHED_OFF, Blind, Pictures, Viewer, with_pictures
+from harness.pictures.viewer import SWITCHED_OFF, Blind, Pictures, Viewer, with_pictures
 from harness.progress import Progress
 from harness.protocol.regimes import Regime
 from harness.results.record import Record

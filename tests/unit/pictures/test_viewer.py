@@ -13,8 +13,8 @@ import pytest
 from harness.data.windows import Schedule
 from harness.errors import DataInvalid
 from harness.exam import Exam, Result, examine, set_exam
-from harness.pictures import viewing as pictures
-from harness.pictures.viewing import Blind, Pictures, Viewer, open_viewer
+from harness.pictures import viewer
+from harness.pictures.viewer import Blind, Pictures, Viewer, open_viewer
 from harness.progress import Silent
 from harness.protocol.conversation import Conversation, Limits
 from harness.protocol.regimes import Regime

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.copying.check import SOURCES, CopyCheck, open_copy_check
+from harness.copying.copy_check import SOURCES, CopyCheck, open_copy_check
 from harness.data.clips import clip_sha256, open_clip, write_clip
 from harness.data.windows import Schedule, window_frames
 from harness.errors import GuestFailed, UsageError

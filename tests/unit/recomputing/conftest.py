@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.copying.check import open_copy_check
+from harness.copying.copy_check import open_copy_check
 from harness.data.clips import clip_sha256
 from harness.data.windows import Schedule
 from harness.exam import SCORING_VERSION, Exam, Result, interval_rng, set_exam
