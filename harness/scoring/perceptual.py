@@ -51,7 +51,10 @@ class Metric(str, Enum):
     @property
     def bounds(self) -> tuple[float, float]:
         """Between which values it is told; of pictures none lies beyond, save a larger LPIPS, which says no more."""
-        return {Metric.LPIPS: (0.0, 2.0), Metric.PSNR: (0.0, 102.0), Metric.SSIM: (-1.0, 1.0)}[self]
+        return _BOUNDS[self]
+
+
+_BOUNDS = {Metric.LPIPS: (0.0, 2.0), Metric.PSNR: (0.0, 102.0), Metric.SSIM: (-1.0, 1.0)}
 
 
 @dataclass(frozen=True, kw_only=True)
