@@ -21,7 +21,7 @@ from harness.disk.whole_file import whole_file
 from harness.errors import Blame, UsageError
 from harness.grading import GradeRequest, grade
 from harness.intake.pack import pack
-from harness.pictures import viewer
+from harness.pictures import viewer as pictures
 from harness.progress import Silent
 from harness.protocol.conversation import Limits
 from harness.protocol.regimes import Regime

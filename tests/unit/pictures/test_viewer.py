@@ -13,7 +13,7 @@ import pytest
 from harness.data.windows import Schedule
 from harness.errors import DataInvalid
 from harness.exam import Exam, Result, examine, set_exam
-from harness.pictures import viewer
+from harness.pictures import viewer as pictures
 from harness.pictures.viewer import Blind, Pictures, Viewer, open_viewer
 from harness.progress import Silent
 from harness.protocol.conversation import Conversation, Limits
