@@ -1,4 +1,6 @@
-"""Who started a container, written on it as a label, so that leftovers of a killed harness can be told apart."""
+"""Which process something is of, and since when: written on containers and folders, so that leftovers of a killed
+harness can be told apart.
+"""
 
 from __future__ import annotations
 

@@ -62,8 +62,8 @@ def the_only_one(store: Store) -> str:
             fix="name one of them; `wmc grade --abandon GRADE` closes one that nobody will finish",
             command=resume_command(store, max(found)),
         )
-    for each in begun:
-        raise still_running(journal_path(store, each.grade_id), each.grade_id)
+    if begun:
+        raise still_running(journal_path(store, begun[0].grade_id), begun[0].grade_id)
     raise UsageError(
         f"{store.folder} has no grade that was begun and not finished, or interrupted",
         code="usage.resume",

@@ -9,12 +9,13 @@ from harness.disk import scratch
 from harness.errors import NotAdmitted
 from harness.intake.archive import Entry, open_archive
 from harness.intake.review import Review, review
+from harness.intake.template import handed_out
 from harness.progress import Progress
 from harness.results.approvals import Decision, Verdict, decide, last_decision
 from harness.results.fairness import read_fairness
 from harness.results.register import Person, claim, names, transfer
 from harness.results.store import Store
-from harness.results.submissions import Likeness, handed_out, likenesses, remember, submissions
+from harness.results.submissions import Likeness, likenesses, remember, submissions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from harness.spec import CHALLENGE
 from leaderboard.figures import LARGEST
 from leaderboard.references import PRIZE
 from leaderboard.sampling import SamplingBoard, SamplingRow
-from leaderboard.standings import Board
+from leaderboard.standings import Board, no_worse_than_guessing
 
 WIDTH = 100.0
 SPARK_WIDTH = 74.0
@@ -90,7 +90,7 @@ def scales(board: Board) -> BoardScales:
     """
     results = [result for row in board.rows for result in row.report.regimes.values() if result]
     ranked = board.contenders or board.rows
-    drawn = [row for row in ranked if row.result.loss <= CHALLENGE.uniform_loss] or ranked
+    drawn = no_worse_than_guessing(ranked)
     low = min(LARGEST, *(row.result.loss_ci[0] for row in drawn))
     high = min(LARGEST, max(row.result.loss_ci[1] for row in drawn))
     spare = max(0.0, _LEAST_SPAN - (high - low)) / 2

@@ -52,9 +52,7 @@ def to_json(standings: Standings, chain: Head | None = None) -> dict[str, Any]:
 def grade_to_json(page: GradePage) -> dict[str, Any]:
     """One grade as its page shows it; losses in nats per token."""
     record = page.report.to_json()
-    del record["entry"][
-        "email_sha256"
-    ]  # it is empty here; its name alone would say that there is one to be had
+    del record["entry"]["email_sha256"]  # empty; its name alone would say that there is one to be had
     for name in ("limits", "durations_s", "admission"):
         del record["provenance"][name]
     for result in filter(None, record["regimes"].values()):

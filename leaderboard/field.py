@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from harness.spec import CHALLENGE
 from leaderboard.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Tick, axis, dot_path
 from leaderboard.figures import LARGEST
 from leaderboard.references import PRIZE
-from leaderboard.standings import Board, Row
+from leaderboard.standings import Board, Row, no_worse_than_guessing
 
 _LEAST_ROWS = 2
 """Entries without which a chart says nothing."""
@@ -94,7 +93,7 @@ class Field:
 def field_of(board: Board) -> Field:
     """Training FLOPs against loss, and the best loss over time. What has no rank is no part of the field."""
     ranked = board.contenders
-    rows = [row for row in ranked if row.result.loss <= CHALLENGE.uniform_loss] or ranked
+    rows = no_worse_than_guessing(ranked)
     days = {row.report.finished_at[:10] for row in rows}
     charts = (_effort(rows), _progress(rows) if len(days) > 1 else None)
     return Field(

@@ -23,7 +23,8 @@ from leaderboard.rivals import Rivals, loss_chart, metric_charts, rivals_of
 from leaderboard.samples import Gallery, Sample
 from leaderboard.sampling import SamplingBoard
 from leaderboard.senders import Senders, is_published
-from leaderboard.standings import RANKED_BY, Board, Standings
+from leaderboard.standings import Board, Standings
+from leaderboard.tracks import RANKED_BY
 from leaderboard.val_losses import val_losses
 from leaderboard.verdicts import Badge, badge_of
 from leaderboard.withdrawn import Struck

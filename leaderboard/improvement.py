@@ -7,18 +7,15 @@ from statistics import NormalDist
 
 import numpy as np
 
-from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
 from harness.scoring.bootstrap import CONFIDENCE, paired_low
 from harness.scoring.perceptual import Metric
 from leaderboard.figures import COARSE
 from leaderboard.measured import measured
+from leaderboard.tracks import IMAGINED, RANKED_BY
 
 ERROR = 0.05
 """The chance that any of an entrant's tries on one data set is announced for nothing, however many there are."""
-
-LOSS = Regime.TEMPORALLY_TEACHER_FORCED
-IMAGINED = Regime.FULLY_AUTOREGRESSIVE
 
 
 def improves_loss(best: GradeReport, new: GradeReport, comparison: int) -> bool:
@@ -28,7 +25,7 @@ def improves_loss(best: GradeReport, new: GradeReport, comparison: int) -> bool:
     `comparison` counts the entrant's tries from 1 on: their chances of an improvement by luck,
     `ERROR` / (n (n + 1)) for the n-th, add up to less than `ERROR` however many there are.
     """
-    one, other = best.regimes[LOSS], new.regimes[LOSS]
+    one, other = best.regimes[RANKED_BY], new.regimes[RANKED_BY]
     if one is None or other is None or one.loss - other.loss < COARSE.step:
         return False
     old_B, new_B = np.array(one.loss_by_window), np.array(other.loss_by_window)

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from functools import lru_cache
 
+from harness.results import moment
 from harness.results.fairness import Fairness, read_fairness
 from harness.results.public_data import PublicData
 from harness.results.register import names
@@ -30,11 +30,12 @@ from harness.results.withdrawals import Withdrawal, withdrawals, withdrawn
 from harness.scoring.perceptual import Metric
 from leaderboard.counting import scored_again
 from leaderboard.figures import COARSE, FULL, Precision
-from leaderboard.improvement import IMAGINED, LOSS, improves_loss, improves_lpips
+from leaderboard.improvement import improves_loss, improves_lpips
 from leaderboard.marks import is_self_run
 from leaderboard.measured import measured
 from leaderboard.publishable import publishable, without_figures, without_losses, without_pictures
 from leaderboard.senders import Senders
+from leaderboard.tracks import IMAGINED, RANKED_BY
 from leaderboard.withdrawn import Struck, struck_out
 
 
@@ -179,14 +180,14 @@ class _Known:
 
     def __init__(self, decisions: Sequence[Withdrawal], reports: Sequence[GradeReport]) -> None:
         self._decisions, self._reports = decisions, reports
-        self._decided_at = [_moment(decision.at) for decision in decisions]
+        self._decided_at = [moment.read(decision.at) for decision in decisions]
         self._after_first = lru_cache(maxsize=None)(self._withdrawn)
 
     def withdrawn_before(self, report: GradeReport) -> Container[str]:
         """The ids of the grades that were withdrawn when this one was recorded."""
         if not self._decisions:
             return ()
-        recorded = _moment(report.finished_at)
+        recorded = moment.read(report.finished_at)
         return self._after_first(sum(at <= recorded for at in self._decided_at))
 
     def _withdrawn(self, number: int) -> Container[str]:
@@ -266,15 +267,10 @@ def _contest(report: GradeReport) -> tuple[Hashable, ...]:
 
 
 def _loss(report: GradeReport) -> float | None:
-    result = report.regimes.get(LOSS)
+    result = report.regimes.get(RANKED_BY)
     return result.loss if result else None
 
 
 def _lpips(report: GradeReport) -> float | None:
     found = measured(report.regimes.get(IMAGINED), Metric.LPIPS)
     return found.mean if found else None
-
-
-def _moment(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport
 from leaderboard.counting import by_run
 from leaderboard.ladder import Announcements
@@ -18,8 +17,7 @@ from leaderboard.marks import Mark, is_forbidden, is_self_run, marks_of
 from leaderboard.publishable import day_of
 from leaderboard.references import PRIZE
 from leaderboard.senders import Senders
-
-_DECIDED_BY = Regime.TEMPORALLY_TEACHER_FORCED
+from leaderboard.tracks import RANKED_BY
 
 
 class Bar(str, Enum):
@@ -107,7 +105,7 @@ def first_below(
         if bars(report, announced):
             continue
         public = announced.publishable(report)
-        result = public.regimes[_DECIDED_BY]
+        result = public.regimes[RANKED_BY]
         if result and result.loss < PRIZE.loss:
             marks = marks_of(report, other_sender=senders.is_other(report))
             return Crossing(
@@ -118,7 +116,7 @@ def first_below(
 
 def claim_of(report: GradeReport, first: Crossing | None, announced: Announcements) -> Claim | None:
     """What becomes of its loss, where that is published and below the line; `first` of its contest, None if nobody."""
-    result = announced.publishable(report).regimes.get(_DECIDED_BY)
+    result = announced.publishable(report).regimes.get(RANKED_BY)
     if result is None or result.loss >= PRIZE.loss:
         return None
     return Claim(bars=bars(report, announced), first=first)

@@ -36,8 +36,8 @@ from leaderboard.publishable import POLICY
 from leaderboard.references import PRIZE, PUBLISHED, Line
 from leaderboard.rivals import TITLES
 from leaderboard.rules import RULES, SOURCE
-from leaderboard.sampling import IMAGINED
-from leaderboard.standings import RANKED_BY, Standings
+from leaderboard.standings import Standings
+from leaderboard.tracks import IMAGINED, RANKED_BY
 from leaderboard.verdicts import NEVER_ALONE, Badge
 
 _REMEMBERED = 4096

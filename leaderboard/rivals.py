@@ -10,7 +10,8 @@ from harness.scoring.perceptual import Metric
 from leaderboard.curves import Chart, Curve, Part, chart
 from leaderboard.figures import FULL, decimals_of
 from leaderboard.measured import Measured, measured
-from leaderboard.sampling import IMAGINED, SamplingBoard, SamplingRow
+from leaderboard.sampling import SamplingBoard, SamplingRow
+from leaderboard.tracks import IMAGINED
 
 MOST_RIVALS = 8
 """Other entries that a chart shows, the best ones; more lines hide each other."""

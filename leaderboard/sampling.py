@@ -20,10 +20,8 @@ from leaderboard.ladder import EVERYTHING, Announcements
 from leaderboard.marks import Mark, marks_of, unranked_by
 from leaderboard.measured import Measured, has_pictures, measured
 from leaderboard.senders import EntryKey, Senders
+from leaderboard.tracks import IMAGINED
 from leaderboard.verdicts import Badge, badge_of
-
-IMAGINED = Regime.FULLY_AUTOREGRESSIVE
-"""The regime whose LPIPS ranks."""
 
 _BEFORE_PICTURES = "graded before pictures were measured"
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport, RegimeReport
+from harness.spec import CHALLENGE
 from leaderboard.bands import Band, bands, by_intervals, by_windows
 from leaderboard.counting import counting, ranks
 from leaderboard.figures import FULL
@@ -21,10 +21,9 @@ from leaderboard.publishable import day_of
 from leaderboard.references import LINES, Line
 from leaderboard.sampling import SamplingBoard, Unseen, sampling_boards
 from leaderboard.senders import Senders, is_published
+from leaderboard.tracks import RANKED_BY
 from leaderboard.val_losses import val_losses
 from leaderboard.verdicts import Badge, badge_of
-
-RANKED_BY = Regime.TEMPORALLY_TEACHER_FORCED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +182,11 @@ def standings(reports: Iterable[GradeReport], announced: Announcements = EVERYTH
         of_nobody=of_nobody,
         latest=max((day_of(report.finished_at) for report in published), default=None),
     )
+
+
+def no_worse_than_guessing(rows: Sequence[Row]) -> Sequence[Row]:
+    """What is drawn of `rows`: the others would leave these no room. All, where nothing else is there."""
+    return [row for row in rows if row.result.loss <= CHALLENGE.uniform_loss] or rows
 
 
 def _ranking_result(report: GradeReport) -> RegimeReport:

@@ -19,8 +19,10 @@ from harness.text import printable
 
 if TYPE_CHECKING:
     from harness.checking.forecast import Forecast
+    from harness.checking.hints import Listener
     from harness.request import GradeRequest
     from harness.results.report import GradeReport
+    from harness.results.store import Store
     from harness.sandbox.contract import Sandbox
 
 QUICK_WINDOWS = 8
@@ -50,31 +52,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Pack if need be, grade, show; on a failure show what the entry itself wrote too."""
     from harness.checking.hints import Listener
     from harness.disk import scratch
-    from harness.grading import grade
-    from harness.intake.pack import pack, read_manifest
     from harness.plain import to_plain
     from harness.results.store import Store
 
     listener = Listener()
     with scratch.folder("check") as folder:
-        submission = args.entry
-        if args.entry.is_dir():
-            submission = pack(args.entry, folder / read_manifest(args.entry).zip_name).path
         store = Store(folder / "store")
-        request = _request(args, submission)
+        request = _request(args, _packed(args.entry, folder))
         sandbox = _sandbox(args, console, cache=folder / "cache")
-        try:
-            report = grade(
-                request,
-                sandbox=sandbox,
-                store=store,
-                progress=console,
-                listening=lambda regime: (
-                    listener.record if regime is Regime.TEMPORALLY_TEACHER_FORCED else None
-                ),
-            )
-        finally:
-            sandbox.discard_builds()
+        report = _graded(request, sandbox, store, console, listener)
         logs = store.grade_folder(report.grade_id)
         if report.failure:
             show_log_ends(logs, console, said=report.failure.message)
@@ -94,6 +80,31 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if not args.json:
         console.note(f"next: {_next(args, request)}")
     return code
+
+
+def _packed(entry: Path, folder: Path) -> Path:
+    """The zip that is graded: `entry` itself, or made of it below `folder`."""
+    from harness.intake.pack import pack, read_manifest
+
+    return pack(entry, folder / read_manifest(entry).zip_name).path if entry.is_dir() else entry
+
+
+def _graded(
+    request: GradeRequest, sandbox: Sandbox, store: Store, console: Console, listener: Listener
+) -> GradeReport:
+    """The whole grade; its answers of the leaderboard's regime are heard, and nothing built is kept."""
+    from harness.grading import grade
+
+    try:
+        return grade(
+            request,
+            sandbox=sandbox,
+            store=store,
+            progress=console,
+            listening=lambda regime: listener.record if regime is Regime.TEMPORALLY_TEACHER_FORCED else None,
+        )
+    finally:
+        sandbox.discard_builds()
 
 
 def _sandbox(args: argparse.Namespace, console: Console, *, cache: Path) -> Sandbox:

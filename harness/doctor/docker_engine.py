@@ -54,9 +54,9 @@ def facts_checks(info: Mapping[str, Any]) -> Iterator[Check]:
         yield warned("engine's storage", f"{driver}: every container copies its whole image", fix)
     else:
         yield well("engine's storage", f"{driver} at {info['DockerRootDir']}")
+    yield swap_check(info)
     runtimes = sorted(info.get("Runtimes") or {})
     there = f"{_GVISOR} is there (--runtime {_GVISOR})" if _GVISOR in runtimes else f"{_GVISOR} is not there"
-    yield swap_check(info)
     yield well("engine's runtimes", f"{', '.join(runtimes)}; {there}")
 
 

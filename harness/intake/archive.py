@@ -36,6 +36,13 @@ class EntryFile:
     executable: bool
     sha256: str
 
+    @property
+    def reading_order(self) -> tuple[int, int, str]:
+        """What is nearest to the root is read first; of one folder the smallest, so that a large file crowds out none
+        but larger ones.
+        """
+        return self.name.count("/"), self.size_bytes, self.name
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 HEAD_BYTES = 1 << 13
 """Of a file, that decide."""
 
@@ -21,6 +23,12 @@ _MAGIC = (
     (b"GGUF", "GGUF weights"),
 )
 _PICKLE_PROTOCOLS = (2, 3, 4, 5)
+
+
+def head_of(path: Path) -> bytes:
+    """What decides of this file. Raises: OSError."""
+    with path.open("rb") as stream:
+        return stream.read(HEAD_BYTES)
 
 
 def content_of(head: bytes) -> str | None:

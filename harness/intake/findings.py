@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.intake import python_source, shell_source
 from harness.intake.archive import Entry, EntryFile
-from harness.intake.contents import HEAD_BYTES, content_of, program_of
+from harness.intake.contents import content_of, head_of, program_of
 from harness.intake.finding import Finding, Kind, Mention, UnreadableError
 from harness.intake.limits import DEFAULT_LIMITS
 from harness.intake.template import shell_lines
@@ -33,7 +33,7 @@ def findings(entry: Entry) -> tuple[Finding, ...]:
     found: list[Finding] = []
     scripts: list[tuple[EntryFile, _Search]] = []
     for file in entry.files:
-        head = _head(entry.folder / file.name)
+        head = head_of(entry.folder / file.name)
         if file.size_bytes >= VERY_LARGE_BYTES:
             found.append(Finding(kind=Kind.LARGE, file=file.name, what=f"{file.size_bytes:,} bytes"))
         if search := _search_of(file.name, head):
@@ -46,11 +46,6 @@ def findings(entry: Entry) -> tuple[Finding, ...]:
     order = list(Kind)
     found.sort(key=lambda each: (order.index(each.kind), each.file, each.line or 0, each.what))
     return tuple(found)
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(HEAD_BYTES)
 
 
 def _search_of(name: str, head: bytes) -> _Search | None:
@@ -70,7 +65,7 @@ def _in_scripts(folder: Path, scripts: list[tuple[EntryFile, _Search]]) -> Itera
     enough; each of the others is named.
     """
     room = SEARCHED_BYTES
-    for file, search in sorted(scripts, key=lambda each: _turn(each[0])):
+    for file, search in sorted(scripts, key=lambda each: each[0].reading_order):
         if file.size_bytes > DEFAULT_LIMITS.script_bytes:
             yield _unread(file, f"{file.size_bytes:,} bytes are too long to be searched: read it by hand")
         elif file.size_bytes > room:
@@ -83,10 +78,6 @@ def _in_scripts(folder: Path, scripts: list[tuple[EntryFile, _Search]]) -> Itera
                 yield from _in_script(file, search((folder / file.name).read_bytes()))
             except UnreadableError as error:
                 yield _unread(file, str(error))
-
-
-def _turn(file: EntryFile) -> tuple[int, int, str]:
-    return file.name.count("/"), file.size_bytes, file.name
 
 
 def _unread(file: EntryFile, why: str) -> Finding:

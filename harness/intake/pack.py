@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import tempfile
@@ -10,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.disk.digests import file_sha256
 from harness.errors import IntakeFailed, UsageError
 from harness.intake import required
 from harness.intake.archive import open_archive
@@ -18,7 +18,7 @@ from harness.intake.manifest import EntryManifest, parse_manifest
 from harness.intake.names import Tree, checked_name
 from harness.intake.zipformat import reject
 from harness.intake.zipwriter import ZipWriter
-from harness.progress import Advance, Progress, Silent, unheard
+from harness.progress import Advance, Progress, Silent
 from harness.text import spelled_out
 
 # What tools leave behind in a working folder and no entry needs.
@@ -137,12 +137,10 @@ def _put_aside(zip_path: Path, sha256: str) -> Path | None:
     """Where the file at `zip_path` is now; None where there was none, or one of these very bytes."""
     if zip_path.is_symlink() or not zip_path.exists():
         return None
-    digest = hashlib.sha256()
-    for chunk in _chunks(zip_path, unheard):
-        digest.update(chunk)
-    if digest.hexdigest() == sha256:
+    earlier = file_sha256(zip_path)
+    if earlier == sha256:
         return None
-    aside = zip_path.with_name(f"{zip_path.stem}.{digest.hexdigest()[:_DIGITS]}{zip_path.suffix}")
+    aside = zip_path.with_name(f"{zip_path.stem}.{earlier[:_DIGITS]}{zip_path.suffix}")
     os.replace(zip_path, aside)
     return aside
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.intake import required
 from harness.intake.archive import Entry, EntryFile
-from harness.intake.contents import HEAD_BYTES, content_of, program_of
+from harness.intake.contents import content_of, head_of, program_of
 from harness.text import spelled_out
 
 SHOWN_BYTES = 100_000
@@ -36,12 +36,10 @@ class Sources:
 def sources(entry: Entry, *, handed_out: Collection[str]) -> Sources:
     """Programs before other text, what is nearest to the root first, while they are `SHOWN_BYTES` together.
 
-    Of one folder the smallest come first: a large file crowds out none but larger ones.
-
     `handed_out` are digests of files.
     """
     shown, ours, left_out, room = [], [], [], SHOWN_BYTES
-    for is_other, file in sorted(_texts(entry), key=_turn):
+    for is_other, file in sorted(_texts(entry), key=lambda each: (each[0], each[1].reading_order)):
         if is_other and file.sha256 in handed_out:
             ours.append(file.name)
         elif (needed := max(file.size_bytes, _LEAST_BYTES)) > room:
@@ -57,15 +55,9 @@ def _texts(entry: Entry) -> Iterator[tuple[bool, EntryFile]]:
     for file in entry.files:
         if file.name in required.REQUIRED:
             continue
-        with (entry.folder / file.name).open("rb") as stream:
-            head = stream.read(HEAD_BYTES)
+        head = head_of(entry.folder / file.name)
         if content_of(head) is None:
             yield program_of(file.name, head) is None, file
-
-
-def _turn(found: tuple[bool, EntryFile]) -> tuple[bool, int, int, str]:
-    is_other, file = found
-    return is_other, file.name.count("/"), file.size_bytes, file.name
 
 
 def readable(text: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -11,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.disk.digests import file_sha256
 from harness.errors import OutputFailed, UsageError
 from harness.intake import required
 from harness.intake.manifest import EntryManifest, parse_manifest
@@ -18,6 +18,7 @@ from harness.intake.pack import LEFT_OUT, read_manifest
 
 TEMPLATE = Path(__file__).parents[2] / "submissions_template"
 """Beside the package in a checkout, and beside it where a wheel was installed."""
+_SOURCES = (".py", ".sh", ".toml", ".txt", ".md")
 
 
 def template_manifest() -> EntryManifest:
@@ -26,9 +27,10 @@ def template_manifest() -> EntryManifest:
 
 
 def handed_out() -> frozenset[str]:
-    """The digests of the template's files: what an entry has from us and need not be read again."""
-    files = (path for path in TEMPLATE.rglob("*") if path.is_file())
-    return frozenset(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+    """The digests of what entrants start from: the template and the baselines, as far as they are installed here."""
+    folders = (TEMPLATE, TEMPLATE.parent / "baselines")
+    sources = [path for folder in folders for path in folder.rglob("*") if path.suffix in _SOURCES]
+    return frozenset(map(file_sha256, sources))
 
 
 def shell_lines() -> frozenset[str]:

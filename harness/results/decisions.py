@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
+from harness.results import moment
 from harness.results.approvals import Verdict
 from harness.results.chain import Row
 from harness.results.checks import Check, different, unchecked
@@ -108,7 +109,6 @@ def _content(row: Row) -> dict[str, Any]:
 
 def _time(row: Row) -> datetime | None:
     try:
-        found = datetime.fromisoformat(row.finished_at.decode("ascii"))
+        return moment.read(row.finished_at.decode("ascii"))
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)

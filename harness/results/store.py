@@ -36,7 +36,7 @@ from harness.results.table import (
     undo_unfinished,
     writing,
 )
-from harness.results.trouble import damaged, unreadable, unwritable
+from harness.results.trouble import damaged, no_place, unreadable, unwritable
 
 _CHUNK_BYTES = 1 << 20
 
@@ -53,7 +53,7 @@ class Store:
         try:
             make_folder(folder)
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            raise no_place(folder, error) from error
         return folder
 
     @property
@@ -86,7 +86,7 @@ class Store:
                 np.savez_compressed(file, nats=kept_BTHW, tokens=tokens_BTHW, starts=starts_B)
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise no_place(path, error) from error
         return str(path.relative_to(self.folder)), digest
 
     def save_artifact(self, grade_id: str, name: str, content: bytes) -> tuple[str, str]:
@@ -96,7 +96,7 @@ class Store:
             with whole_file(path) as file:
                 file.write(content)
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise no_place(path, error) from error
         return str(path.relative_to(self.folder)), hashlib.sha256(content).hexdigest()
 
     def keep_copy(self, grade_id: str, name: str, source: Path) -> tuple[str, str]:
@@ -109,7 +109,7 @@ class Store:
                     digest.update(chunk)
                     file.write(chunk)
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise no_place(path, error) from error
         return str(path.relative_to(self.folder)), digest.hexdigest()
 
     def append(self, report: GradeReport) -> None:
@@ -303,10 +303,3 @@ def _parsed(text: str | bytes) -> GradeReport:
             fix="`wmc verify` says which one was edited; restore the store from a copy",
         ) from error
     return GradeReport.from_json(value)
-
-
-def _unwritable(path: Path, error: OSError) -> StoreFailed:
-    return StoreFailed(
-        f"{path}: {error}",
-        fix="name a folder that can be written, with free space, in --store; the grade can be run again",
-    )

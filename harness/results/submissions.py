@@ -3,7 +3,6 @@ shares with them."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -21,7 +20,6 @@ from harness.results.store import Store
 _FOLDER = "submissions"
 _LEAST_BYTES = 64
 """Of a file that says something about where it comes from."""
-_SOURCES = (".py", ".sh", ".toml", ".txt", ".md")
 _COMMON = 3
 """Other entrants that have a file before it is one that everybody has."""
 
@@ -109,14 +107,6 @@ def submissions(store: Store) -> list[Submission]:
     """
     found = [_read(path) for path in (store.folder / _FOLDER).glob("[!.]*.json")]
     return sorted(found, key=lambda each: (each.seen_at, each.sha256))
-
-
-def handed_out() -> frozenset[str]:
-    """The digests of what entrants start from: the template and the baselines, as far as they are installed here."""
-    root = Path(__file__).resolve().parents[2]
-    folders = (root / "submissions_template", root / "baselines")
-    sources = [path for folder in folders for path in folder.rglob("*") if path.suffix in _SOURCES]
-    return frozenset(hashlib.sha256(path.read_bytes()).hexdigest() for path in sources)
 
 
 def likenesses(entry: Entry, earlier: Iterable[Submission], ours: Collection[str]) -> tuple[Likeness, ...]:

@@ -25,7 +25,12 @@ def unreadable(path: Path, error: Exception) -> StoreFailed:
 
 def unwritable(path: Path, error: Exception) -> StoreFailed:
     """Why the database at `path`, or a file beside it, cannot be written."""
-    return _known(path, error) or StoreFailed(
+    return _known(path, error) or no_place(path, error)
+
+
+def no_place(path: Path, error: Exception) -> StoreFailed:
+    """Nothing can be kept at `path`."""
+    return StoreFailed(
         f"{path}: {error}",
         fix="name a folder that can be written, with free space, in --store; the grade can be run again",
     )

@@ -10,8 +10,9 @@ import pytest
 from harness.errors import StoreFailed
 from harness.intake.archive import Entry, open_archive
 from harness.intake.pack import pack
+from harness.intake.template import handed_out
 from harness.results.store import Store
-from harness.results.submissions import handed_out, likenesses, remember, submissions
+from harness.results.submissions import likenesses, remember, submissions
 
 TEMPLATE = Path(__file__).parents[3] / "submissions_template"
 WEIGHTS = bytes(range(256)) * 40
