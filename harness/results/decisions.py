@@ -82,10 +82,10 @@ def _taken_over(rows: Sequence[Row]) -> frozenset[int]:
     """The numbers of the rows that were taken over: all at once, before any other decision could be written."""
     decisions = (row for row in rows if row.ledger is not None)
     first = next(decisions, None)
-    moment = first and _content(first).get(TAKEN_OVER)
-    if first is None or moment is None:
+    stamp = first and _content(first).get(TAKEN_OVER)
+    if first is None or stamp is None:
         return frozenset()
-    marked = takewhile(lambda row: _content(row).get(TAKEN_OVER) == moment, decisions)
+    marked = takewhile(lambda row: _content(row).get(TAKEN_OVER) == stamp, decisions)
     together = takewhile(
         lambda each: each[0] == each[1].number, enumerate((first, *marked), start=first.number)
     )

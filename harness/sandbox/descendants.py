@@ -20,6 +20,7 @@ OWNER_MARK = "WMC_OWNER"
 """Another, with the harness that started it, as `harness.owner` names it."""
 
 _MAX_LOOKS = 50
+_EXEC_PATIENCE_S = 0.1
 _NOBODY = -1
 
 
@@ -84,10 +85,10 @@ def _marks(folder: Path) -> dict[str, str]:
     try:
         if folder.stat().st_uid != os.geteuid():
             return {}
-        words = (folder / "environ").read_bytes().decode("utf-8", "replace").split("\0")
+        words = _environment(folder)
     except OSError:
         return {}
-    pairs = (word.partition("=") for word in words)
+    pairs = (word.decode("utf-8", "replace").partition("=") for word in words)
     return {name: value for name, _, value in pairs if name in {MARK, OWNER_MARK}}
 
 
@@ -130,7 +131,22 @@ def _read(folder: Path, mark: str) -> _Process | None:
 
 def _carries(folder: Path, mark: str) -> bool:
     try:
-        environment = (folder / "environ").read_bytes()
+        return f"{MARK}={mark}".encode() in _environment(folder)
     except OSError:
         return False
-    return f"{MARK}={mark}".encode() in environment.split(b"\0")
+
+
+def _environment(folder: Path) -> list[bytes]:
+    """What a process was started with, after waiting for one that is just starting a program.
+
+    Raises: OSError when it has ended, or is not ours to read.
+    """
+    deadline = time.monotonic() + _EXEC_PATIENCE_S
+    while _is_starting_a_program(folder) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return (folder / "environ").read_bytes().split(b"\0")
+
+
+def _is_starting_a_program(folder: Path) -> bool:
+    """Whether the kernel shows neither arguments nor environment of it yet; its own threads have no program."""
+    return not (folder / "cmdline").read_bytes() and (folder / "exe").exists()

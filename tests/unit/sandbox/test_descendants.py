@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 
@@ -105,3 +106,22 @@ def test_processes_of_the_living_and_of_nobody_are_no_orphans():
         for each in kept:
             each.kill()
             each.wait()
+
+
+def test_a_process_that_is_just_starting_its_program_is_waited_for(tmp_path, monkeypatch):
+    """Until a program is loaded the kernel shows no environment: a look in that moment would miss its mark."""
+    monkeypatch.setattr(descendants, "_PROC", tmp_path)
+    folder = tmp_path / "4000000"
+    folder.mkdir()
+    shown = {"stat": "4000000 (sh) R 1 4000000 4000000", "exe": "", "cmdline": "", "environ": ""}
+    for name, text in shown.items():
+        (folder / name).write_text(text)
+
+    def load() -> None:
+        (folder / "environ").write_text(f"{descendants.MARK}=m\0")
+        (folder / "cmdline").write_text("sleep\0600\0")
+
+    loading = threading.Timer(0.02, load)
+    loading.start()
+    assert descendants.family(1 << 30, mark="m") == {4000000}
+    loading.join()
