@@ -8,9 +8,10 @@ Every code is a row of `outcomes.toml` and is written out where it is raised; a 
 
 from __future__ import annotations
 
+import copyreg
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class Blame(str, Enum):
@@ -41,6 +42,10 @@ class WmcError(Exception):
         self.fix = fix
         self.code = code
         self.command = command
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle, which knows no keywords of `__init__`: errors also come from other processes."""
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
 class _UsuallyOneCode(WmcError):

@@ -17,7 +17,7 @@ class Gap:
     Attributes:
         first, last: the frames compared.
         loss, base_loss: of the two regimes, over those frames, as they are published.
-        by_frame: the difference of what is published, frame by frame.
+        at_first, at_last: the difference of what is published, on these frames.
     """
 
     regime: Regime
@@ -27,7 +27,8 @@ class Gap:
     last: int
     loss: float
     base_loss: float
-    by_frame: tuple[float, ...]
+    at_first: float
+    at_last: float
 
     @property
     def difference(self) -> float:
@@ -60,8 +61,11 @@ def _gap(regime: Regime, result: RegimeReport, base: RegimeReport, precision: Pr
         last=first + len(losses) - 1,
         loss=rounded(fmean(losses), precision),
         base_loss=rounded(fmean(base_losses), precision),
-        by_frame=tuple(
-            Figure(rounded_frame(loss, precision) - rounded_frame(base_loss, precision), precision.frame)
-            for loss, base_loss in zip(losses, base_losses, strict=True)
-        ),
+        at_first=_difference(losses[0], base_losses[0], precision),
+        at_last=_difference(losses[-1], base_losses[-1], precision),
     )
+
+
+def _difference(loss: float, base_loss: float, precision: Precision) -> Figure:
+    """Of the losses of one frame."""
+    return Figure(rounded_frame(loss, precision) - rounded_frame(base_loss, precision), precision.frame)

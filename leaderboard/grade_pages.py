@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from harness.protocol.regimes import Regime
 from harness.results.report import GradeReport
@@ -112,16 +114,28 @@ def grade_pages(
     gallery: Gallery | None = None,
     store: Path | None = None,
     announced: Announcements = EVERYTHING,
-) -> Iterator[GradePage]:
-    """A page for every published grade of `reports` (oldest first), one after the other.
+) -> Sequence[GradePage]:
+    """A page for every published grade of `reports` (oldest first), each made when it is asked for.
 
     `store` is the folder that holds the losses of every token; maps are made of them where the gallery shows the data.
     """
     field = _field(reports, standings, announced)
-    gallery = gallery or Gallery()
-    return (
-        _grade_page(exact, field, gallery=gallery, store=store) for exact in reports if is_published(exact)
-    )
+    make = partial(_grade_page, field=field, gallery=gallery or Gallery(), store=store)
+    return _Pages(tuple(filter(is_published, reports)), make)
+
+
+class _Pages(Sequence[GradePage]):
+    """What `make` makes of the reports, in their order; a thousand pages at once would fill the memory."""
+
+    def __init__(self, reports: Sequence[GradeReport], make: Callable[[GradeReport], GradePage]) -> None:
+        self._reports = reports
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._reports)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._make(self._reports[index])
 
 
 @dataclass(frozen=True, kw_only=True)

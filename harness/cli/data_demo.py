@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,12 +49,13 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from harness.data.demo import make_demo
     from harness.data.demo_plan import DemoPlan
     from harness.retrieval.rule_five import copy_losses
+    from harness.workers import cores
 
     summary = make_demo(
         args.folder,
         plan=DemoPlan(seed=args.seed, train_frames=args.train_frames),
         fit_codec=PatchCodec.fit,
-        workers=_cores() if args.workers is None else args.workers,
+        workers=cores() if args.workers is None else args.workers,
         progress=console,
         force=args.force,
     )
@@ -95,13 +95,6 @@ def verdict(losses: Mapping[str, CopyLosses]) -> str:
         for split, loss in losses.items()
     ]
     return f"Rule 5: retrieving from train is {', '.join(findings)} than copying the last frame."
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _table(folder: Path, summary: Mapping[str, SplitSummary], losses: Mapping[str, CopyLosses]) -> Any:

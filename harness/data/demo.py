@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 import os
-import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +22,7 @@ from harness.data.demo_plan import HOME, DemoPlan, RoundsPlan
 from harness.data.demo_robot import open_robot
 from harness.errors import DependencyMissing, UsageError
 from harness.progress import Progress
+from harness.workers import pool_of
 
 CODEC_FILE = "codec.npz"
 SPLITS = ("train", "val", "heldout")
@@ -164,31 +161,13 @@ def _crew(workers: int) -> Iterator[Crew]:
     if workers == 1:
         yield map
         return
-    # Fresh interpreters: a fork would copy the threads' locks of whoever shows the progress.
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_live_and_die_with_the_parent
-    )
     try:
-        yield pool.map
+        # Fresh interpreters: forks would inherit the locks of the threads that show the progress.
+        with pool_of(workers) as pool:
+            yield pool.map
     except BrokenProcessPool as error:
         raise DependencyMissing(
             "a rendering process died (out of memory, or ViZDoom crashed)",
             fix="try again with --workers 1",
             code="dependency.broken",
         ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _live_and_die_with_the_parent() -> None:
-    """Set a worker up in a process group of its own, which its engines join and Ctrl-C does not reach."""
-    os.setpgrp()
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
-
-
-def _end_with_the_parent() -> None:
-    """A killed parent's workers would wait for work for ever, and their engines for commands."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.killpg(0, signal.SIGKILL)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +17,10 @@ from numpy.typing import NDArray
 
 from harness.retrieval.engine_torch import TorchEngine
 from harness.retrieval.shortlist import Closest, closest
+from harness.workers import cores
 
 DRIVER = Path("/dev/nvidiactl")
 """There where a GPU can be used."""
-
-
-def all_cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Engine(Protocol):
@@ -82,7 +77,7 @@ class NumpyEngine:
     """A query at a time against frames that stay in the cache."""
 
     name: str = "numpy"
-    threads: int = field(default_factory=all_cores)
+    threads: int = field(default_factory=cores)
     tile_frames: int = 2048
     tile_queries: int = 480
 
@@ -101,7 +96,7 @@ class NumbaEngine:
     """One compiled loop over pairs; a processor's vector popcount is used where it has one."""
 
     name: str = "numba"
-    threads: int = field(default_factory=all_cores)
+    threads: int = field(default_factory=cores)
     tile_frames: int = 2048
     tile_queries: int = 480
 

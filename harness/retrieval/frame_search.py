@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.retrieval.engines import all_cores
 from harness.retrieval.frame_index import FrameIndex
 from harness.retrieval.frame_layouts import Layout
 from harness.retrieval.frame_suspects import LEAST_BYTES, MARGIN_BYTES, MIN_RUN, UNIT_BYTES, read, suspects
 from harness.retrieval.hamming import in_order
+from harness.workers import cores
 
 _BLOCK_BYTES = 64 * UNIT_BYTES
 _MOST_THREADS = 8  # of some 60 MB each
@@ -82,7 +82,7 @@ def find_runs(chunks: Iterable[bytes], index: FrameIndex) -> Iterator[Run]:
     searched = in_order(
         lambda block: (block.seen_again, _pieces(block, index)),
         _blocks(chunks),
-        min(all_cores(), _MOST_THREADS),
+        min(cores(), _MOST_THREADS),
     )
     for seen_again, pieces in searched:
         runs = _joined([*waiting, *pieces])

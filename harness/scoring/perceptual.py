@@ -8,7 +8,6 @@ Axes: B images, Y and X pixels, C colours.
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from harness.errors import WmcError
 from harness.extras import install
 from harness.scoring.perceptual_lpips import Lpips
+from harness.workers import cores
 
 EXACT_PSNR_DB = 100.0
 """The PSNR of an image without a mistake, which is infinite; no 256x256 image with one exceeds 101.1 dB."""
@@ -149,5 +149,5 @@ def _each(
     true_BYXC: NDArray[np.uint8],
 ) -> NDArray[np.float64]:
     """`compare` of each pair; its filters let other threads run."""
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS)) as threads:
+    with ThreadPoolExecutor(min(cores(), _MAX_THREADS)) as threads:
         return np.array(list(threads.map(compare, images_BYXC, true_BYXC)), np.float64)

@@ -111,7 +111,7 @@ def main() -> None:
         "training shard, uint64": RNG.bytes(12_345) + tokens_NP.astype("<u8").tobytes(),
         "training shard, packed18": RNG.bytes(12_345) + packed(tokens_NP),
     }
-    with mock.patch.object(frame_search, "all_cores", return_value=args.threads):
+    with mock.patch.object(frame_search, "cores", return_value=args.threads):
         for name, data in files.items():
 
             def scan(data: bytes = data) -> int:

@@ -35,7 +35,14 @@ LAYERS = (
     {"harness.data"},
     {"harness.spec"},
     {"harness.disk"},
-    {"harness.outcomes", "harness.owner", "harness.plain", "harness.progress", "harness.undo"},
+    {
+        "harness.outcomes",
+        "harness.owner",
+        "harness.plain",
+        "harness.progress",
+        "harness.undo",
+        "harness.workers",
+    },
     {"harness.errors", "harness.extras", "harness.text"},
 )
 """Highest first; members of one set are siblings that never import each other."""

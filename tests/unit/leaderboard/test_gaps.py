@@ -25,7 +25,7 @@ def test_only_the_frames_of_both_regimes_are_compared(grades):
     (gap,) = gaps(report)
     assert (gap.first, gap.last) == (8, 15)
     assert (gap.loss, gap.base_loss, gap.difference) == (8.25, 8.0, 0.25)
-    assert gap.by_frame == (0.0, 0.5) * 4
+    assert (gap.at_first, gap.at_last) == (0.0, 0.5)
 
 
 def test_an_entry_that_gains_from_true_tokens_has_a_gap_below_zero(grades):
@@ -45,4 +45,4 @@ def test_a_gap_tells_no_digit_that_is_not_published(grades):
     report = with_losses(grades.graded(), TTF, [8.0] * 7 + [8.123456] * 8)
     (gap,) = gaps(with_losses(report, AR, [8.654321] * 8))
     assert (gap.loss, gap.base_loss) == (8.6543, 8.1235)
-    assert gap.by_frame == (0.53,) * 8
+    assert (gap.at_first, gap.at_last) == (0.53, 0.53)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness import workers
 from harness.errors import Blame, OutputFailed, StoreFailed
 from leaderboard.exports import to_json
 from leaderboard.publish import publish
@@ -44,6 +45,18 @@ def test_publishing_twice_gives_the_same_bytes(grades, tmp_path):
     publish(reports, tmp_path / "one")
     publish(reports, tmp_path / "two")
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_many_grades_are_written_by_all_cores_and_no_byte_is_another(grades, tmp_path, monkeypatch):
+    reports = [grades.graded(user=f"user{number}", loss=8.0 + number / 10) for number in range(9)]
+    publish(reports, tmp_path / "one")
+    monkeypatch.setattr("leaderboard.publish._MANY", 2)
+    monkeypatch.setattr(workers, "cores", lambda: 3)
+    publish(reports, tmp_path / "many")
+    assert contents(tmp_path / "one") == contents(tmp_path / "many")
+    with pytest.raises(StoreFailed, match="cannot have a page") as caught:
+        publish([*reports, replace(grades.graded(), grade_id="../x")], tmp_path / "bad")
+    assert caught.value.code == "store.bad_record"
 
 
 def test_other_files_in_the_folder_are_left_alone(grades, tmp_path):

@@ -18,7 +18,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture(autouse=True)
 def _one_thread_and_small_blocks(monkeypatch):
-    monkeypatch.setattr(frame_search, "all_cores", lambda: 1)
+    monkeypatch.setattr(frame_search, "cores", lambda: 1)
     monkeypatch.setattr(frame_search, "_BLOCK_BYTES", UNIT_BYTES)
 
 
