@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from leaderboard.standings import Board, Row, Standings
 
 
+_ROWS = 50
+"""Of a ranking that are shown; more would push what is said after it off the screen."""
+
+
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = commands.add_parser(
@@ -182,9 +186,11 @@ def _table(board: Board) -> Table:
         printable(f"{board.data_name}: {contest.windows} windows, {contest.schedule} schedule"),
         first=" #  user/entry",
         numbers=("loss", "95% interval", "accuracy", "AR loss", "FTF loss"),
-        caption="nats per token, lower is better; AR autoregressive, FTF fully teacher-forced",
+        caption=_captioned(
+            board.rows, "nats per token, lower is better; AR autoregressive, FTF fully teacher-forced"
+        ),
     )
-    for row in board.rows:
+    for row in board.rows[:_ROWS]:
         table.add_row(*(escape(printable(cell)) for cell in _cells(row)))
     return table
 
@@ -218,11 +224,17 @@ def _sampling_table(board: SamplingBoard) -> Table:
         printable(f"pictures of {board.data_name}: {contest.windows} windows{ranked}"),
         first=" #  user/entry",
         numbers=("LPIPS", "95% interval", "TF LPIPS", "PSNR", "SSIM"),
-        caption="fully autoregressive, lower LPIPS is better",
+        caption=_captioned(board.rows, "fully autoregressive, lower LPIPS is better"),
     )
-    for row in board.rows:
+    for row in board.rows[:_ROWS]:
         table.add_row(*(escape(printable(cell)) for cell in _sampling_cells(row)))
     return table
+
+
+def _captioned(rows: Sequence[object], caption: str) -> str:
+    """The caption of a table of these, and how many of them it does not show."""
+    left_out = len(rows) - _ROWS
+    return f"{left_out} more are on the page, and in --json\n{caption}" if left_out > 0 else caption
 
 
 def _sampling_cells(row: SamplingRow) -> tuple[str, ...]:

@@ -49,6 +49,17 @@ def test_the_ranking_is_on_stdout_and_the_page_is_named_on_stderr(run, grades):
     assert "another reason" not in shown.err
 
 
+def test_of_a_long_ranking_the_first_are_shown_and_the_others_counted(run, grades, monkeypatch):
+    monkeypatch.setattr(command, "_ROWS", 2)
+    reports = [
+        grades.seen(0.2, loss=9 + number / 10, entry=f"e{number}", provenance={"data_name": "val"})
+        for number in range(4)
+    ]
+    shown = run(reports=reports)
+    assert re.findall(r"ada/(e\d)", shown.out) == ["e0", "e1"] * 2
+    assert shown.out.count("2 more are on the page, and in --json") == 2
+
+
 def test_an_edited_record_is_not_published(run, grades, tmp_path):
     """The control is `require_as_recorded` before anything is written; the twin is the page of the whole store."""
     run(reports=[grades.graded(), grades.graded(user="bob")])
