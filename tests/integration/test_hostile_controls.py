@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from harness.data.windows import Schedule
-from harness.outcomes import counts_as_attempt
 from harness.protocol.wire import SocketChannel
+from harness.results.attempts import counts
 from harness.sandbox import disk_image, flags, lifecycle, page_cache
 from harness.sandbox.flags import GRADE_LABEL
 from harness.sandbox.policy import SandboxPolicy
@@ -110,8 +110,7 @@ def test_without_patience_a_slow_death_voids_its_grade_and_is_an_attempt(
         arena.client, grade_id=report.grade_id, container_ids=arena.ids, temporary=arena.temporary
     )
     expect_of(report, Case(control="", outcome="sandbox.survivor", blame="operator"), twin=arena.twin())
-    assert report.failure is not None
-    assert counts_as_attempt(report.failure.code, report.failure.blame)
+    assert counts(report), "an attempt for nothing"
 
 
 def test_without_dropping_the_page_cache_a_frame_crosses(
