@@ -96,7 +96,7 @@ def test_without_seccomp_a_ghost_outlives_its_container(arena: Arena) -> None:
 def test_without_patience_a_slow_death_voids_its_grade_and_is_an_attempt(
     arena: Arena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is killed all the same: only who waits sees its end, and can remove it."""
+    """The five minutes are one second here. It dies all the same, and only who waits can remove it."""
     arena.twin()
     known = {report.grade_id for report in arena.store.reports()}
     with monkeypatch.context() as patch:
