@@ -10,7 +10,7 @@ import time
 
 FILES = ("/tmp/a", "/tmp/b")
 LOCKS = 15_000  # of each file, no two of them side by side
-WAITERS = 60
+WAITERS = 80
 COPIES = 3_900  # of one open file in each process
 LAST = 4_090  # a process's files are closed in the order of their numbers: its own locks go when all else is closed
 
