@@ -13,14 +13,16 @@ import pytest
 
 from harness.data.windows import Schedule
 from harness.protocol.wire import SocketChannel
-from harness.sandbox import disk_image, flags, page_cache
+from harness.results.attempts import counts
+from harness.sandbox import disk_image, flags, lifecycle, page_cache
+from harness.sandbox.flags import GRADE_LABEL
 from harness.sandbox.policy import SandboxPolicy
 
 sys.path.insert(0, str(Path(__file__).parent / "hostile"))
 import aftermath
 import caging
-from arena import Arena, graded, open_zoo
-from cases import GATE, MACHINE, Case
+from arena import Arena, expect_of, graded, open_zoo
+from cases import GATE, MACHINE, SLOW, Case
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 
@@ -87,6 +89,28 @@ def test_without_seccomp_a_ghost_outlives_its_container(arena: Arena) -> None:
     """The look into the control group finds it: whatever the engine says, the grade is void."""
     with arena.without(security_opt=["no-new-privileges", "seccomp=unconfined"]):
         arena.expect("ghost", Case(control="", outcome="sandbox.survivor", blame="operator"))
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(300)
+def test_without_patience_a_slow_death_voids_its_grade_and_is_an_attempt(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The five minutes are one second here. It dies all the same, and only who waits can remove it."""
+    arena.twin()
+    known = {report.grade_id for report in arena.store.reports()}
+    with monkeypatch.context() as patch:
+        patch.setattr(lifecycle, "_END_TIMEOUT_S", 1.0)
+        with pytest.raises(AssertionError, match="container wmc-run-"):  # that is left
+            arena.grade("dies_slowly", SLOW["dies_slowly"])
+    (report,) = (each for each in arena.store.reports() if each.grade_id not in known)
+    for left in arena.client.containers.list(all=True, filters={"label": f"{GRADE_LABEL}={report.grade_id}"}):
+        lifecycle._end(arena.client, left.name, log=None, log_bytes=0)
+    aftermath.check_nothing_is_left(
+        arena.client, grade_id=report.grade_id, container_ids=arena.ids, temporary=arena.temporary
+    )
+    expect_of(report, Case(control="", outcome="sandbox.survivor", blame="operator"), twin=arena.twin())
+    assert counts(report), "an attempt for nothing"
 
 
 def test_without_dropping_the_page_cache_a_frame_crosses(

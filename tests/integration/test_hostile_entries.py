@@ -18,6 +18,7 @@ from harness.cli.notice_text import notice_text
 from harness.data.clips import open_clip
 from harness.notice import notice_of
 from harness.protocol.guest import TEXT_LIMIT
+from harness.sandbox import cgroup, lifecycle
 from harness.sandbox.policy import MIB, SandboxPolicy
 from leaderboard.publish import publish
 
@@ -25,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent / "hostile"))
 import caging
 import truth
 from arena import Arena, graded, open_zoo
-from cases import GATE, MACHINE, PROBES, Case, as_cases
+from cases import GATE, MACHINE, PROBES, SLOW, Case, as_cases
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 
@@ -62,6 +63,30 @@ def test_what_breaks_the_gate_s_rules_ends_by_its_name(arena: Arena, name: str) 
 @pytest.mark.parametrize("name", as_cases(MACHINE, "kernel_counters"))
 def test_what_attacks_the_machine_gains_nothing(arena: Arena, name: str) -> None:
     arena.expect(name, MACHINE[name])
+
+
+@pytest.fixture
+def after_the_kill(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of every run's container whether the engine, done with killing it, still called it running."""
+    arena.twin()  # its containers are none of these
+    seen: list[bool] = []
+    wait = lifecycle._wait_until_ended
+
+    def look_and_wait(ending: Any) -> None:
+        ending.reload()
+        seen.append(ending.attrs["State"]["Running"] and len(cgroup.processes(ending.id)) > 0)
+        wait(ending)
+
+    monkeypatch.setattr(lifecycle, "_wait_until_ended", look_and_wait)
+    return seen
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(300)
+def test_a_death_that_takes_long_is_waited_for(arena: Arena, after_the_kill: list[bool]) -> None:
+    """Guards the wait for its end before anything else: the engine gives up on it, and the grade must not."""
+    arena.expect("dies_slowly", SLOW["dies_slowly"])
+    assert after_the_kill == [True], "it was dead as soon as it was killed: this machine needs more WAITERS"
 
 
 @pytest.fixture(scope="module")

@@ -101,6 +101,13 @@ MACHINE = {
     "searches_for_truth": Case(control="held-out data is nowhere in the container"),
 }
 
+SLOW = {
+    "dies_slowly": Case(
+        control="its death is waited for for five minutes; what does not end counts as an attempt"
+    ),
+}
+"""Of the machine too, and takes minutes."""
+
 PROBES = {
     "asks_af_alg": "socket families by seccomp",
     "asks_io_uring": "seccomp",
@@ -140,7 +147,13 @@ BUILDS = {
     "build_hides_in_times": Case(control="all times are set to one after build.sh"),
 }
 
-CASES = {**GATE, **MACHINE, **BUILDS, **{name: Case(control=control) for name, control in PROBES.items()}}
+CASES = {
+    **GATE,
+    **MACHINE,
+    **SLOW,
+    **BUILDS,
+    **{name: Case(control=control) for name, control in PROBES.items()},
+}
 
 HOLES = {
     "fills_socket_buffers": "control groups of version 1 charge the buffers of UDP sockets to nobody",
