@@ -28,7 +28,7 @@ from harness.sandbox.contract import BuiltEntry
 from harness.sandbox.network import BuildNetwork
 from harness.sandbox.source import Sent
 from harness.sandbox.supply import Supply, Traffic
-from harness.sandbox.volume import Workshop
+from harness.sandbox.workshop import Workshop
 
 
 @dataclass(frozen=True, kw_only=True)

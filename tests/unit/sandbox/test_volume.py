@@ -12,7 +12,8 @@ from docker.errors import APIError
 from harness.errors import BuildFailed, SandboxFailed
 from harness.sandbox import allotment, build_script, disk_image, volume
 from harness.sandbox.policy import SandboxPolicy
-from harness.sandbox.volume import Watch, Workshop
+from harness.sandbox.volume import Watch
+from harness.sandbox.workshop import Workshop
 
 
 class Container:
