@@ -1,6 +1,9 @@
-"""Stand-ins that tests of several packages share: a codec that anybody can follow, and a Progress that listens."""
+"""Stand-ins that tests of several packages share: a codec anybody can follow, a Progress that listens, a bad pickle."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,3 +43,13 @@ class Listener(Silent):
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+
+class Trap:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
