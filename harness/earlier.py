@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from harness.copying.copy_check import CopyCheck
 from harness.errors import ResumeRefused, StoreFailed
@@ -14,16 +13,11 @@ from harness.recomputing.rescoring import kept_answers
 from harness.results.artifacts import artifacts_of_regime, read_artifact
 from harness.results.go_on import abandon_command
 from harness.results.journal_lines import Finished, History, Learned
-from harness.results.report import Provenance
 from harness.results.store import Store
 
 BUILT = "the entry was built"
 """The last stage before the entry is asked anything."""
 
-_OF_WMC = ("harness_version", "git_commit", "spec_version", "gate_version", "scoring_version")
-_RULES = ("isolation", "python", "runtime_arguments")
-"""Of what a sandbox says of itself, what an entry may gain by; the rest is versions, and how each run ended."""
-_MUCH, _JITTER = 1 << 30, 0.01
 _OF_THE_GRADE = {
     "data_name": "the graded clip has another name than when it began",
     "data_sha256": "the graded clip is not the one that it began with",
@@ -63,49 +57,6 @@ class Earlier:
     def finished(self) -> Mapping[Regime, Finished]:
         """The regimes that are not run again."""
         return self.history.finished
-
-    def check_version(self, provenance: Provenance) -> None:
-        """Whether this is the wmc that began the grade: another one may ask or score otherwise.
-
-        Raises: ResumeRefused.
-        """
-        before = self.history.asked.provenance
-        different = [name for name in _OF_WMC if getattr(before, name) != getattr(provenance, name)]
-        if different:
-            was = ", ".join(f"{name} {getattr(before, name)}" for name in different)
-            this = ", ".join(f"{name} {getattr(provenance, name)}" for name in different)
-            raise ResumeRefused(
-                f"another wmc began this grade: {was}; this is {this}",
-                code="resume.other_version",
-                fix=f"resume it with the wmc that began it, or {self._give_up}",
-            )
-
-    def check_sandbox(self, provenance: Provenance) -> None:
-        """Whether the rest would be held to the rules that the finished regimes were held to.
-
-        Raises: ResumeRefused: the figures of one grade were made under one policy, and one isolation.
-        """
-        before = self.history.asked.provenance
-        was = {**before.sandbox_policy, **_rules_of(before.sandbox_details)}
-        this = {**provenance.sandbox_policy, **_rules_of(provenance.sandbox_details)}
-        different = [name for name in {**was, **this} if not _is_alike(was.get(name), this.get(name))]
-        if different:
-            name = different[0]
-            raise ResumeRefused(
-                f"the sandbox is not the one that the grade began in, {', '.join(different)}: "
-                f"{name} was {was.get(name)}, now it is {this.get(name)}",
-                code="resume.other_sandbox",
-                fix=f"bring the machine back to what it was, or {self._give_up}",
-            )
-
-    def changes(self, sandbox_details: Mapping[str, str]) -> list[str]:
-        """What is another one in the sandbox than when the grade began, and changes no rule: worth a note."""
-        before = self.history.asked.provenance.sandbox_details
-        return [
-            f"the sandbox is not what it was, {name}: {before.get(name)}, now {this}"
-            for name, this in sandbox_details.items()
-            if before.get(name) != this
-        ]
 
     def check_files(self) -> None:
         """Whether everything that finished regimes left is there.
@@ -172,16 +123,3 @@ class Earlier:
 def give_up(store: Store, grade_id: str) -> str:
     """What to do with a grade that cannot go on, as the end of a sentence."""
     return f"close it (`{abandon_command(store, grade_id)}`) and grade again"
-
-
-def _rules_of(details: Mapping[str, str]) -> dict[str, str]:
-    return {name: details[name] for name in _RULES if name in details}
-
-
-def _is_alike(was: Any, this: Any) -> bool:
-    """The same, or nearly: of its memory a machine gives a little more or less from one boot to the next."""
-    if isinstance(was, Mapping) and isinstance(this, Mapping):
-        return all(_is_alike(was.get(name), this.get(name)) for name in {**was, **this})
-    if isinstance(was, int) and isinstance(this, int) and min(was, this) > _MUCH:
-        return abs(was - this) <= _JITTER * max(was, this)
-    return bool(was == this)

@@ -26,7 +26,8 @@ from harness.outcomes import Outcome, outcome_of
 from harness.protocol.regimes import Regime
 from harness.results.attempts import counts
 from harness.results.public_data import PublicData
-from harness.results.report import Failure, GradeReport, RegimeReport, Status
+from harness.results.regime_report import RegimeReport
+from harness.results.report import Failure, GradeReport, Status
 from harness.results.withdrawals import Withdrawal
 from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE

@@ -8,7 +8,8 @@ import numpy as np
 
 from harness.exam import Result
 from harness.intake.manifest import EntryManifest
-from harness.results.report import EntryFacts, RegimeReport, SamplesReport
+from harness.results.regime_report import RegimeReport, SamplesReport
+from harness.results.report import EntryFacts
 
 
 def entry_facts(manifest: EntryManifest) -> EntryFacts:

@@ -53,10 +53,11 @@ def reviewed(zip_path: Path, store: Store, *, progress: Progress) -> Reviewed:
     """
     store.require_whole()
     rules = read_fairness(store.folder)
+    ours = handed_out()
     with scratch.folder("review") as work:
         entry = open_archive(zip_path, work / "entry", progress=progress)
         with progress.step("searching its files"):
-            found = review(entry)
+            found = review(entry, handed_out=ours)
     earlier = [each for each in submissions(store) if each.sha256 != entry.sha256]
     is_there = store.folder.is_dir()
     if is_there:
@@ -64,7 +65,7 @@ def reviewed(zip_path: Path, store: Store, *, progress: Progress) -> Reviewed:
     shown = Reviewed(
         entry=entry,
         review=found,
-        likenesses=likenesses(entry, earlier, handed_out()),
+        likenesses=likenesses(entry, earlier, ours),
         compared_with=len(earlier) if is_there else None,
         decision=last_decision(store, entry.sha256),
         clash="",

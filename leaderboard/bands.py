@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.results.report import RegimeReport
+from harness.results.regime_report import RegimeReport
 from harness.scoring.bootstrap import Pairs
 
 ERROR = 0.05

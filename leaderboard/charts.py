@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.results.report import RegimeReport
+from harness.results.regime_report import RegimeReport
 from harness.spec import CHALLENGE
 from leaderboard.figures import LARGEST
 from leaderboard.references import PRIZE

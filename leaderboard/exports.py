@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.results.chain import Head
-from harness.results.report import GradeReport, RegimeReport
+from harness.results.regime_report import RegimeReport
+from harness.results.report import GradeReport
 from harness.scoring.perceptual import Metric
 from harness.spec import CHALLENGE
 from leaderboard.grade_pages import GradePage

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from harness.protocol.regimes import Regime
-from harness.results.report import GradeReport, RegimeReport
+from harness.results.regime_report import RegimeReport
+from harness.results.report import GradeReport
 from leaderboard.figures import FULL, Figure, Precision, decimals_of, rounded, rounded_frame
 
 

@@ -7,7 +7,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from harness.results.report import GradeReport, RegimeReport
+from harness.results.regime_report import RegimeReport
+from harness.results.report import GradeReport
 from harness.scoring.bootstrap import CONFIDENCE, paired_low
 from harness.scoring.perceptual import Metric
 from leaderboard.figures import COARSE

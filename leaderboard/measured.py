@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.results.report import RegimeReport
+from harness.results.regime_report import RegimeReport
 from harness.scoring.perceptual import Metric
 from harness.scoring.perceptual_scores import SampledScore
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from harness.disk.whole_file import whole_file
 from harness.protocol.regimes import Regime
-from harness.results.report import GradeReport, RegimeReport
+from harness.results.regime_report import RegimeReport
+from harness.results.report import GradeReport
 from harness.spec import CHALLENGE
 from leaderboard.figures import LARGEST
 

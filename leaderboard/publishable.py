@@ -12,7 +12,8 @@ from harness.errors import Blame
 from harness.notice import told, two_figures
 from harness.outcomes import outcome_of
 from harness.results.public_data import PublicData
-from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, RegimeReport, SamplesReport
+from harness.results.regime_report import RegimeReport, SamplesReport
+from harness.results.report import EntryFacts, Failure, GradeReport, Provenance
 from harness.retrieval.report import RetrievalReport
 from harness.sandbox.supply import Destination, Supply
 from harness.scoring.perceptual import Metric

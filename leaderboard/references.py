@@ -24,7 +24,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A result somebody published; units as in `harness.results.report.RegimeReport`, LPIPS without one."""
+    """A result somebody published; units as in `harness.results.regime_report.RegimeReport`, LPIPS without one."""
 
     user: str
     entry: str

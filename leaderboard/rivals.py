@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
-from harness.results.report import GradeReport, RegimeReport
+from harness.results.regime_report import RegimeReport
+from harness.results.report import GradeReport
 from harness.scoring.perceptual import Metric
 from leaderboard.curves import Chart, Curve, Part, chart
 from leaderboard.figures import FULL, decimals_of

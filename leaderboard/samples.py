@@ -10,7 +10,8 @@ from pathlib import Path
 
 from harness.errors import StoreFailed
 from harness.protocol.regimes import Regime
-from harness.results.report import GradeReport, Strip
+from harness.results.regime_report import Strip
+from harness.results.report import GradeReport
 from harness.retrieval.report import SourcePicture
 from harness.spec import CHALLENGE
 from leaderboard.disclosure import Disclosure

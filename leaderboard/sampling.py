@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.protocol.regimes import Regime
-from harness.results.report import GradeReport, RegimeReport
+from harness.results.regime_report import RegimeReport
+from harness.results.report import GradeReport
 from harness.scoring.perceptual import Metric
 from leaderboard.bands import Band, bands, by_intervals
 from leaderboard.counting import counting, ranks

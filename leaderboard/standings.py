@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.results.report import GradeReport, RegimeReport
+from harness.results.regime_report import RegimeReport
+from harness.results.report import GradeReport
 from harness.spec import CHALLENGE
 from leaderboard.bands import Band, bands, by_intervals, by_windows
 from leaderboard.counting import counting, ranks

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.protocol.regimes import Regime
-from harness.results.report import GradeReport, RegimeReport
+from harness.results.regime_report import RegimeReport
+from harness.results.report import GradeReport
 
 PUBLIC_VAL_WINDOWS = 243
 """In 1X's val_v1.1, by either schedule."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.request import GradeRequest
     from harness.results.report import GradeReport
     from harness.results.store import Store
-    from harness.resuming import Resumable
+    from harness.resuming.resumable import Resumable
     from harness.sandbox.contract import Sandbox
     from harness.sandbox.policy import SandboxPolicy
 
@@ -74,7 +74,8 @@ def resumed(
 
     Raises: UsageError where the options ask for something else than the journal does.
     """
-    from harness.resuming import find_resumable, resume
+    from harness.resuming.going_on import resume
+    from harness.resuming.resumable import find_resumable
     from harness.sandbox.choose import NO_ISOLATION, open_sandbox
 
     def opened(name: str, policy: SandboxPolicy) -> Sandbox:
@@ -103,7 +104,7 @@ def resumed(
 
 def abandoned(args: argparse.Namespace, store: Store) -> GradeReport:
     """The record of a grade that was given up."""
-    from harness.resuming import abandon
+    from harness.resuming.abandoning import abandon
 
     return abandon(store, args.abandon)
 

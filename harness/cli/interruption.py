@@ -10,7 +10,7 @@ from harness.errors import WmcError
 
 if TYPE_CHECKING:
     from harness.results.store import Store
-    from harness.resumable import Left
+    from harness.resuming.left import Left
 
 
 class Interrupted(KeyboardInterrupt):
@@ -42,7 +42,7 @@ def telling_what_is_left(store: Store, grade_id: str) -> Iterator[None]:
 
 
 def _lines(store: Store, grade_id: str) -> tuple[str, ...]:
-    from harness.resumable import what_is_left
+    from harness.resuming.left import what_is_left
 
     try:
         left = what_is_left(store, grade_id)

@@ -10,7 +10,8 @@ from harness.cli.tables import number_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from harness.results.report import GradeReport, RegimeReport
+    from harness.results.regime_report import RegimeReport
+    from harness.results.report import GradeReport
     from harness.scoring.perceptual_scores import SampledScore
 
 _NOTHING = "-"

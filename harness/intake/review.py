@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from harness.intake.archive import Entry, EntryFile
@@ -10,7 +11,6 @@ from harness.intake.findings import findings
 from harness.intake.manifest import EntryManifest
 from harness.intake.required import SCRIPTS
 from harness.intake.sources import Sources, readable, sources
-from harness.intake.template import handed_out
 
 _NUM_LARGEST = 10
 
@@ -43,8 +43,8 @@ class Review:
     findings: tuple[Finding, ...]
 
 
-def review(entry: Entry) -> Review:
-    """What there is to know about `entry` without running it."""
+def review(entry: Entry, *, handed_out: Collection[str]) -> Review:
+    """What there is to know about `entry` without running it; `handed_out` are digests of what wmc hands out."""
     by_size = sorted(entry.files, key=lambda file: (-file.size_bytes, file.name))
     return Review(
         sha256=entry.sha256,
@@ -54,7 +54,7 @@ def review(entry: Entry) -> Review:
         files=entry.files,
         largest=tuple(by_size[:_NUM_LARGEST]),
         scripts=tuple((name, readable((entry.folder / name).read_bytes())) for name in SCRIPTS),
-        sources=sources(entry, handed_out=handed_out()),
+        sources=sources(entry, handed_out=handed_out),
         notes=entry.notes,
         findings=findings(entry),
     )

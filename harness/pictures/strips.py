@@ -18,7 +18,7 @@ from harness.codec.scenes import Scene
 from harness.exam import Exam, Predicted
 from harness.progress import Progress
 from harness.protocol.regimes import Regime
-from harness.results.report import Strip
+from harness.results.regime_report import Strip
 from harness.results.store import Store
 from harness.scoring.perceptual import CANNOT_LOOK, why
 from harness.spec import CHALLENGE

@@ -22,7 +22,7 @@ from harness.exam import Exam, Predicted
 from harness.progress import Progress
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.decoded import decoded_frames
-from harness.results.report import RegimeReport
+from harness.results.regime_report import RegimeReport
 from harness.scoring.perceptual import CANNOT_LOOK, Metric, Metrics, open_metrics, why
 from harness.scoring.perceptual_scores import SampledScore, Score, sampled_score, score
 

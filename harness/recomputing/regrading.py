@@ -16,7 +16,8 @@ from harness.results.artifacts import artifacts_of, read_artifact
 from harness.results.audit import require_as_recorded
 from harness.results.moment import now
 from harness.results.record import Record
-from harness.results.report import OPEN, GradeReport, RegimeReport
+from harness.results.regime_report import RegimeReport
+from harness.results.report import OPEN, GradeReport
 from harness.results.store import Store
 from harness.results.version import git_commit, harness_version
 from harness.retrieval.report import COPIES_IN, RetrievalReport

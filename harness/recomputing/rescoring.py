@@ -22,7 +22,8 @@ from harness.errors import StoreFailed, UsageError
 from harness.exam import Exam, interval_rng, set_exam
 from harness.protocol.regimes import Regime
 from harness.results.artifacts import Artifact, read_artifact
-from harness.results.report import GradeReport, RegimeReport, Rescored
+from harness.results.regime_report import RegimeReport
+from harness.results.report import GradeReport, Rescored
 from harness.scoring.sheet import ScoreSheet
 from harness.spec import CHALLENGE
 

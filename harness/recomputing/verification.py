@@ -28,7 +28,8 @@ from harness.results.artifacts import artifacts_of, read_artifact
 from harness.results.audit import check_records
 from harness.results.checks import Check, Outcome, compared, different, unchecked
 from harness.results.record import Record
-from harness.results.report import SCORED_AS, GradeReport, OpenRun, RegimeReport, Rescored
+from harness.results.regime_report import RegimeReport
+from harness.results.report import SCORED_AS, GradeReport, OpenRun, Rescored
 from harness.results.signing import wrong_signature
 from harness.results.store import Store
 from harness.retrieval.panel import read_panel

@@ -11,7 +11,8 @@ from typing import Any
 from harness.plain import from_plain, to_plain
 from harness.protocol.regimes import Regime
 from harness.results.artifacts import Artifact
-from harness.results.report import EntryFacts, Provenance, RegimeReport, Status
+from harness.results.regime_report import RegimeReport
+from harness.results.report import EntryFacts, Provenance, Status
 
 VERSION = 1
 

@@ -15,15 +15,8 @@ from harness.progress import Progress
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.journal import Journal
 from harness.results.moment import now
-from harness.results.report import (
-    EntryFacts,
-    Failure,
-    GradeReport,
-    OpenRun,
-    Provenance,
-    RegimeReport,
-    Status,
-)
+from harness.results.regime_report import RegimeReport
+from harness.results.report import EntryFacts, Failure, GradeReport, OpenRun, Provenance, Status
 from harness.results.store import Store
 from harness.retrieval.report import RetrievalReport
 from harness.sandbox.contract import NOT_RUN

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.disk.whole_file import make_folder, whole_file
-from harness.errors import StoreFailed
 from harness.results.chain import Head, Row
 from harness.results.head_file import HeadFile
 from harness.results.old_ledgers import old_decisions
@@ -36,7 +35,15 @@ from harness.results.table import (
     undo_unfinished,
     writing,
 )
-from harness.results.trouble import damaged, no_place, unreadable, unwritable
+from harness.results.trouble import (
+    damaged,
+    no_json,
+    no_place,
+    no_store,
+    no_such_grade,
+    unreadable,
+    unwritable,
+)
 
 _CHUNK_BYTES = 1 << 20
 
@@ -178,7 +185,7 @@ class Store:
         with self.reading() as database:
             row = database.execute("SELECT report FROM grades WHERE grade_id = ?", (grade_id,)).fetchone()
         if row is None or "/" in grade_id:  # of a decision
-            raise _no_such_grade(self.folder, grade_id)
+            raise no_such_grade(self.folder, grade_id)
         return _parsed(row[0])
 
     def grade_ids(self) -> frozenset[str]:
@@ -198,7 +205,7 @@ class Store:
         """
         found = [row for row in self.rows() if row.grade_id == grade_id.encode()]
         if not found:
-            raise _no_such_grade(self.folder, grade_id)
+            raise no_such_grade(self.folder, grade_id)
         return found[0]
 
     def rows(self) -> list[Row]:
@@ -264,11 +271,7 @@ class Store:
         Raises: StoreFailed, with the code store.missing where no grade was ever kept.
         """
         if not self.is_begun():
-            raise StoreFailed(
-                f"there is no store of grades at {self.folder}",
-                code="store.missing",
-                fix="name the folder that `wmc grade` wrote to in --store",
-            )
+            raise no_store(self.folder)
         try:
             read_only = f"{self._path.absolute().as_uri()}?mode=ro"
             with closing(sqlite3.connect(read_only, timeout=PATIENCE_S, uri=True)) as database:
@@ -285,21 +288,9 @@ class Store:
         return self.folder / "grades.sqlite"
 
 
-def _no_such_grade(folder: Path, grade_id: str) -> StoreFailed:
-    return StoreFailed(
-        f"{folder} has no grade {grade_id}",
-        code="store.no_such_grade",
-        fix="name a grade by its id, as `wmc grade` shows it",
-    )
-
-
 def _parsed(text: str | bytes) -> GradeReport:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise StoreFailed(
-            f"a record is no JSON: {error}",
-            code="store.bad_record",
-            fix="`wmc verify` says which one was edited; restore the store from a copy",
-        ) from error
+        raise no_json(error) from error
     return GradeReport.from_json(value)

@@ -1,4 +1,4 @@
-"""What stands between us and the database of a store, in words, and what an organiser does about it."""
+"""What stands between us and a store or what is looked for in it, in words, and what an organiser does about it."""
 
 from __future__ import annotations
 
@@ -44,6 +44,33 @@ def damaged(path: Path, what: str) -> StoreFailed:
         fix=f"put a copy back: see that it is whole (`wmc verify --store COPY`), move the damaged file aside, and copy "
         f"COPY/grades.sqlite into {path.parent}; everything beside it stays. Then `wmc verify --store {path.parent}` "
         "names the rows that the copy does not have; to go on without them, copy COPY/chain.head too",
+    )
+
+
+def no_store(folder: Path) -> StoreFailed:
+    """No grade was ever kept there."""
+    return StoreFailed(
+        f"there is no store of grades at {folder}",
+        code="store.missing",
+        fix="name the folder that `wmc grade` wrote to in --store",
+    )
+
+
+def no_such_grade(folder: Path, grade_id: str) -> StoreFailed:
+    """The store has no record of that id."""
+    return StoreFailed(
+        f"{folder} has no grade {grade_id}",
+        code="store.no_such_grade",
+        fix="name a grade by its id, as `wmc grade` shows it",
+    )
+
+
+def no_json(error: ValueError) -> StoreFailed:
+    """A record is not even text of the right kind."""
+    return StoreFailed(
+        f"a record is no JSON: {error}",
+        code="store.bad_record",
+        fix="`wmc verify` says which one was edited; restore the store from a copy",
     )
 
 

@@ -8,7 +8,7 @@ from harness import owner
 from harness.sandbox import disk_image, failures, flags, volume
 from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.source import Sent
-from harness.sandbox.volume import Workshop
+from harness.sandbox.workshop import Workshop
 
 _CANNOT_MOUNT = "failed to mount local volume"  # in the engine's words
 

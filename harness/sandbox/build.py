@@ -16,7 +16,7 @@ from harness.sandbox import (
     allotment,
     build_script,
     contents,
-    ledger,
+    inventory_file,
     logs,
     network,
     runtime,
@@ -28,7 +28,7 @@ from harness.sandbox.contract import BuiltEntry
 from harness.sandbox.network import BuildNetwork
 from harness.sandbox.source import Sent
 from harness.sandbox.supply import Supply, Traffic
-from harness.sandbox.volume import Workshop
+from harness.sandbox.workshop import Workshop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,15 +169,15 @@ def _take_stock(job: _Job, sent: dict[str, Sent]) -> tuple[dict[str, Any], Suppl
     with (
         contents.inventory_of_volume(job.shop, job.volume) as lines,
         builds.writing(job.inventory.parent),
-        ledger.writing_down(job.inventory, sent) as book,
+        inventory_file.writing_down(job.inventory, sent) as listed,
     ):
         for line in lines:
             if "path" in line:
-                book.tell(line)
+                listed.tell(line)
             else:
                 answer = line
         volume.check(answer, job.shop.policy)
-        return answer["measured"], book.close(answer["installed"])
+        return answer["measured"], listed.close(answer["installed"])
 
 
 def _run_build_script(job: _Job, connection: BuildNetwork) -> tuple[float, Traffic]:

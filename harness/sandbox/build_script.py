@@ -23,7 +23,8 @@ from harness.sandbox import (
     tree,
     volume,
 )
-from harness.sandbox.volume import Watch, Workshop
+from harness.sandbox.volume import Watch
+from harness.sandbox.workshop import Workshop
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

@@ -34,20 +34,15 @@ from harness.sandbox import (
 from harness.sandbox.build import build_entry
 from harness.sandbox.contract import NOT_RUN, BuiltEntry, BuiltFile, Outputs
 from harness.sandbox.policy import SandboxPolicy
+from harness.sandbox.run import Run
 from harness.sandbox.turn import Turn
-from harness.sandbox.volume import Workshop
+from harness.sandbox.workshop import Workshop
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
 _KILLED_STATUS = 128
-_ENVIRONMENT = {
-    "HOME": flags.HOME_FOLDER,
-    "LANG": "C.UTF-8",
-    "PYTHONPATH": flags.GUEST_FOLDER,
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
 _NOTHING_BUILT = "nothing was built"
 _INSPECTED = "inspected: mounts, rights, network and environment are those of the allow-list"
 _NOT_INSPECTED = f"not inspected: {NOT_RUN}"
@@ -214,18 +209,19 @@ class DockerSandbox:
         with engine.connected() as client, scratch.folder("guest") as folder:
             _check_exists(client, built)
             guest_module.put(folder)
-            settings = self._settings(
-                built, grade_id=grade_id, gate=gate, guest_folder=folder, saves_in=saves_in
-            )
-            allowed = self._allowed(built, gate=gate, guest_folder=folder, saves_in=saves_in)
+            asked = self._asked(built, gate=gate, guest_folder=folder, saves_in=saves_in)
             try:
                 with (
                     disk_image.at_hand(client, built.handle),
                     lifecycle.container(
-                        client, settings, purpose="run", log=log, log_bytes=self.policy.log_bytes
+                        client,
+                        asked.settings(grade=grade_id),
+                        purpose="run",
+                        log=log,
+                        log_bytes=self.policy.log_bytes,
                     ) as container,
                 ):
-                    inspection.check(container, allowed)
+                    inspection.check(container, asked.allowed(runtime=self.runtime.name))
                     self._is_inspected = True
                     container.start()
                     self._has_run = True
@@ -255,49 +251,14 @@ class DockerSandbox:
         self._claims.release()
         clean.clean_docker(self._cache, unused_s=0)
 
-    def _settings(
-        self, built: BuiltEntry, *, grade_id: str, gate: Path, guest_folder: Path, saves_in: str | None
-    ) -> dict[str, Any]:
-        policy = self.policy
-        return {
-            **flags.hardened(policy, policy.run, self.facts, grade=grade_id),
-            **flags.offline(),
-            **flags.runtime(policy),
-            "mounts": [
-                flags.entry_mount(built.handle, read_only=True),
-                flags.folder_mount(str(gate.resolve()), flags.GATE_FOLDER),
-                flags.folder_mount(str(guest_folder), flags.GUEST_FOLDER),
-                *([flags.outputs_mount(saves_in)] if saves_in else []),
-            ],
-            "working_dir": flags.ENTRY_FOLDER,
-            "entrypoint": ["./evaluate.py"],
-            "command": [
-                *("--val_data_dir", flags.GATE_FOLDER),
-                *(("--save_outputs_dir", flags.OUTPUTS_FOLDER) if saves_in else ()),
-            ],
-            "environment": _ENVIRONMENT,
-            **gpu.requested(policy),
-        }
-
-    def _allowed(
-        self, built: BuiltEntry, *, gate: Path, guest_folder: Path, saves_in: str | None
-    ) -> inspection.Allowed:
-        policy = self.policy
-        return inspection.Allowed(
-            user=f"{policy.uid}:{policy.uid}",
-            image=self.facts.base_id,
-            mounts={
-                flags.ENTRY_FOLDER: built.handle,
-                flags.GATE_FOLDER: str(gate.resolve()),
-                flags.GUEST_FOLDER: str(guest_folder),
-            },
-            tmpfs=frozenset({flags.HOME_FOLDER}),
-            environment=_ENVIRONMENT,
-            memory_bytes=flags.effective_memory_bytes(policy.run, self.facts),
-            pids=policy.run.pids,
-            gpus=policy.gpu_device_ids,
-            runtime=self.runtime.name,
-            writable={flags.OUTPUTS_FOLDER: saves_in} if saves_in else {},
+    def _asked(self, built: BuiltEntry, *, gate: Path, guest_folder: Path, saves_in: str | None) -> Run:
+        return Run(
+            volume=built.handle,
+            gate=gate,
+            guest_folder=guest_folder,
+            saves_in=saves_in,
+            policy=self.policy,
+            engine=self.facts,
         )
 
     def _note_cap(self, size_cap: str) -> None:

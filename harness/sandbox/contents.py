@@ -17,7 +17,7 @@ from harness.errors import SandboxFailed
 from harness.sandbox import tree, volume
 from harness.sandbox.contract import BuiltFile
 from harness.sandbox.policy import SandboxPolicy
-from harness.sandbox.volume import Workshop
+from harness.sandbox.workshop import Workshop
 
 _SOCKET_NAME = "socket"
 _CHUNK_BYTES = 1 << 20

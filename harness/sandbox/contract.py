@@ -33,8 +33,8 @@ class BuiltEntry:
         network: what that run of build.sh could reach.
         size_cap: what kept it from growing meanwhile.
         supply: what that run made of the entry, and what came over the network.
-        inventory: every file of the entry, and those that build.sh removed, as `harness.sandbox.ledger` writes them
-            down: a file of this host that the sandbox keeps; `inventory_sha256` is its digest.
+        inventory: every file of the entry, and those that build.sh removed, as `harness.sandbox.inventory_file` writes
+            them down: a file of this host that the sandbox keeps; `inventory_sha256` is its digest.
     """
 
     handle: str

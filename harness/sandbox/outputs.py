@@ -15,7 +15,8 @@ from harness.errors import BuildFailed, GuestFailed
 from harness.sandbox import allotment, contents, disk_image, tree, volume
 from harness.sandbox.contract import BuiltFile
 from harness.sandbox.policy import SandboxPolicy
-from harness.sandbox.volume import Watch, Workshop
+from harness.sandbox.volume import Watch
+from harness.sandbox.workshop import Workshop
 
 _MOST_FILES = 1000
 _NOBODYS = ""

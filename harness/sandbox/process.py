@@ -27,7 +27,7 @@ from harness.sandbox import (
     descendants,
     failures,
     guest_module,
-    ledger,
+    inventory_file,
     logs,
     outputs,
     source,
@@ -215,11 +215,11 @@ class ProcessSandbox:
         with (
             self._as_failures(),
             builds.writing(self._cache),
-            ledger.writing_down(inventory, sent) as book,
+            inventory_file.writing_down(inventory, sent) as listed,
         ):
-            answer = take(str(place), book.tell, **self._caps)
+            answer = take(str(place), listed.tell, **self._caps)
             tree.settle(str(place), **self._caps)  # last: reading moves the time of access
-            return answer["measured"], book.close(answer["installed"])
+            return answer["measured"], listed.close(answer["installed"])
 
     def _run_build_script(self, place: Path, *, grade_id: str, log: Path) -> None:
         settings = {"SOURCE_DATE_EPOCH": str(tree.EPOCH_S)}

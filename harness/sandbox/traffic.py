@@ -17,7 +17,7 @@ from harness.sandbox.hosts import READY
 from harness.sandbox.network import BuildNetwork
 from harness.sandbox.policy import MIB, Limits
 from harness.sandbox.supply import Destination, Traffic
-from harness.sandbox.volume import Workshop
+from harness.sandbox.workshop import Workshop
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

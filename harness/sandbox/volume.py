@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from harness.errors import SandboxFailed
-from harness.sandbox import disk_image, failures, flags, lifecycle, program, source
-from harness.sandbox.engine import Engine
-from harness.sandbox.policy import GIB, MIB, Limits, SandboxPolicy
+from harness.sandbox import disk_image, failures, flags, program, source
+from harness.sandbox.policy import MIB, SandboxPolicy
 from harness.sandbox.tree import Measured
+from harness.sandbox.workshop import Workshop, answer_of, broken, finish, trusted
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 SENDER_FOLDER = "/opt/wmc_sender"
 
-_TRUSTED_LIMITS = Limits(memory_bytes=2 * GIB, pids=64, tmp_bytes=16 * MIB, tmp_inodes=1000, shm_bytes=MIB)
-_MEASURE_TIMEOUT_S = 1800
 _LAST_WORDS_S = 5
 _SPOOL_BYTES = 64 * MIB
 _TAKE_OWNERSHIP = """
@@ -38,16 +36,6 @@ os.chown("/entry", *map(int, sys.argv[1:]))
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Workshop:
-    """An engine, what it may do and for which grade: what every step of a build needs."""
-
-    client: DockerClient
-    engine: Engine
-    policy: SandboxPolicy
-    grade: str
-
-
 def fill(shop: Workshop, volume: str, files: Path) -> dict[str, source.Sent]:
     """Put `files` into the empty volume, owned by the entry's user; returns what they are. No entry code has run yet.
 
@@ -58,13 +46,13 @@ def fill(shop: Workshop, volume: str, files: Path) -> dict[str, source.Sent]:
     command = ["-c", _TAKE_OWNERSHIP, str(shop.policy.uid), str(shop.policy.uid)]
     mounts = [flags.entry_mount(volume, read_only=False)]
     with (
-        _trusted(shop, volume, command, mounts, capabilities=["CHOWN"], purpose="fill") as filler,
+        trusted(shop, volume, command, mounts, capabilities=["CHOWN"], purpose="fill") as filler,
         tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as archive,
     ):
         sent = source.write_tar(archive, files, uid=shop.policy.uid)
         archive.seek(0)
         _put(filler, archive, _image(shop.client, volume), shop.policy)
-        _finish(filler)
+        finish(filler)
     return sent
 
 
@@ -74,7 +62,7 @@ def measure(shop: Workshop, volume: str) -> Measured:
     Raises: BuildFailed when it is over the policy's caps or cannot be read; SandboxFailed.
     """
     with _meter(shop, volume, mode="measure") as meter:
-        answer = _finish(meter)
+        answer = finish(meter)
     check(answer, shop.policy)
     return Measured(**answer)
 
@@ -85,7 +73,7 @@ def settle(shop: Workshop, volume: str) -> None:
     Raises: BuildFailed when it is over the policy's caps or cannot be read; SandboxFailed.
     """
     with _meter(shop, volume, mode="settle") as meter:
-        check(_finish(meter), shop.policy)
+        check(finish(meter), shop.policy)
 
 
 def look(shop: Workshop, volume: str) -> None:
@@ -97,7 +85,7 @@ def look(shop: Workshop, volume: str) -> None:
     if image is not None:  # what cannot be written below it looks like a damaged volume from inside
         check_disk(image, shop.policy)
     with _meter(shop, volume, mode="look") as meter:
-        check(_finish(meter), shop.policy)
+        check(finish(meter), shop.policy)
 
 
 def check_disk(image: Path, policy: SandboxPolicy) -> None:
@@ -174,7 +162,7 @@ class Sender:
             self.container.wait(timeout=_LAST_WORDS_S)
         if not self.has_ended():
             return "the program that reads them fell silent"
-        return str(_answer(self.container).get("message") or _broken(self.container, "ended early").message)
+        return str(answer_of(self.container).get("message") or broken(self.container, "ended early").message)
 
 
 @dataclass(kw_only=True)
@@ -213,8 +201,8 @@ class Watch:
         if self._full is not None:
             raise self._full
         if not is_content:
-            check(_answer(self.container), self.policy)
-            raise _broken(self.container, "ended without a reason")
+            check(answer_of(self.container), self.policy)
+            raise broken(self.container, "ended without a reason")
 
 
 def check(answer: dict[str, Any], policy: SandboxPolicy) -> None:
@@ -251,63 +239,9 @@ def _meter(shop: Workshop, volume: str, *, mode: str, door: Any = None, socket: 
     settles = mode == "settle"
     mounts = [flags.entry_mount(volume, read_only=not settles), *([door] if door else [])]
     capabilities = ["DAC_READ_SEARCH", *(["FOWNER"] if settles else [])]
-    return _trusted(shop, volume, command, mounts, capabilities=capabilities, purpose=mode)
+    return trusted(shop, volume, command, mounts, capabilities=capabilities, purpose=mode)
 
 
 def _image(client: DockerClient, volume: str) -> Path | None:
     is_image = disk_image.is_image(volume, client.volumes.get(volume).attrs["Options"])
     return disk_image.place(client, volume) if is_image else None
-
-
-@contextmanager
-def _trusted(
-    shop: Workshop,
-    volume: str,
-    command: list[str],
-    mounts: list[Any],
-    *,
-    capabilities: list[str],
-    purpose: str,
-) -> Iterator[Container]:
-    """A container for a program of ours: the image's python, isolated from the entry's files and settings."""
-    settings = {
-        **flags.hardened(shop.policy, _TRUSTED_LIMITS, shop.engine, grade=shop.grade),
-        **flags.offline(),
-        "user": "0:0",
-        "cap_add": capabilities,
-        "mounts": mounts,
-        "working_dir": "/",
-        "entrypoint": ["python3", "-I", "-S"],
-        "command": command,
-    }
-    with (
-        disk_image.at_hand(shop.client, volume),
-        lifecycle.container(shop.client, settings, purpose=purpose, log=None, log_bytes=0) as trusted,
-    ):
-        yield trusted
-
-
-def _finish(trusted: Container) -> dict[str, Any]:
-    trusted.start()
-    status = trusted.wait(timeout=_MEASURE_TIMEOUT_S)["StatusCode"]
-    if status != 0:
-        raise _broken(trusted, f"exited with status {status}")
-    return _answer(trusted)
-
-
-def _answer(trusted: Container) -> dict[str, Any]:
-    text = trusted.logs(stdout=True, stderr=False)
-    try:
-        answer: dict[str, Any] = json.loads(text or "{}")
-    except ValueError as error:
-        raise _broken(trusted, "gave no answer") from error
-    return answer
-
-
-def _broken(trusted: Container, how: str) -> SandboxFailed:
-    said = trusted.logs(stdout=False, stderr=True, tail=3).decode("utf-8", "replace").strip()
-    return SandboxFailed(
-        f"our own helper {trusted.name} {how}: {said[:300]}",
-        fix="the base image must have python3 (3.8 or later); `wmc sandbox status` shows which image is used",
-        code="sandbox.helper",
-    )

@@ -44,7 +44,7 @@ def test_what_mutants_are_made_of_is_opened_or_refused(originals: mutants.Source
 
 
 def test_mutants_cost_no_more_than_they_may(originals: mutants.Sources) -> None:
-    """A fixed budget, the same mutants every time; `test_many_mutants` goes on from there."""
+    """A fixed budget, the same mutants every time; `test_many_mutants_cost_no_more_than_they_may` goes on."""
     opened = []
     tracemalloc.start()
 
@@ -71,7 +71,7 @@ def test_mutants_cost_no_more_than_they_may(originals: mutants.Sources) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.timeout(1800)
-def test_many_mutants(tmp_path: Path) -> None:
+def test_many_mutants_cost_no_more_than_they_may(tmp_path: Path) -> None:
     """In a process that the kernel holds to an address space, to processor time, and to a size of files."""
 
     def hold() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,16 @@ def make_clip(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def torch() -> Iterator[ModuleType]:
+    """The library, on one thread: other tests are running."""
+    library = importlib.import_module("torch")
+    threads = library.get_num_threads()
+    library.set_num_threads(1)
+    yield library
+    library.set_num_threads(threads)
 
 
 class LastFrame:

@@ -19,7 +19,7 @@ LAYERS = (
     {"harness.resuming"},
     {"harness.doctor", "harness.grading", "harness.open_rules"},
     {"harness.stages"},
-    {"harness.arrival", "harness.earlier", "harness.request", "harness.resumable"},
+    {"harness.arrival", "harness.earlier", "harness.request"},
     {
         "harness.admission",
         "harness.asking",

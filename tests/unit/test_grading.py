@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
+from stand_ins import Listener
 
 from harness import stages
 from harness.codec.patch import PatchCodec
@@ -217,16 +218,6 @@ def test_without_its_codec_a_grade_is_whole_but_for_the_pictures(
     assert set(result.missing_metrics) == {"lpips", "psnr", "ssim"}
     assert all("wmc data pull --codec" in reason for reason in result.missing_metrics.values())
     assert not (tmp_path / "store" / "decoded").exists()
-
-
-class Listener(Silent):
-    """Keeps the notes."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 def broken_at(images_NYXC: np.ndarray, true_NYXC: np.ndarray) -> np.ndarray:

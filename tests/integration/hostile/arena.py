@@ -21,7 +21,8 @@ from harness.data.clips import ACTION_WIDTHS, write_clip
 from harness.grading import GradeRequest, grade
 from harness.progress import Silent
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
-from harness.results.report import GradeReport, RegimeReport, Status
+from harness.results.regime_report import RegimeReport
+from harness.results.report import GradeReport, Status
 from harness.results.store import Store
 from harness.sandbox import inspection, lifecycle
 from harness.sandbox.container import DockerSandbox

@@ -13,7 +13,8 @@ import pytest
 
 from harness.protocol.regimes import Regime
 from harness.results import withdrawals
-from harness.results.report import GradeReport, SamplesReport, Strip
+from harness.results.regime_report import SamplesReport, Strip
+from harness.results.report import GradeReport
 from harness.results.store import Store
 from harness.retrieval.report import (
     EntryFile,

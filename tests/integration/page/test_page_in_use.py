@@ -486,7 +486,7 @@ def test_whoever_walks_with_the_keyboard_sees_where_they_are(board):
     assert seen > 20
 
 
-def test_nothing_moves(reader, address):
+def test_nothing_on_a_page_moves(reader, address):
     """So nobody has to ask for less of it."""
     reader.open(address + "index.html")
     moving = (

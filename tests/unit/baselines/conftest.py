@@ -47,16 +47,6 @@ def load_predictor(entry_module) -> Callable[[Path], type]:
 
 
 @pytest.fixture
-def torch() -> Iterator[ModuleType]:
-    """The library, on one thread: other tests are running."""
-    library = importlib.import_module("torch")
-    threads = library.get_num_threads()
-    library.set_num_threads(1)
-    yield library
-    library.set_num_threads(threads)
-
-
-@pytest.fixture
 def genie(torch, entry_module) -> Callable[[str], ModuleType]:
     """A module of baselines/genie by its name."""
     return lambda name: entry_module(ROOT / "baselines" / "genie", name)

@@ -58,7 +58,7 @@ def test_a_missing_file_is_named(refused, folder, name):
     assert f"{name} is missing" in refused(folder)
 
 
-def test_weights_cut_short(refused, folder):
+def test_weights_that_were_cut_short_are_refused(refused, folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     assert "cannot be read" in refused(folder)

@@ -138,7 +138,7 @@ def test_a_window_is_predicted_the_same_whatever_its_batch(predictor, windows_BT
 
 
 @needs_torch
-def test_reset_forgets(predictor, windows_BTHW):
+def test_after_a_reset_a_predictor_remembers_nothing(predictor, windows_BTHW):
     first = played(predictor, windows_BTHW[:2, :2])
     played(predictor, windows_BTHW[4:6, :4])
     played(predictor, windows_BTHW[4:5, :1])

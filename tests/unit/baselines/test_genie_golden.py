@@ -95,7 +95,7 @@ def test_all_frames_side_by_side(torch, genie, model, vectors, tokens_BTHW):
     assert accuracy == pytest.approx(float(vectors["ttf_acc"]), abs=TOLERANCE)
 
 
-def test_frame_after_frame(torch, genie, model, vectors, tokens_BTHW):
+def test_a_rollout_frame_after_frame_gives_the_golden_tokens(torch, genie, model, vectors, tokens_BTHW):
     rollout = genie("rollout")
     shown = rollout.Rollout(model, batch=2, sampling=rollout.Sampling(steps=1))
     with torch.inference_mode():

@@ -80,7 +80,7 @@ def test_the_loss_does_not_depend_on_the_number_of_steps(make_predictor, windows
 
 
 @needs_torch
-def test_reset_forgets(make_predictor, windows_BTHW):
+def test_after_a_reset_a_predictor_remembers_nothing(make_predictor, windows_BTHW):
     predictor = make_predictor()
     first = played(predictor, windows_BTHW[:2, :4])
     played(predictor, windows_BTHW[4:6, :6])

@@ -71,7 +71,7 @@ def test_a_window_is_predicted_the_same_whatever_its_batch(predictor, windows_BT
         np.testing.assert_allclose(together[t][2:3], alone[t], rtol=1e-5, atol=1e-5)
 
 
-def test_reset_forgets(predictor, windows_BTHW):
+def test_after_a_reset_a_predictor_remembers_nothing(predictor, windows_BTHW):
     first, _ = teacher_forced(predictor, windows_BTHW[:2])
     teacher_forced(predictor, windows_BTHW[4:6] ^ np.uint32(0x2A5A5))
     again, _ = teacher_forced(predictor, windows_BTHW[:2])

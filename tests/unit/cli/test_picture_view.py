@@ -8,7 +8,8 @@ import pytest
 from harness.cli.console import Console
 from harness.cli.grade_view import show_report
 from harness.protocol.regimes import Regime
-from harness.results.report import EntryFacts, GradeReport, Provenance, RegimeReport, SamplesReport, Status
+from harness.results.regime_report import RegimeReport, SamplesReport
+from harness.results.report import EntryFacts, GradeReport, Provenance, Status
 from harness.scoring.perceptual_scores import SampledScore
 from harness.scoring.state_probe import StateProbe
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,16 +13,6 @@ import pytest
 from harness.codec.magvit2_layout import Layout, expected_shapes
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "magvit2"
-
-
-@pytest.fixture
-def torch() -> Iterator[ModuleType]:
-    """The library, on one thread: other tests are running."""
-    library = importlib.import_module("torch")
-    threads = library.get_num_threads()
-    library.set_num_threads(1)
-    yield library
-    library.set_num_threads(threads)
 
 
 @pytest.fixture

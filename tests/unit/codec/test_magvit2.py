@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stand_ins import Trap
 
 from harness.codec.codec import decode_in_blocks
 from harness.codec.magvit2 import Magvit2Codec, Precision, latent_of, tokens_of
@@ -196,16 +197,6 @@ def test_a_checkpoint_that_was_cut_off_is_refused(golden_checkpoint: Path, tmp_p
     for size in (100, len(whole) // 2, len(whole) - 1):
         (tmp_path / "magvit2.ckpt").write_bytes(whole[:size])
         assert rejected(tmp_path / "magvit2.ckpt").code == "codec.invalid"
-
-
-class Trap:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (self.path,))
 
 
 def test_a_checkpoint_that_runs_code_is_refused_and_never_run(torch: Any, tmp_path: Path) -> None:

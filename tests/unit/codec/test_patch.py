@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from stand_ins import Trap
 
 from harness.codec.patch import PatchCodec, gray_decode, gray_encode
 from harness.codec.patch_fit import SCALE
@@ -189,16 +190,6 @@ def test_a_single_array_is_refused(tmp_path: Path) -> None:
         np.save(stream, np.zeros(3))
     with pytest.raises(DataInvalid):
         PatchCodec.load(tmp_path / "codec.npz")
-
-
-class Trap:
-    """Writes a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (self.path,))
 
 
 def test_a_pickle_is_refused_and_never_run(codec: PatchCodec, tmp_path: Path) -> None:

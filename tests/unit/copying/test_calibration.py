@@ -21,7 +21,8 @@ from harness.exam import set_exam
 from harness.progress import Silent
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.members import Members, Request, evidence_file
-from harness.results.report import EntryFacts, GradeReport, Provenance, RegimeReport, Status
+from harness.results.regime_report import RegimeReport
+from harness.results.report import EntryFacts, GradeReport, Provenance, Status
 from harness.results.store import Store
 from harness.retrieval.evidence import Evidence, read_evidence
 from harness.retrieval.leave_one_out import judged_by_the_others

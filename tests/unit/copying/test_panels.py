@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stand_ins import Listener
 
 from harness.copying.panels import choose_panel
 from harness.errors import StoreFailed, UsageError
@@ -55,16 +56,6 @@ def written(path: Path, panel: Panel = PANEL) -> Path:
     return path
 
 
-class Notes(Silent):
-    """Progress that keeps what was said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.said.append(text)
-
-
 def test_without_a_panel_there_is_none(store: Store) -> None:
     assert choose_panel(None, store, Silent(), **CLIPS) is None
 
@@ -84,9 +75,9 @@ def test_the_stores_own_panel_is_found_and_a_named_one_is_taken_before_it(
 
 def test_the_stores_own_panel_of_other_data_is_left_out_and_it_is_said(store: Store) -> None:
     written(store.panel_file, replace(PANEL, data_sha256="x"))
-    notes = Notes()
-    assert choose_panel(None, store, notes, **CLIPS) is None
-    assert ["other graded data" in note for note in notes.said] == [True]
+    listener = Listener()
+    assert choose_panel(None, store, listener, **CLIPS) is None
+    assert ["other graded data" in note for note in listener.notes] == [True]
 
 
 def test_a_named_panel_of_other_data_is_refused_before_anything_is_searched(

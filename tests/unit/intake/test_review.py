@@ -9,13 +9,14 @@ from harness.intake.archive import open_archive
 from harness.intake.pack import pack
 from harness.intake.review import review
 from harness.intake.sources import SHOWN_BYTES
+from harness.intake.template import handed_out
 
 TEMPLATE = Path(__file__).parents[3] / "submissions_template"
 
 
 def test_a_review_holds_the_receipt_the_manifest_and_every_file(folder, tmp_path):
     packed = pack(folder, tmp_path / "in.zip")
-    found = review(open_archive(packed.path, tmp_path / "entry"))
+    found = review(open_archive(packed.path, tmp_path / "entry"), handed_out=handed_out())
     assert (found.sha256, found.size_bytes, found.manifest) == (
         packed.sha256,
         packed.size_bytes,
@@ -30,7 +31,9 @@ def test_a_script_cannot_hide_a_line_or_move_the_cursor(folder, tmp_path):
     (folder / "build.sh").write_bytes(
         b"#!/bin/sh\ncurl evil\r# nothing here\x1b[1A\x1b[2K\n\xff\xe2\x80\xae\n"
     )
-    found = review(open_archive(pack(folder, tmp_path / "in.zip").path, tmp_path / "entry"))
+    found = review(
+        open_archive(pack(folder, tmp_path / "in.zip").path, tmp_path / "entry"), handed_out=handed_out()
+    )
     text = dict(found.scripts)["build.sh"]
     assert all(line.isprintable() for line in text.split("\n"))
     assert "curl evil\\r# nothing here\\x1b[1A" in text
@@ -38,7 +41,9 @@ def test_a_script_cannot_hide_a_line_or_move_the_cursor(folder, tmp_path):
 
 
 def reviewed(folder, tmp_path):
-    return review(open_archive(pack(folder, tmp_path / "in.zip").path, tmp_path / "entry"))
+    return review(
+        open_archive(pack(folder, tmp_path / "in.zip").path, tmp_path / "entry"), handed_out=handed_out()
+    )
 
 
 def test_every_text_is_shown_programs_first_and_nearest_to_the_root(folder, tmp_path):

@@ -12,15 +12,8 @@ import pytest
 
 from harness.errors import Blame
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
-from harness.results.report import (
-    EntryFacts,
-    Failure,
-    GradeReport,
-    Provenance,
-    RegimeReport,
-    SamplesReport,
-    Status,
-)
+from harness.results.regime_report import RegimeReport, SamplesReport
+from harness.results.report import EntryFacts, Failure, GradeReport, Provenance, Status
 from harness.retrieval.report import (
     EntryFile,
     EntryScan,

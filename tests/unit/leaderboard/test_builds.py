@@ -156,6 +156,10 @@ def test_the_whole_policy_is_shown_but_for_the_hosts_own_names(grades, read_page
         assert hidden not in json.dumps(record)
 
 
-@pytest.mark.parametrize("policy", [{}, {"build": {}}, {"build": {"pids": 1}}, {"entry_bytes": "many"}])
-def test_a_policy_with_gaps_is_shown_as_far_as_it_goes(policy):
-    in_force(policy)
+@pytest.mark.parametrize(
+    ("policy", "facts", "limits"),
+    [({}, 0, 0), ({"build": {}}, 0, 0), ({"build": {"pids": 1}}, 0, 1), ({"entry_bytes": "many"}, 1, 0)],
+)
+def test_a_policy_with_gaps_is_shown_as_far_as_it_goes(policy, facts, limits):
+    shown = in_force(policy)
+    assert (len(shown.facts), len(shown.limits)) == (facts, limits)

@@ -16,7 +16,8 @@ from harness.cli.console import Console
 from harness.disk.whole_file import whole_file
 from harness.errors import StoreFailed
 from harness.protocol.regimes import Regime
-from harness.results.report import GradeReport, Strip
+from harness.results.regime_report import Strip
+from harness.results.report import GradeReport
 from harness.results.store import Store
 from leaderboard.disclosure import Disclosure, disclose
 from leaderboard.publish import publish

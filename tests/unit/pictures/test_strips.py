@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from stand_ins import Flat, Listener
 
 from harness.data.windows import Schedule
 from harness.errors import DataInvalid
@@ -21,27 +22,6 @@ from harness.protocol.regimes import Regime
 from harness.results.store import Store
 
 AR, TTF, FTF = Regime.FULLY_AUTOREGRESSIVE, Regime.TEMPORALLY_TEACHER_FORCED, Regime.FULLY_TEACHER_FORCED
-
-
-class Flat:
-    """Each token a 16x16 patch of its low byte."""
-
-    name, digest = "flat", "a" * 64
-
-    def decode(self, tokens_BHW: np.ndarray) -> np.ndarray:
-        bytes_BHW = (tokens_BHW & 255).astype(np.uint8)
-        return np.repeat(bytes_BHW.repeat(16, axis=1).repeat(16, axis=2)[..., None], 3, axis=-1)
-
-    def encode(self, images_BYXC: np.ndarray) -> np.ndarray:
-        return images_BYXC[:, ::16, ::16, 0].astype(np.uint32)
-
-
-class Listener(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from stand_ins import Flat, Listener
 
 from harness.data.clips import Clip, open_clip
 from harness.data.truth import ClipTruth
@@ -18,31 +19,6 @@ from harness.pictures.suspects import MANY, MOST_BYTES, keep_pictures
 from harness.progress import Silent
 from harness.results.store import Store
 from harness.retrieval.report import Source
-
-
-class Flat:
-    """Each token a 16x16 patch of its low byte."""
-
-    name, digest = "flat", "a" * 64
-
-    def __init__(self) -> None:
-        self.asked: list[np.ndarray] = []
-
-    def decode(self, tokens_BHW: np.ndarray) -> np.ndarray:
-        self.asked.append(tokens_BHW)
-        bytes_BHW = (tokens_BHW & 255).astype(np.uint8)
-        return np.repeat(bytes_BHW.repeat(16, axis=1).repeat(16, axis=2)[..., None], 3, axis=-1)
-
-    def encode(self, images_BYXC: np.ndarray) -> np.ndarray:
-        return images_BYXC[:, ::16, ::16, 0].astype(np.uint32)
-
-
-class Listener(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @pytest.fixture

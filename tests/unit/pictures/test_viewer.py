@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stand_ins import Flat
 
 from harness.data.windows import Schedule
 from harness.errors import DataInvalid
@@ -23,19 +24,6 @@ from harness.scoring.perceptual import EXACT_PSNR_DB, Compare, Metric, Metrics, 
 
 AR, TTF = Regime.FULLY_AUTOREGRESSIVE, Regime.TEMPORALLY_TEACHER_FORCED
 LIMITS = Limits(start_s=10, reply_s=20, regime_s=120)
-
-
-class Flat:
-    """Each token a 4x4 patch of its low byte."""
-
-    name, digest = "flat", "a" * 64
-
-    def decode(self, tokens_BHW: np.ndarray) -> np.ndarray:
-        bytes_BHW = (tokens_BHW & 255).astype(np.uint8)
-        return np.repeat(bytes_BHW.repeat(4, axis=1).repeat(4, axis=2)[..., None], 3, axis=-1)
-
-    def encode(self, images_BYXC: np.ndarray) -> np.ndarray:
-        return images_BYXC[:, ::4, ::4, 0].astype(np.uint32)
 
 
 def mistakes(images_BYXC: np.ndarray, true_BYXC: np.ndarray) -> np.ndarray:
@@ -63,7 +51,7 @@ def exam(make_clip: Callable[..., Path]) -> Callable[..., Exam]:
 def viewer(tmp_path: Path) -> Callable[..., Viewer]:
     def make(compare: Mapping[Metric, Compare], codec: Any = None, **missing: str) -> Viewer:
         metrics = Metrics(compare=compare, missing={Metric(name): why for name, why in missing.items()})
-        return Viewer(codec=codec or Flat(), metrics=metrics, decoded=tmp_path / "decoded")
+        return Viewer(codec=codec or Flat(patch=4), metrics=metrics, decoded=tmp_path / "decoded")
 
     return make
 
@@ -149,19 +137,13 @@ def test_several_draws_have_a_mean_and_a_best(exam: Any, sit: Any, viewer: Any, 
 def test_truth_is_decoded_once_for_all_regimes_and_grades(
     exam: Any, sit: Any, viewer: Any, last_frame: type
 ) -> None:
-    decoded: list[int] = []
-
-    class Counts(Flat):
-        def decode(self, tokens_BHW: np.ndarray) -> np.ndarray:
-            decoded.append(len(tokens_BHW))
-            return super().decode(tokens_BHW)
-
+    codec = Flat(patch=4)
     results = [sit(exam(), last_frame, regime) for regime in (AR, TTF)]
     windows = exam().num_windows
     for _ in range(2):
         for result in results:
-            viewer({Metric.PSNR: psnr}, Counts()).look(result.predicted, exam(), Silent())
-    assert sum(decoded) == windows * 15 + 2 * windows * (8 + 15)
+            viewer({Metric.PSNR: psnr}, codec).look(result.predicted, exam(), Silent())
+    assert codec.decoded == windows * 15 + 2 * windows * (8 + 15)
 
 
 def test_nothing_is_decoded_where_nothing_can_be_measured(
@@ -205,7 +187,7 @@ def test_lpips_that_cannot_be_opened_costs_no_other_metric(
         raise error
 
     monkeypatch.setattr(perceptual.Lpips, "load", fail)
-    monkeypatch.setattr(pictures, "open_codec", lambda *_, **__: Flat())
+    monkeypatch.setattr(pictures, "open_codec", lambda *_, **__: Flat(patch=4))
     opened = open_viewer(exam().clip.folder, codec=None, lpips_weights=tmp_path, decoded=tmp_path)
     assert isinstance(opened, Viewer)
     assert opened.missing == {Metric.LPIPS: f"{type(error).__name__}: {error}"}

@@ -10,32 +10,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from stand_ins import Flat, Listener
 
 from harness.errors import Blame, StoreFailed
 from harness.progress import Silent
 from harness.results.decoded import RESERVE_BYTES, decoded_frames
-
-
-class Flat:
-    """A codec whose images are a token's low byte, each 8 pixels wide; it counts what it decodes."""
-
-    name = "flat"
-
-    def __init__(self, digest: str = "a" * 64, *, fails_after: int | None = None) -> None:
-        self.digest = digest
-        self.decoded = 0
-        self.fails_after = fails_after
-
-    def decode(self, tokens_BHW: np.ndarray) -> np.ndarray:
-        if self.fails_after is not None and self.decoded >= self.fails_after:
-            raise KeyboardInterrupt
-        self.decoded += len(tokens_BHW)
-        return np.repeat(tokens_BHW.repeat(8, axis=1).repeat(8, axis=2)[..., None], 3, axis=-1).astype(
-            np.uint8
-        )
-
-    def encode(self, images_BYXC: np.ndarray) -> np.ndarray:
-        return images_BYXC[:, ::8, ::8, 0].astype(np.uint32)
 
 
 @pytest.fixture
@@ -44,7 +23,7 @@ def tokens() -> np.ndarray:
 
 
 def test_frames_are_decoded_once_and_read_back(tokens: np.ndarray, tmp_path: Path) -> None:
-    codec = Flat()
+    codec = Flat(patch=8)
     first = decoded_frames(tmp_path / "new", codec, tokens, Silent())
     again = decoded_frames(tmp_path / "new", codec, tokens, Silent())
     assert codec.decoded == len(tokens)
@@ -56,8 +35,8 @@ def test_frames_are_decoded_once_and_read_back(tokens: np.ndarray, tmp_path: Pat
 
 
 def test_another_codec_and_other_tokens_have_files_of_their_own(tokens: np.ndarray, tmp_path: Path) -> None:
-    decoded_frames(tmp_path, Flat(), tokens, Silent())
-    other_codec, other_tokens = Flat("b" * 64), Flat()
+    decoded_frames(tmp_path, Flat(patch=8), tokens, Silent())
+    other_codec, other_tokens = Flat(patch=8, digest="b" * 64), Flat(patch=8)
     decoded_frames(tmp_path, other_codec, tokens, Silent())
     changed = tokens.copy()
     changed[-1, -1, -1] ^= 1
@@ -66,22 +45,19 @@ def test_another_codec_and_other_tokens_have_files_of_their_own(tokens: np.ndarr
     assert len(list(tmp_path.glob("*.npy"))) == 3
 
 
-class Listener(Silent):
-    """Keeps the notes."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
 def test_what_was_interrupted_is_absent_and_made_the_next_time(tokens: np.ndarray, tmp_path: Path) -> None:
     """Control: the file takes its name when it is whole."""
+
+    class Interrupted(Flat):
+        def decode(self, tokens_BHW: np.ndarray) -> np.ndarray:
+            if self.decoded >= 100:
+                raise KeyboardInterrupt
+            return super().decode(tokens_BHW)
+
     with pytest.raises(KeyboardInterrupt):
-        decoded_frames(tmp_path, Flat(fails_after=100), tokens, Silent())
+        decoded_frames(tmp_path, Interrupted(patch=8), tokens, Silent())
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
-    codec = Flat()
+    codec = Flat(patch=8)
     images = decoded_frames(tmp_path, codec, tokens, Silent())
     assert codec.decoded == len(tokens)
     np.testing.assert_array_equal(images[:, ::8, ::8, 0], tokens)
@@ -97,7 +73,7 @@ def test_of_two_grades_at_once_one_decodes_and_the_other_waits(tokens: np.ndarra
             assert go_on.wait(30)
             return super().decode(tokens_BHW)
 
-    slow, second, listener = Slow(), Flat(), Listener()
+    slow, second, listener = Slow(patch=8), Flat(patch=8), Listener()
     found: dict[str, np.ndarray] = {}
 
     def grade(name: str, codec: Flat) -> threading.Thread:
@@ -125,7 +101,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
         tokens = np.zeros((frames, 16, 16), np.uint32)
         tracemalloc.start()
         try:
-            decoded_frames(tmp_path, Flat(), tokens, Silent())
+            decoded_frames(tmp_path, Flat(patch=8), tokens, Silent())
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -148,11 +124,11 @@ def test_a_damaged_file_is_made_again_and_mentioned(
     tokens: np.ndarray, tmp_path: Path, spoil: Callable[[bytes], bytes]
 ) -> None:
     """Control: the digest beside the file; one wrong byte would be compared with every later entry."""
-    decoded_frames(tmp_path, Flat(), tokens, Silent())
+    decoded_frames(tmp_path, Flat(patch=8), tokens, Silent())
     (path,) = tmp_path.glob("*.npy")
     whole = path.read_bytes()
     path.write_bytes(spoil(whole))
-    listener, codec = Listener(), Flat()
+    listener, codec = Listener(), Flat(patch=8)
     images = decoded_frames(tmp_path, codec, tokens, listener)
     assert codec.decoded == len(tokens)
     assert path.read_bytes() == whole
@@ -166,7 +142,7 @@ def test_frames_are_written_only_where_the_record_still_fits_beside_them(
 ) -> None:
     free = tokens.size * 64 * 3 + RESERVE_BYTES + spare
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
-    codec = Flat()
+    codec = Flat(patch=8)
     if fits:
         assert len(decoded_frames(tmp_path, codec, tokens, Silent())) == len(tokens)
         return
@@ -180,5 +156,5 @@ def test_frames_are_written_only_where_the_record_still_fits_beside_them(
 def test_a_folder_that_cannot_be_made_is_the_operators_problem(tokens: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreFailed) as caught:
-        decoded_frames(tmp_path / "file", Flat(), tokens, Silent())
+        decoded_frames(tmp_path / "file", Flat(patch=8), tokens, Silent())
     assert caught.value.blame is Blame.OPERATOR

@@ -16,7 +16,8 @@ from harness.results.artifacts import Artifact
 from harness.results.journal import begin, journal_path, read_history, reopen
 from harness.results.journal_lines import Asked, Ended, Finished, History, Learned, Line, Resumed
 from harness.results.record import Record
-from harness.results.report import EntryFacts, Provenance, RegimeReport, Status
+from harness.results.regime_report import RegimeReport
+from harness.results.report import EntryFacts, Provenance, Status
 from harness.results.store import Store
 from harness.results.unfinished import unfinished_grades
 from harness.scoring.state_probe import StateProbe

@@ -10,7 +10,8 @@ import pytest
 from harness.errors import UsageError
 from harness.protocol.regimes import DISCLOSURE_ORDER, Regime
 from harness.results.members import Members, Request, choose_members
-from harness.results.report import EntryFacts, GradeReport, Provenance, RegimeReport, Status
+from harness.results.regime_report import RegimeReport
+from harness.results.report import EntryFacts, GradeReport, Provenance, Status
 from harness.retrieval.report import EntryScan, RetrievalReport, TrainingRun, Verdict
 from harness.scoring.state_probe import StateProbe
 

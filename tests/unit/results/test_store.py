@@ -20,7 +20,8 @@ import pytest
 from harness.errors import Blame, GuestFailed, StoreFailed
 from harness.protocol.regimes import Regime
 from harness.results.record import Record
-from harness.results.report import GradeReport, Provenance, RegimeReport, SamplesReport, Status
+from harness.results.regime_report import RegimeReport, SamplesReport
+from harness.results.report import GradeReport, Provenance, Status
 from harness.results.store import Store
 from harness.scoring.perceptual_scores import SampledScore
 from harness.scoring.state_probe import StateProbe

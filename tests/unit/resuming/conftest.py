@@ -26,7 +26,8 @@ from harness.progress import Progress, Silent
 from harness.protocol.conversation import Limits
 from harness.results.report import GradeReport
 from harness.results.store import Store
-from harness.resuming import find_resumable, resume
+from harness.resuming.going_on import resume
+from harness.resuming.resumable import find_resumable
 from harness.sandbox.process import ProcessSandbox
 
 ROOT = Path(__file__).parents[3]

@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import grading, resuming
+from harness import grading
 from harness.grading import GradeRequest
 from harness.pictures import strips, suspects
 from harness.plain import from_plain
 from harness.results import store as store_module
 from harness.results.store import Store
+from harness.resuming.going_on import resume
+from harness.resuming.resumable import find_resumable
 from harness.sandbox.process import ProcessSandbox
 
 LEAST_BYTES = 700
@@ -106,8 +108,8 @@ def main() -> None:
     store, cache = Store(Path(asked["store"])), Path(asked["cache"])
     progress = Watched(reaper=reaper)
     if asked["resume"]:
-        found = resuming.find_resumable(store, None)
-        resuming.resume(
+        found = find_resumable(store, None)
+        resume(
             found,
             store=store,
             open_sandbox=lambda _, policy: ProcessSandbox(policy=policy, cache=cache),

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from harness import grading, provenance, resuming
+from harness import grading, provenance
 from harness.admission import Rules
 from harness.errors import Blame, NotAdmitted, ResumeRefused, SandboxFailed, StoreFailed, UsageError
 from harness.intake.pack import pack
@@ -25,8 +25,10 @@ from harness.results.checks import Outcome
 from harness.results.journal import begin, read_history, reopen
 from harness.results.report import Status
 from harness.results.unfinished import unfinished_grades
-from harness.resumable import what_is_left
-from harness.resuming import abandon
+from harness.resuming import going_on
+from harness.resuming.abandoning import abandon
+from harness.resuming.left import what_is_left
+from harness.resuming.resumable import find_resumable
 from harness.sandbox.contract import NOT_RUN
 from harness.sandbox.process import ProcessSandbox
 
@@ -202,7 +204,7 @@ def test_what_was_taken_over_is_compared_even_when_that_is_killed_again(
     (folder / "build.sh").write_text("#!/bin/sh\nhead -c 16 /dev/urandom > weights\n")
     submission = pack(folder, tmp_path / "random.zip").path
     old = failed(bench, IN_THE_SECOND, KeyboardInterrupt(), submission=submission, train=None)
-    monkeypatch.setattr(resuming.Journal, "withdraw", lambda _: None)  # as after SIGKILL
+    monkeypatch.setattr(going_on.Journal, "withdraw", lambda _: None)  # as after SIGKILL
     with pytest.raises(Killed):
         bench.resume(old, stops("opening", Killed()))
     shutil.rmtree(bench.cache)
@@ -262,7 +264,7 @@ def test_what_is_not_what_it_was_is_refused_and_the_grade_stays_as_it_is(
     """Control: digests of the zip, of the graded and of the training clip."""
     grade_id = killed("training gap: loading")
     before = read_history(bench.store, grade_id)
-    found = resuming.find_resumable(bench.store, None)
+    found = find_resumable(bench.store, None)
     if name == "submission":
         folder = shutil.copytree(ROOT / "submissions_template", tmp_path / "entry")
         (folder / "more.txt").write_text("more")
@@ -278,7 +280,7 @@ def test_what_is_not_what_it_was_is_refused_and_the_grade_stays_as_it_is(
 
 
 def resumed(bench: Any, found: Any) -> Any:
-    return resuming.resume(
+    return going_on.resume(
         found,
         store=bench.store,
         open_sandbox=lambda _, policy: resuming_sandbox(bench, policy),
@@ -437,7 +439,7 @@ def test_what_does_not_lie_where_it_did_is_named_with_its_place(
     killed: Callable[..., str], bench: Any, tmp_path: Path, name: str
 ) -> None:
     grade_id = killed("training gap: loading")
-    found = resuming.find_resumable(bench.store, None)
+    found = find_resumable(bench.store, None)
     gone = tmp_path / "gone"
     with pytest.raises(ResumeRefused, match=f"is not at {gone} any more") as caught:
         resumed(bench, replace(found, request=replace(found.request, **{name: gone})))
@@ -522,8 +524,8 @@ def test_of_what_an_earlier_process_did_alone_its_sandbox_is_told_alone(undistur
 
 
 def resumed_in(kind: type[ProcessSandbox], bench: Any) -> Any:
-    return resuming.resume(
-        resuming.find_resumable(bench.store, None),
+    return going_on.resume(
+        find_resumable(bench.store, None),
         store=bench.store,
         open_sandbox=lambda _, policy: kind(policy=policy, cache=bench.cache),
         progress=Silent(),

@@ -92,7 +92,7 @@ def test_a_request_in_the_clear_is_told_by_its_host():
     assert told["asked"] == "example.org:8080"
 
 
-def test_nobody_answered():
+def test_a_destination_that_never_answered_is_told_as_tried():
     (told,) = said((True, tcp(SYN)), (True, tcp(SYN)), (False, tcp(0x04, comes_in=True)))["destinations"]
     assert (told["tried"], told["answered"]) == (1, 0)
 

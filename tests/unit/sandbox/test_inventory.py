@@ -13,7 +13,7 @@ import tracemalloc
 import pytest
 
 from harness.disk.digests import file_sha256
-from harness.sandbox import inventory, ledger, program, source, tree
+from harness.sandbox import inventory, inventory_file, program, source, tree
 from harness.sandbox.supply import NewFile, Share
 
 CAPS = {"max_bytes": 1 << 20, "max_files": 1000}
@@ -36,7 +36,7 @@ def sent_from(tmp_path):
 
 def written(tmp_path, built, sent):
     """The supply, and the lines of the inventory."""
-    with ledger.writing_down(tmp_path / "list.gz", sent) as book:
+    with inventory_file.writing_down(tmp_path / "list.gz", sent) as book:
         answer = inventory.take(str(built), book.tell, **CAPS)
         supply = book.close(answer["installed"])
     assert answer["measured"] == tree.measure(str(built), **CAPS)._asdict()
@@ -119,13 +119,13 @@ def test_the_record_names_only_the_largest(tmp_path, sent_from):
     for number in range(50):
         (built / f"f{number:02}").write_text("y" * number)
     supply, _ = written(tmp_path, built, sent)
-    assert [file.size_bytes for file in supply.largest] == list(range(49, 49 - ledger.LARGEST, -1))
+    assert [file.size_bytes for file in supply.largest] == list(range(49, 49 - inventory_file.LARGEST, -1))
 
 
 def test_what_is_held_does_not_grow_with_the_number_of_files(tmp_path):
     """Half a million are allowed; lines are compressed and summed as they come."""
     item = {"kind": "file", "mode": "644", "sha256": "0" * 64}
-    with ledger.writing_down(tmp_path / "list.gz", {}) as book:
+    with inventory_file.writing_down(tmp_path / "list.gz", {}) as book:
         tracemalloc.start()
         for number in range(5000):
             book.tell({"path": f"{number}{'p' * 2000}", "size_bytes": number, **item})
@@ -146,7 +146,7 @@ def test_the_same_folder_gives_the_same_bytes(tmp_path, sent_from):
 
 def test_after_an_error_no_half_list_is_left(tmp_path, sent_from):
     built, sent = sent_from(a="one")
-    with pytest.raises(tree.TreeRefused), ledger.writing_down(tmp_path / "list.gz", sent) as book:
+    with pytest.raises(tree.TreeRefused), inventory_file.writing_down(tmp_path / "list.gz", sent) as book:
         inventory.take(str(built), book.tell, max_bytes=1, max_files=1000)
     assert [path.name for path in tmp_path.iterdir() if "list" in path.name] == []
 

@@ -12,7 +12,8 @@ from docker.errors import APIError
 from harness.errors import BuildFailed, SandboxFailed
 from harness.sandbox import allotment, build_script, disk_image, volume
 from harness.sandbox.policy import SandboxPolicy
-from harness.sandbox.volume import Watch, Workshop
+from harness.sandbox.volume import Watch
+from harness.sandbox.workshop import Workshop
 
 
 class Container:
@@ -98,7 +99,7 @@ def test_a_look_back_at_a_volume_on_a_full_disk_blames_nobody_for_what_is_in_it(
     a_disk(monkeypatch, RESERVE - 1)
     monkeypatch.setattr(volume, "_image", lambda *_: IMAGE)
     monkeypatch.setattr(volume, "_meter", damaged)
-    monkeypatch.setattr(volume, "_finish", lambda _: {"refused": "unreadable", "message": "EIO"})
+    monkeypatch.setattr(volume, "finish", lambda _: {"refused": "unreadable", "message": "EIO"})
     shop = Workshop(client=None, engine=None, policy=POLICY, grade="g")
     with pytest.raises(SandboxFailed) as caught:
         volume.look(shop, "v")

@@ -95,7 +95,7 @@ def test_it_holds_the_entrys_files_the_model_and_the_manifest_and_nothing_else(r
         assert (out / name).read_text() == f"{name} of this run"
 
 
-def test_intake_takes_it(run, tmp_path):
+def test_intake_takes_an_exported_entry(run, tmp_path):
     packed = pack(run(), tmp_path / "out.zip")
     assert packed.num_files == len(FILES) + len(MODEL_FILES) + 1
     assert (packed.left_out, packed.doubtful) == ((), ())

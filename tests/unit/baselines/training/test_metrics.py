@@ -8,6 +8,7 @@ import sys
 from types import ModuleType
 
 import pytest
+from stand_ins import Listener
 
 from baselines.training.metrics import FILE_NAME, MetricsLog
 from harness.errors import OutputFailed
@@ -34,14 +35,6 @@ def install(monkeypatch, writer):
 
     for name in ("torch", "torch.utils", "torch.utils.tensorboard"):
         monkeypatch.setitem(sys.modules, name, Module(name))
-
-
-class Listener:
-    def __init__(self):
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 def lines(out):

@@ -22,7 +22,7 @@ _PATH_CHARACTERS = 300
 _LEVEL = 6
 
 
-class Ledger:
+class InventoryFile:
     """Compares and writes down. What it holds does not grow with the number of files, but with those that were sent."""
 
     def __init__(self, file: IO[bytes] | gzip.GzipFile, sent: Mapping[str, Sent]) -> None:
@@ -75,8 +75,8 @@ class Ledger:
 
 
 @contextmanager
-def writing_down(path: Path, sent: Mapping[str, Sent]) -> Iterator[Ledger]:
-    """A ledger whose lines are at `path` when the context ends without an error: JSON in a gzip file.
+def writing_down(path: Path, sent: Mapping[str, Sent]) -> Iterator[InventoryFile]:
+    """An inventory whose lines are at `path` when the context ends without an error: JSON in a gzip file.
 
     Raises: OSError.
     """
@@ -84,7 +84,7 @@ def writing_down(path: Path, sent: Mapping[str, Sent]) -> Iterator[Ledger]:
         whole_file(path) as file,
         gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=_LEVEL, mtime=0) as packed,
     ):
-        yield Ledger(packed, sent)
+        yield InventoryFile(packed, sent)
 
 
 def _is_as_sent(item: Mapping[str, Any], sent: Sent) -> bool:
