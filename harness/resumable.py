@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from harness.disk.line_file import is_locked
 from harness.errors import UsageError, WmcError
-from harness.results.go_on import resume_command
 from harness.results.journal import OURS, journal_path, read_history, still_running
 from harness.results.journal_lines import History
+from harness.results.next_commands import resume_command
 from harness.results.report import GradeReport
 from harness.results.store import Store
 from harness.results.unfinished import Unfinished, unfinished_grades

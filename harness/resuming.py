@@ -18,10 +18,10 @@ from harness.grading import Ready, answer, prepare, provenance_of
 from harness.plain import from_plain
 from harness.progress import Progress
 from harness.request import GradeRequest
-from harness.results.go_on import resume_command
 from harness.results.journal import Journal, begin, read_history, reopen
 from harness.results.journal_lines import GivenUp, History, Resumed
 from harness.results.moment import now
+from harness.results.next_commands import resume_command
 from harness.results.record import Record, new_grade_id
 from harness.results.report import Failure, GradeReport
 from harness.results.store import Store
