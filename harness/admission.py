@@ -104,7 +104,7 @@ def _approval(entry: Entry, reason: str, store: Store) -> Decision:
         raise NotAdmitted(
             f"nobody has approved this zip, sha256 {entry.sha256[:_SHOWN_DIGITS]}{swapped}. {reason}",
             code="admission.not_approved",
-            fix="read it, as below; then approve these very bytes: "
+            fix=f"read it: `{review_command(store, entry.zip_path)}`; then approve these very bytes: "
             f"`{review_command(store, entry.zip_path, '--approve --by YOU')}`. --no-review grades it unread, and the "
             "record says so",
             command=review_command(store, entry.zip_path),

@@ -44,7 +44,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Show the review, with the decision that was asked for."""
-    from harness.cli.review_view import plain, show_review
+    from harness.cli.review_view import plain, show_decision, show_review
     from harness.results.store import Store
     from harness.reviewing import decided, reviewed
 
@@ -55,8 +55,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
         seen = decided(seen, store, verdict, by=args.by, note=args.note, take_over=args.transfer)
     if args.json:
         console.json(plain(seen))
+    elif verdict:
+        show_decision(seen, store, console)
     else:
-        show_review(seen, console)
+        show_review(seen, store, console)
 
 
 def _verdict(args: argparse.Namespace) -> Verdict | None:

@@ -33,5 +33,10 @@ def review_command(store: Store, zip_path: Path, *words: str) -> str:
     return " ".join(["wmc review", shlex.quote(str(zip_path)), *_in(store), *words])
 
 
+def grade_command(store: Store, zip_path: Path) -> str:
+    """What grades this zip, on data that only the organiser can name."""
+    return " ".join(["wmc grade", shlex.quote(str(zip_path)), "--data DIR", *_in(store)])
+
+
 def _in(store: Store) -> tuple[str, ...]:
     return () if store.folder == USUAL_STORE else ("--store", shlex.quote(str(store.folder)))

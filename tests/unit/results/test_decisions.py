@@ -36,7 +36,7 @@ CREATE TABLE withdrawals (number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT 
 
 
 def approve(store: Store, *, by: str = "rita") -> Decision:
-    return decide(
+    decision, _ = decide(
         store,
         Decision(
             verdict=Verdict.APPROVED,
@@ -47,6 +47,7 @@ def approve(store: Store, *, by: str = "rita") -> Decision:
             note="read",
         ),
     )
+    return decision
 
 
 def admitted(report: GradeReport, approval: Decision) -> GradeReport:
