@@ -87,7 +87,9 @@ class Console:
                 return
             with rich.capture() as captured:
                 rich.print(renderable)
-            stream.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+            stream.write(
+                "".join(f"{line.rstrip()}\n" for line in captured.get().removesuffix("\n").split("\n"))
+            )
 
     def json(self, value: Any) -> None:
         """A result for machines: one object on stdout, without NaN.
