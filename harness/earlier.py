@@ -11,8 +11,8 @@ from harness.exam import Predicted
 from harness.protocol.regimes import Regime
 from harness.recomputing.rescoring import kept_answers
 from harness.results.artifacts import artifacts_of_regime, read_artifact
-from harness.results.go_on import abandon_command
 from harness.results.journal_lines import Finished, History, Learned
+from harness.results.next_commands import abandon_command
 from harness.results.store import Store
 
 BUILT = "the entry was built"

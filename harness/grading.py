@@ -99,6 +99,7 @@ def prepare(stages: Stages, folder: Path, admission: ExitStack, *, earlier: Earl
     check = stages.prepare_copy_check(exam)
     if check:
         _write_down(stages, "the retrieval check was prepared", earlier, check)
+    stages.announce(known_as=earlier.known_as if earlier else None)
     built = stages.build(entry, check=lambda: _compare(stages, BUILT, earlier, check))
     _write_down(stages, BUILT, earlier, check)
     return Ready(exam=exam, check=check, entry=entry, built=built)

@@ -27,6 +27,7 @@ class Reviewed:
         likenesses: submissions of other entrants that share files with it, the most alike first.
         compared_with: how many earlier submissions there were, of anybody; None where there is no store.
         decision: the last one about these bytes.
+        was_decided: the decision that was asked for is an earlier one, which holds, and nothing was added to it.
         clash: why its user name or address is somebody else's; empty where nothing speaks against it.
         is_organisers: whether its user name is listed as the organiser's own, for which no limit holds.
     """
@@ -38,6 +39,7 @@ class Reviewed:
     decision: Decision | None
     clash: str
     is_organisers: bool
+    was_decided: bool = False
 
     @property
     def person(self) -> Person:
@@ -81,7 +83,9 @@ def reviewed(zip_path: Path, store: Store, *, progress: Progress) -> Reviewed:
 def decided(
     seen: Reviewed, store: Store, verdict: Verdict, *, by: str, note: str, take_over: bool
 ) -> Reviewed:
-    """The same with this decision, which is kept; approval registers the user name, `take_over` whoever has it.
+    """The same with the decision that holds now: this one, which is kept, or the approval that was there already.
+
+    Approval registers the user name, `take_over` whoever has it.
 
     Raises: NotAdmitted where the name or the address is somebody else's; StoreFailed.
     """
@@ -99,4 +103,5 @@ def decided(
         note=note,
     )
     clash = "" if verdict is Verdict.APPROVED else seen.clash
-    return replace(seen, decision=decide(store, decision), clash=clash)
+    holds, was_decided = decide(store, decision)
+    return replace(seen, decision=holds, was_decided=was_decided, clash=clash)

@@ -121,6 +121,11 @@ class Stages:
         ]
         return [regime for regime in possible if not asked or regime in asked]
 
+    def announce(self, *, known_as: str | None) -> None:
+        """Say the grade's name, now that nothing refuses it: a check has none, and a resumed grade is `known_as` it."""
+        if self.request.rules and self.record.grade_id != known_as:
+            self.progress.note(f"grade {self.record.grade_id}")
+
     def build(self, entry: Entry, *, check: Callable[[], object]) -> BuiltEntry:
         """The entry after its build.sh; `check` raises where it is not what it should be."""
         was_built = BUILT in self.journal.history.stages

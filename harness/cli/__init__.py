@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from harness.cli import (
     check,
@@ -34,7 +34,7 @@ from harness.cli import (
     visualize,
     withdraw,
 )
-from harness.cli.console import Console, interject
+from harness.cli.console import Console, Ending, interject
 from harness.cli.grade_view import without_record
 from harness.cli.interruption import Interrupted, Terminated
 from harness.errors import Blame, OutputFailed, WmcError
@@ -82,11 +82,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.error(error, command=_help(args) if error.blame is Blame.USAGE else None)
         return _failed(args, console, error.blame, error.code, error.message, error.fix)
     except KeyboardInterrupt as end:
-        console.ended("interrupted", *(end.lines if isinstance(end, Interrupted) else ()))
+        console.ended("interrupted", end.ending if isinstance(end, Interrupted) else Ending())
         _hear_no_more()
         return _INTERRUPTED
     except Terminated as end:
-        console.ended("terminated", *end.lines)
+        console.ended("terminated", end.ending)
         _hear_no_more()
         return end.status
     except Exception as error:
@@ -115,6 +115,13 @@ class _Parser(argparse.ArgumentParser):
             command=f"{self.prog} --help",
         )
         self.exit(Blame.USAGE.exit_code)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuses what it does not know itself: left over, the program would, and name its own help."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
 
 
 def _failed(
@@ -165,7 +172,20 @@ def _already_ending(number: int, _frame: FrameType | None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="wmc", description="Harness and grader of the 1X World Model Challenge.")
     parser.add_argument("--version", action="version", version=f"wmc {version('wmc')}")
-    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    parser.set_defaults(run=_list_commands)
+    _add_commands(parser, title="commands")
+    return parser
+
+
+def _add_commands(parser: argparse.ArgumentParser, *, title: str) -> None:
+    commands = parser.add_subparsers(title=title, dest="command", metavar="COMMAND")
     for command in _COMMANDS:
         command.register(commands)
-    return parser
+
+
+def _list_commands(_args: argparse.Namespace, console: Console) -> int:
+    """What `wmc` alone shows: every command, on one screen."""
+    listing = argparse.ArgumentParser(add_help=False, usage=argparse.SUPPRESS)
+    _add_commands(listing, title="a command is missing, `wmc COMMAND --help` says what each takes")
+    console.note(listing.format_help().rstrip())
+    return Blame.USAGE.exit_code

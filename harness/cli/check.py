@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command."""
     parser = commands.add_parser(
         "check",
-        help="grade your own folder or zip on your own data; keeps no record",
+        help="grade your own entry on your own data; keeps no record",
         description="The grader itself, on data of your own, with hints about what may be wrong. Keeps nothing but, of "
         "a check that failed, what your entry wrote.",
     )
@@ -52,7 +53,6 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Pack if need be, grade, show; on a failure show what the entry itself wrote too."""
     from harness.checking.hints import Listener
     from harness.disk import scratch
-    from harness.plain import to_plain
     from harness.results.store import Store
 
     listener = Listener()
@@ -68,17 +68,31 @@ def run(args: argparse.Namespace, console: Console) -> int:
             return show_report(report, console, as_json=args.json, logs=kept)
         forget_logs(args.entry)
         hints = (*listener.hints(), *notes_in_logs(logs))
-        forecasts = _forecasts(request, report)
-        beside = {"hints": hints, "forecast": to_plain(forecasts)}
-        code = show_report(report, console, as_json=args.json, beside=beside, is_kept=False)
+    code = _show(report, request, hints, console, args)
+    if not args.json:
+        _show_next(args, request, console)
+    return code
+
+
+def _show(
+    report: GradeReport,
+    request: GradeRequest,
+    hints: Sequence[str],
+    console: Console,
+    args: argparse.Namespace,
+) -> int:
+    """The scores, how long all windows would take, and what looks wrong; returns the exit code."""
+    from harness.plain import to_plain
+
+    forecasts = _forecasts(request, report)
+    beside = {"hints": hints, "forecast": to_plain(forecasts)}
+    code = show_report(report, console, as_json=args.json, beside=beside, is_kept=False)
     if forecasts:
         show_forecasts(forecasts, console, data=printable(request.data.resolve().name), as_json=args.json)
-        if sandbox.name == "process":
+        if args.sandbox == "process":
             console.note(memory_of_processes())
     for hint in hints:
         console.warn(f"hint: {hint}")
-    if not args.json:
-        console.note(f"next: {_next(args, request)}")
     return code
 
 
@@ -128,13 +142,27 @@ def _forecasts(request: GradeRequest, report: GradeReport) -> tuple[tuple[Foreca
     return tuple(forecast(report, windows=count) for count in sorted({all_windows, PUBLIC_VAL_WINDOWS}))
 
 
-def _next(args: argparse.Namespace, request: GradeRequest) -> str:
-    """The command an entrant gives now."""
-    entry, data = (shlex.quote(str(path)) for path in (args.entry, args.data))
+def _show_next(args: argparse.Namespace, request: GradeRequest, console: Console) -> None:
+    """The command an entrant gives now; whoever checked a zip has nothing more to type."""
+    entry = shlex.quote(str(args.entry))
     if request.max_windows is not None:
-        where = " --sandbox process" * (args.sandbox == "process")
-        return f"wmc check {entry} --data {data}{where} grades all of it"
-    return f"wmc submit {entry}" if args.entry.is_dir() else f"send {entry}"
+        console.note("these were only the first windows; the command below grades all of them")
+        console.next(f"wmc check {entry} --data {shlex.quote(str(args.data))}{_where(args)}")
+    elif args.entry.is_dir():
+        console.next(f"wmc submit {entry}")
+    else:
+        console.note(f"checked: {entry} can be sent")
+
+
+def _where(args: argparse.Namespace) -> str:
+    """The options without which the same machine could not check again."""
+    said = {
+        "--sandbox": [args.sandbox] if args.sandbox == "process" else [],
+        "--base-image": [args.base_image] if args.base_image else [],
+        "--gpu": args.gpu,
+        "--runtime": [args.runtime] if args.runtime else [],
+    }
+    return "".join(f" {option} {shlex.quote(value)}" for option, values in said.items() for value in values)
 
 
 def _request(args: argparse.Namespace, submission: Path) -> GradeRequest:

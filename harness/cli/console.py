@@ -11,6 +11,7 @@ import traceback
 import typing
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -28,13 +29,26 @@ _BUGS = "https://github.com/1x-technologies/1xgpt/issues"
 _STDERR = 2
 _MOVES = {
     Blame.ENTRY: "the entry's: whoever made it mends it",
-    Blame.OPERATOR: "the operator's: whoever runs this machine",
+    Blame.OPERATOR: "the operator's: whoever runs this machine; on your own, that is you",
     Blame.USAGE: "yours: the command makes no sense as it was given",
     Blame.BUG: "ours: it is a bug in wmc, not in your entry; nothing is charged to the entry",
 }
 _LEAST_BROKEN = 20
 _LEAST_WIDTH = 80
 """Columns that a table may count on: in a narrower terminal its lines wrap, and no column of it is lost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """What is left of a command that was told to end.
+
+    Attributes:
+        lines: what is to be read.
+        commands: what may be given now, each with the word that says what it does.
+    """
+
+    lines: tuple[str, ...] = ()
+    commands: tuple[tuple[str, str], ...] = ()
 
 
 class Console:
@@ -66,9 +80,16 @@ class Console:
 
         rich = Stdout(highlight=False, emoji=False)
         rich.width = max(rich.width, _LEAST_WIDTH)
-        with _stdout():
-            whole = isinstance(renderable, str) and not (prose and rich.is_terminal)
-            rich.print(renderable, soft_wrap=whole)
+        whole = isinstance(renderable, str) and not (prose and rich.is_terminal)
+        with _stdout() as stream:
+            if isinstance(renderable, str) or rich.is_terminal:
+                rich.print(renderable, soft_wrap=whole)
+                return
+            with rich.capture() as captured:
+                rich.print(renderable)
+            stream.write(
+                "".join(f"{line.rstrip()}\n" for line in captured.get().removesuffix("\n").split("\n"))
+            )
 
     def json(self, value: Any) -> None:
         """A result for machines: one object on stdout, without NaN.
@@ -117,18 +138,21 @@ class Console:
         self._say(f"error [{code}]: {message}", style="bold red", first=f"error [{code}]")
         self._say(f"whose move: {move}")
         self._say(f"fix: {fix}", style="green")
-        self._say_command("next:", command or f"wmc explain {code}")
+        self.next(command or f"wmc explain {code}")
 
-    def ended(self, word: str, *lines: str) -> None:
-        """That it was told to end, and what is left of it: lines to be read, and commands that go on."""
-        first, *others = lines or ("",)
+    def next(self, command: str) -> None:
+        """The command to give now, on stderr, as it is to be typed."""
+        self._say_command("next:", command)
+
+    def ended(self, word: str, ending: Ending) -> None:
+        """That it was told to end, and what is left of it."""
+        first, *others = ending.lines or ("",)
         self.warn(f"{word}: {first}" if first else word)
         for line in others:
-            label, _, text = line.partition(": ")
-            if text.strip().startswith("wmc "):
-                self._say_command(f"{label}:", text)
-            else:
-                self._say(line)
+            self._say(line)
+        width = max((len(label) for label, _ in ending.commands), default=0)
+        for label, command in ending.commands:
+            self._say_command(f"{label}:".ljust(width + 1), command)
 
     def bug(self, message: str) -> None:
         """The current exception, as our own fault."""

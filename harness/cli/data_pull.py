@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.cli.console import Console
+from harness.cli.options import output_path
 from harness.data.published import CODEC_FILE, REPOSITORY, REVISION, SPLITS, lpips_folder
 
 
@@ -38,7 +39,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=output_path,
         metavar="DIR",
         help="the split's folder or the file goes in here (default: data; for --lpips the user's cache)",
     )

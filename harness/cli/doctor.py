@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.console import Console
+from harness.cli.options import add_store_option
 from harness.errors import Blame
 
 if TYPE_CHECKING:
@@ -18,15 +19,13 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command."""
     parser = commands.add_parser(
         "doctor",
-        help="check that this machine can grade, with the fix for each fault; remove leftovers",
+        help="check that this machine can grade; remove leftovers",
         description="Look at Python, the engine, the base image, GPUs, disks, data, the store of grades, and what "
         "killed harnesses left behind. Changes nothing without --clean, and with it nothing but leftovers whose "
         "harness is certainly gone. Exit status 3 when something is broken; warnings cost a grade something and end "
         "with 0.",
     )
-    parser.add_argument(
-        "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
-    )
+    add_store_option(parser)
     parser.add_argument(
         "--data",
         type=Path,

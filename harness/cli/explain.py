@@ -22,7 +22,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command."""
     parser = commands.add_parser(
         "explain",
-        help="say what the code of a failure means and what to do about it",
+        help="say what the code of a failure means and what to do",
         description="Explain one code, the codes of one group (`guest.`), or all of them, and the exit codes.",
     )
     parser.add_argument("code", nargs="?", metavar="CODE", help="such as guest.timeout (default: all)")

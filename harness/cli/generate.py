@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.console import Console
+from harness.cli.options import output_path
 from harness.errors import UsageError
 from harness.spec import CHALLENGE
 from harness.text import printable
@@ -33,7 +34,12 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("--device", metavar="D", help="cpu, cuda or cuda:N (default: a GPU if there is one)")
     parser.add_argument("--threads", type=int, metavar="N", help="of the CPU (default: torch's choice)")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="DIR", help="the new folder for what is generated"
+        "-o",
+        "--output",
+        type=output_path,
+        required=True,
+        metavar="DIR",
+        help="the new folder for what is generated",
     )
     parser.set_defaults(run=run)
 

@@ -13,6 +13,7 @@ from harness.cli.grade_open import add_open_options, graded_openly, refuse_open_
 from harness.cli.grade_options import add_grade_options, grade_request, pick_sandbox
 from harness.cli.grade_view import show_report
 from harness.cli.interruption import telling_what_is_left
+from harness.cli.options import add_store_option
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,14 +26,12 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command."""
     parser = commands.add_parser(
         "grade",
-        help="grade a submission on held-out data and keep the record",
+        help="grade a submission on held-out data; keeps the record",
         usage="wmc grade ZIP --data DIR [options]\n       wmc grade --resume [GRADE] [--store STORE]\n"
         "       wmc grade --abandon GRADE [--store STORE]",
     )
     parser.add_argument("submission", type=Path, nargs="?", metavar="ZIP", help="what `wmc submit` made")
-    parser.add_argument(
-        "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
-    )
+    add_store_option(parser)
     parser.add_argument(
         "--sign", type=Path, metavar="KEY", help="sign the record with this Ed25519 key, a PEM file"
     )
@@ -46,7 +45,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace, console: Console, *, parser: argparse.ArgumentParser) -> int:
     """Grade, or go on with a grade, keep, show; the exit code says whose turn it is."""
-    from harness.results.go_on import notice_command
+    from harness.results.next_commands import notice_command
     from harness.results.signing import read_private_key, sign_record
     from harness.results.store import Store
 
@@ -78,8 +77,8 @@ def run(args: argparse.Namespace, console: Console, *, parser: argparse.Argument
 def _next(report: GradeReport, store: Store) -> str | None:
     """The command that comes after this record; None where nothing was done that could go on."""
     from harness.errors import Blame, WmcError
-    from harness.results.go_on import notice_command, resume_command
     from harness.results.journal import OURS, read_history
+    from harness.results.next_commands import notice_command, resume_command
 
     if report.failure is None or report.failure.blame is Blame.ENTRY:
         return notice_command(store, report.grade_id)
@@ -105,7 +104,6 @@ def _graded(
             return graded_openly(args, store, console, grade_id=grade_id)
         request = _request(args)
         sandbox = pick_sandbox(args, console)
-        console.note(f"grade {grade_id}")
         return grade(request, sandbox=sandbox, store=store, progress=console, grade_id=grade_id)
 
 

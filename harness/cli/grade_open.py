@@ -54,7 +54,6 @@ def graded_openly(args: argparse.Namespace, store: Store, console: Console, *, g
 
     request = _request(args)
     sandbox = pick_sandbox(args, console)
-    console.note(f"grade {grade_id}")
     return grade_openly(request, sandbox=sandbox, store=store, progress=console, grade_id=grade_id)
 
 

@@ -12,9 +12,7 @@ from harness.protocol.regimes import Regime
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = commands.add_parser(
-        "host", help="play a clip to an evaluate.py run by hand (it starts this itself)"
-    )
+    parser = commands.add_parser("host", help="play a clip to an evaluate.py that was run by hand")
     parser.add_argument("data", type=Path, help="a clip")
     parser.add_argument("--gate", type=Path, required=True, help="empty folder in which to listen")
     parser.add_argument(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.console import Console
+from harness.cli.options import output_path
 from harness.errors import Blame
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command's parser."""
     parser = commands.add_parser(
         "inbox",
-        help="fetch what entrants uploaded with `wmc submit --upload`",
+        help="fetch what entrants sent with `wmc submit --upload`",
         description="Fetch the submissions in a dataset of the Hugging Face Hub that are not in DIR yet, check each "
         "against its name and open it as the grader does. Runs nothing. Needs the extra wmc[hub]; exits with 1 if "
         "one is refused now, with 3 if one could not be fetched, or ended the command that opened it.",
@@ -27,7 +28,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=output_path,
         metavar="DIR",
         default=Path("inbox"),
         help="where the zips go, each named after its entry and its sha256 (default: inbox)",

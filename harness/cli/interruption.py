@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from harness.cli.console import Ending
 from harness.errors import WmcError
 
 if TYPE_CHECKING:
@@ -14,20 +15,20 @@ if TYPE_CHECKING:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, once all is cleaned up; `lines` say what is left."""
+    """Ctrl-C, once all is cleaned up; `ending` says what is left."""
 
-    def __init__(self, *lines: str) -> None:
+    def __init__(self, ending: Ending) -> None:
         super().__init__()
-        self.lines = lines
+        self.ending = ending
 
 
 class Terminated(SystemExit):
     """A polite kill or a closed terminal; it ends like an interruption: containers go, the grade is recorded."""
 
-    def __init__(self, status: int, *lines: str) -> None:
+    def __init__(self, status: int, ending: Ending | None = None) -> None:
         super().__init__(status)
         self.status = status
-        self.lines = lines
+        self.ending = ending or Ending()
 
 
 @contextmanager
@@ -36,36 +37,47 @@ def telling_what_is_left(store: Store, grade_id: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        raise Interrupted(*_lines(store, grade_id)) from error
+        raise Interrupted(_ending(store, grade_id)) from error
     except Terminated as error:
-        raise Terminated(error.status, *_lines(store, grade_id)) from error
+        raise Terminated(error.status, _ending(store, grade_id)) from error
 
 
-def _lines(store: Store, grade_id: str) -> tuple[str, ...]:
+def _ending(store: Store, grade_id: str) -> Ending:
     from harness.resuming.left import what_is_left
 
     try:
         left = what_is_left(store, grade_id)
     except (WmcError, OSError) as error:  # a full disk, perhaps; nothing is known then
-        return (f"grade {grade_id}: the store cannot be read: {error}",)
-    return tuple(_told(store, left)) if left else ("nothing was begun, and nothing is kept",)
+        return Ending(lines=(f"grade {grade_id}: the store cannot be read: {error}",))
+    return _told(store, left) if left else Ending(lines=("nothing was begun, and nothing is kept",))
 
 
-def _told(store: Store, left: Left) -> Iterator[str]:
-    from harness.results.go_on import abandon_command, notice_command, resume_command
+def _told(store: Store, left: Left) -> Ending:
+    from harness.results.next_commands import abandon_command, notice_command, resume_command
 
+    name = f"grade {left.grade_id}"
     if left.report and not left.report.failure:
-        yield f"grade {left.grade_id} has its scores and is kept; only what came after them was cut short"
-        yield f"next: {notice_command(store, left.grade_id)}"
-        return
+        return Ending(
+            lines=(f"{name} has its scores and is kept; only what came after them was cut short",),
+            commands=(("next", notice_command(store, left.grade_id)),),
+        )
     if left.history is None:
-        yield f"grade {left.grade_id}: nothing of it is kept but its record; nothing is charged to the entry"
-        yield "next: the same command grades it again"
-        return
-    yield f"grade {left.grade_id} stopped {left.history.stage}; nothing is charged to the entry"
-    yield f"kept: {_kept(left)}"
-    yield f"go on:   {resume_command(store, left.grade_id)}"
-    yield f"give up: {abandon_command(store, left.grade_id)}"
+        return Ending(
+            lines=(
+                f"{name}: nothing of it is kept but its record; nothing is charged to the entry",
+                "the same command grades it again",
+            )
+        )
+    return Ending(
+        lines=(
+            f"{name} stopped {left.history.stage}; nothing is charged to the entry",
+            f"kept: {_kept(left)}",
+        ),
+        commands=(
+            ("go on", resume_command(store, left.grade_id)),
+            ("give up", abandon_command(store, left.grade_id)),
+        ),
+    )
 
 
 def _kept(left: Left) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.console import Console
+from harness.cli.options import add_store_option, output_path
 from harness.cli.tables import number_table
 from harness.errors import UsageError
 from harness.text import printable
@@ -33,13 +34,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         description="Write the public page: rankings, a page for each grade, rules, changes and a feed. Of a store "
         "that is not as it was recorded nothing is published; `wmc verify` says what is wrong with it.",
     )
-    parser.add_argument(
-        "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
-    )
+    add_store_option(parser)
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=output_path,
         default=Path("site"),
         metavar="SITE",
         help="folder of the page (default: site)",

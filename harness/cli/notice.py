@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.console import Console
+from harness.cli.options import add_store_option, output_path
 from harness.errors import Blame, OutputFailed, UsageError
 
 if TYPE_CHECKING:
@@ -30,13 +31,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "and in a container; those of held-out data never do.",
     )
     parser.add_argument("grade", metavar="GRADE", help="a grade by its id")
-    parser.add_argument(
-        "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
-    )
+    add_store_option(parser)
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=output_path,
         metavar="DIR",
         help="a new folder for the notice, as text and as JSON, and logs",
     )

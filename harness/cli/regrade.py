@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.cli.console import Console
 from harness.cli.grade_view import show_report
+from harness.cli.options import add_store_option
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,9 +20,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "losses may move in the seventh digit. Metrics of pictures, timing and probes are taken over.",
     )
     parser.add_argument("grade", metavar="GRADE", help="a grade by its id")
-    parser.add_argument(
-        "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
-    )
+    add_store_option(parser)
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="the clip it was graded on: counts right tokens again too"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.console import Console
+from harness.cli.options import add_store_option, output_path
 from harness.cli.tables import number_table
 from harness.errors import UsageError
 from harness.retrieval.report import Verdict
@@ -35,14 +36,16 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "among them, each made independently: the checkpoints of one run are alike, and beside them another honest "
         "entry looks strange.",
     )
-    calibrate.add_argument(
-        "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
-    )
+    add_store_option(calibrate)
     calibrate.add_argument("--data", type=Path, required=True, help="the clip that they were graded on")
     calibrate.add_argument("--train", type=Path, required=True, help="the training clip")
     _add_member_options(calibrate)
     calibrate.add_argument(
-        "-o", "--output", type=Path, metavar="PANEL", help="where to write it (default: STORE/panel.json)"
+        "-o",
+        "--output",
+        type=output_path,
+        metavar="PANEL",
+        help="where to write it (default: STORE/panel.json)",
     )
     calibrate.add_argument("--json", action="store_true", help="print the panel, as it is written")
     calibrate.set_defaults(run=run)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.console import Console
+from harness.cli.options import add_store_option
 from harness.errors import UsageError
 from harness.text import fault_of_line
 
@@ -18,18 +19,13 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command's parser."""
     parser = commands.add_parser(
         "review",
-        help="show what is in a submission, without running it, and approve it or not",
+        help="show a submission without running it, and approve it",
         description="Open a submission as the grader does; show its manifest, scripts and files, where to read first, "
         "and what it shares with earlier submissions. Runs nothing. Approval is of the zip's bytes: `wmc grade` takes "
         "no others on private data.",
     )
     parser.add_argument("zip", type=Path, help="a submission")
-    parser.add_argument(
-        "--store",
-        type=Path,
-        default=Path("store"),
-        help="where decisions and earlier submissions are kept (default: store)",
-    )
+    add_store_option(parser, keeps="decisions and earlier submissions")
     decision = parser.add_mutually_exclusive_group()
     decision.add_argument("--approve", action="store_true", help="these bytes may be graded on private data")
     decision.add_argument(
@@ -48,7 +44,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Show the review, with the decision that was asked for."""
-    from harness.cli.review_view import plain, show_review
+    from harness.cli.review_view import plain, show_decision, show_review
     from harness.results.store import Store
     from harness.reviewing import decided, reviewed
 
@@ -59,8 +55,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
         seen = decided(seen, store, verdict, by=args.by, note=args.note, take_over=args.transfer)
     if args.json:
         console.json(plain(seen))
+    elif verdict:
+        show_decision(seen, store, console)
     else:
-        show_review(seen, console)
+        show_review(seen, store, console)
 
 
 def _verdict(args: argparse.Namespace) -> Verdict | None:

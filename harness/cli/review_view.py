@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.console import Console
 from harness.intake.finding import Finding, Kind
+from harness.results.approvals import Verdict
+from harness.results.next_commands import grade_command, review_command
 from harness.text import spelled_out
 
 if TYPE_CHECKING:
     from harness.intake.manifest import EntryManifest
     from harness.intake.sources import Sources
+    from harness.results.store import Store
     from harness.reviewing import Reviewed
 
 _MOST_LINES = 20
@@ -21,6 +24,7 @@ _MOST_FILES = 5
 """That are shared with one other submission."""
 _MOST_NAMES = 10
 _DIGITS = 12
+_DECIDED_ABOUT = ("sha256", "user", "entry")
 _LIMIT = 4000
 
 
@@ -34,24 +38,18 @@ def plain(seen: Reviewed) -> dict[str, Any]:
         "identity_clash": seen.clash or None,
         "organisers_own": seen.is_organisers,
         "decision": decision and {**asdict(decision), "verdict": decision.verdict.value},
+        "was_decided": seen.was_decided,
     }
 
 
-def show_review(seen: Reviewed, console: Console) -> None:
+def show_review(seen: Reviewed, store: Store, console: Console) -> None:
     """What is declared, where to read first, the scripts, the files, what it is like; the decision comes last."""
     from rich.markup import escape
 
     found = seen.review
     for name, value in _facts(seen).items():
         console.show(f"[bold]{name:<15}[/bold] {escape(spelled_out(value, limit=_LIMIT))}")
-    for note in found.notes:
-        console.warn(note)
-    if seen.clash:
-        console.warn(seen.clash)
-    if seen.is_organisers:
-        console.warn(
-            f"{found.manifest.user_name} is listed in fairness.toml as the organiser's own: no limit holds for it"
-        )
+    _warn(seen, console)
     if unread := {each.file for each in found.findings if each.kind is Kind.UNREAD}:
         are = "script was" if len(unread) == 1 else "scripts were"
         console.warn(
@@ -76,6 +74,35 @@ def show_review(seen: Reviewed, console: Console) -> None:
     for line in _likeness_lines(seen):
         console.show(line)
     console.show(f"\n{_decision_line(seen)}")
+    if seen.decision is None:
+        console.next(review_command(store, seen.entry.zip_path, "--approve --by NAME"))
+
+
+def show_decision(seen: Reviewed, store: Store, console: Console) -> None:
+    """Which bytes were decided about, by whom, and what comes next; whoever decides has read the rest."""
+    from rich.markup import escape
+
+    _warn(seen, console)
+    console.show(_decision_line(seen))
+    for name, value in _facts(seen).items():
+        if name in _DECIDED_ABOUT:
+            console.show(f"[bold]{name:<15}[/bold] {escape(spelled_out(value, limit=_LIMIT))}")
+    if seen.was_decided:
+        console.note("nothing was added: an approval is kept once")
+    if seen.decision and seen.decision.verdict is Verdict.APPROVED:
+        console.next(grade_command(store, seen.entry.zip_path))
+    else:
+        console.note("`wmc grade` refuses these bytes on private data until they are approved")
+
+
+def _warn(seen: Reviewed, console: Console) -> None:
+    for note in seen.review.notes:
+        console.warn(note)
+    if seen.clash:
+        console.warn(seen.clash)
+    if seen.is_organisers:
+        name = seen.review.manifest.user_name
+        console.warn(f"{name} is listed in fairness.toml as the organiser's own: no limit holds for it")
 
 
 def _facts(seen: Reviewed) -> dict[str, str]:
@@ -176,5 +203,5 @@ def _decision_line(seen: Reviewed) -> str:
             "[bold]not decided[/bold]: --approve --by NAME lets `wmc grade` take these bytes on private data"
         )
     note = f": {decision.note}" if decision.note else ""
-    words = f"{decision.verdict.value} by {decision.by}, {decision.at}{note}"
+    words = f"{decision.verdict.value}{' already' * seen.was_decided} by {decision.by}, {decision.at}{note}"
     return f"[bold]{escape(spelled_out(words, limit=_LIMIT))}[/bold]"

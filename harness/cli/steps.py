@@ -61,7 +61,7 @@ class Reports:
         words = [f"{self._title}: {self._done:,}"]
         if self._total:
             left_s = (now - self._begin) * (self._total - self._done) / max(1, self._done)
-            words = [f"{words[0]} of {self._total:,}", f"about {_span(max(0, left_s))} left"]
+            words = [f"{words[0]} of {self._total:,}", f"about {_span(max(0, left_s))} left in this step"]
         self._say(", ".join([*words, *([status] if status else [])]))
 
 
@@ -89,7 +89,7 @@ def bar(title: str, total: int | None, reports: Reports, console: RichConsole) -
     if total is None:
         columns.append(TimeElapsedColumn())
     else:
-        left = [TimeRemainingColumn(), TextColumn("left")]
+        left = [TimeRemainingColumn(), TextColumn("left in this step")]
         columns += [BarColumn(bar_width=20), MofNCompleteColumn(), *left]
     columns.append(TextColumn("{task.fields[status]}", style="dim"))
     with Progress(*columns, console=console, transient=True) as shown:

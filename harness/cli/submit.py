@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.cli.console import Console
+from harness.cli.options import output_name
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,6 +20,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "-o",
         "--output",
+        type=output_name,
         default=".",
         metavar="ZIP|FOLDER",
         help="where the zip goes (default: ./USER-ENTRY.zip)",

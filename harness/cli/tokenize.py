@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli.console import Console
+from harness.cli.options import output_path
 from harness.data.published import CODEC_FILE
 from harness.data.windows import Schedule
 from harness.spec import CHALLENGE
@@ -33,7 +34,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "sources", type=Path, nargs="+", metavar="VIDEO|FOLDER", help="a video file, or a folder of images"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="DIR", help="the clip; must not exist"
+        "-o", "--output", type=output_path, required=True, metavar="DIR", help="the clip; must not exist"
     )
     parser.add_argument(
         "--codec",

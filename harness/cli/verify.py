@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.console import Console
+from harness.cli.options import add_store_option
 from harness.errors import Blame, UsageError
 from harness.text import printable
 
@@ -19,7 +20,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command."""
     parser = commands.add_parser(
         "verify",
-        help="check kept records: nothing edited, every figure as recorded",
+        help="check kept records: nothing edited, figures as recorded",
         description="Without GRADE: the database, the chain of its rows, and every file that a record names. With "
         "GRADE: also each of its figures, computed again from the kept nats and tokens. Writes nothing. Whoever can "
         "write the store can make it all anew: --head holds it against what was published, --key against signatures.",
@@ -27,9 +28,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "grade", nargs="?", metavar="GRADE", help="a grade by its id (default: the whole store)"
     )
-    parser.add_argument(
-        "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
-    )
+    add_store_option(parser)
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="the clip it was graded on: checks accuracies too"
     )

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.cli.console import Console
+from harness.cli.options import output_path
 from harness.text import printable
 
 _WINDOWS = 4
@@ -24,7 +25,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "clip", type=Path, metavar="DIR", help="a folder that `wmc generate` wrote, or a split's"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="OUT", help="a new folder, .gif or .png"
+        "-o", "--output", type=output_path, required=True, metavar="OUT", help="a new folder, .gif or .png"
     )
     parser.add_argument("--gif", action="store_true", help="animations (default: both)")
     parser.add_argument(

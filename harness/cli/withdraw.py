@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from harness.cli.console import Console
+from harness.cli.options import add_store_option
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,9 +25,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--reason", metavar="TEXT", required=True, help="one line of at most 400 characters; it is published"
     )
     parser.add_argument("--restore", action="store_true", help="it counts again")
-    parser.add_argument(
-        "--store", type=Path, default=Path("store"), help="where records are kept (default: store)"
-    )
+    add_store_option(parser)
     parser.add_argument("--json", action="store_true", help="print the decision as one JSON object instead")
     parser.set_defaults(run=run)
 

@@ -49,6 +49,7 @@ class Entry:
     """A submission that passed intake: what is built and graded.
 
     Attributes:
+        zip_path: what was opened.
         folder: where its files lie, regular files of mode 0644 or 0755 only.
         sha256: of the zip; the entry's identity from here on.
         size_bytes: of the zip.
@@ -57,6 +58,7 @@ class Entry:
         notes: what an organiser should know and that is no reason to refuse.
     """
 
+    zip_path: Path
     folder: Path
     sha256: str
     size_bytes: int
@@ -100,6 +102,7 @@ def open_archive(
         ) from error
     files = _files(members, digests)
     return Entry(
+        zip_path=zip_path,
         folder=into,
         sha256=sha256,
         size_bytes=before.st_size,

@@ -84,6 +84,8 @@ def grade_openly(
         stages.check_exposure()
         entry = stages.arrival.open_submission(request.submission, folder / "entry")
         admission.enter_context(stages.arrival.admitted(entry, request.rules))
+        if request.rules:
+            progress.note(f"grade {record.grade_id}")
         built = stages.arrival.build(entry)
         with stages.outputs(exam) as outputs:
             stages.run(built, exam, outputs)

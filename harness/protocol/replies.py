@@ -185,8 +185,8 @@ def _bad_ready(message: str) -> GuestFailed:
 def _guest_exception(channel: Channel, size: int, deadline: float) -> GuestFailed:
     text = _receive_bytes(channel, min(size, TEXT_LIMIT), deadline).decode("utf-8", "replace")
     return GuestFailed(
-        "the entry raised an exception",
+        "the entry raised an exception, or gave what is no answer",
         code="guest.exception",
-        fix="the traceback is in the entry's log, the end of which `wmc check` shows",
+        fix="the entry's log ends with what went wrong: a traceback, or one line; `wmc check` shows it",
         guest_words=printable(text),
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from harness.results.ledger import Ledger
@@ -43,13 +43,19 @@ class Decision:
     at: str = ""
 
 
-def decide(store: Store, decision: Decision) -> Decision:
-    """Keep this decision; one that repeats the last about its zip is kept too. Returns it with its time.
+def decide(store: Store, decision: Decision) -> tuple[Decision, bool]:
+    """The decision that holds from now on, with its time, and whether it did before.
+
+    An approval of what is approved adds nothing: the first reader's stands. All else is kept, a second rejection too,
+    for its note may say more.
 
     Raises: StoreFailed.
     """
     at = now()
     with _LEDGER.open(store) as entries:
+        last = _last_about(entries, decision.submission_sha256)
+        if last and last.verdict is decision.verdict is Verdict.APPROVED:
+            return last, True
         entries.add(
             at=at,
             decision=decision.verdict.value,
@@ -59,7 +65,7 @@ def decide(store: Store, decision: Decision) -> Decision:
             by_whom=decision.by,
             note=decision.note,
         )
-    return _decision({**vars(decision), "decision": decision.verdict.value, "by_whom": decision.by, "at": at})
+    return replace(decision, at=at), False
 
 
 def last_decision(store: Store, submission_sha256: str) -> Decision | None:
@@ -67,8 +73,7 @@ def last_decision(store: Store, submission_sha256: str) -> Decision | None:
 
     Raises: StoreFailed.
     """
-    rows = [row for row in _LEDGER.rows(store) if row["submission_sha256"] == submission_sha256]
-    return _decision(rows[-1]) if rows else None
+    return _last_about(_LEDGER.rows(store), submission_sha256)
 
 
 def approved_under(store: Store, *, user_name: str, entry_name: str) -> Decision | None:
@@ -84,6 +89,11 @@ def approved_under(store: Store, *, user_name: str, entry_name: str) -> Decision
         if row["decision"] == Verdict.APPROVED.value
     ]
     return _decision(rows[-1]) if rows else None
+
+
+def _last_about(rows: Iterable[Mapping[str, str]], submission_sha256: str) -> Decision | None:
+    about = [row for row in rows if row["submission_sha256"] == submission_sha256]
+    return _decision(about[-1]) if about else None
 
 
 def _decision(row: Mapping[str, str]) -> Decision:

@@ -17,7 +17,6 @@ from pathlib import Path
 from harness.disk.line_file import LineFile, holder, locked_lines, new_lines
 from harness.errors import Blame, NotAdmitted, ResumeRefused, StoreFailed, UsageError
 from harness.owner import began_at
-from harness.results.go_on import resume_command
 from harness.results.journal_lines import (
     VERSION,
     Asked,
@@ -28,6 +27,7 @@ from harness.results.journal_lines import (
     from_bytes,
     to_bytes,
 )
+from harness.results.next_commands import resume_command
 from harness.results.report import GradeReport
 from harness.results.store import Store
 

@@ -150,6 +150,6 @@ def _clash(message: str) -> NotAdmitted:
     return NotAdmitted(
         message,
         code="admission.name_taken",
-        fix="ask who sent it. `wmc review ZIP --approve --by YOU --transfer` gives the name to the address in this "
-        "zip, and takes both from whoever had them; a misspelt name or address is for the entrant to mend",
+        fix="ask who sent it. Approved with --transfer too (`wmc review --help`), the name belongs to the address in "
+        "this zip, and takes both from whoever had them; a misspelt name or address is for the entrant to mend",
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.earlier import Earlier, give_up
 from harness.errors import ResumeRefused
-from harness.results.go_on import resume_command
+from harness.results.next_commands import resume_command
 from harness.results.report import Provenance
 from harness.results.store import Store
 from harness.resuming.resumable import Resumable

@@ -9,9 +9,9 @@ from harness.earlier import give_up
 from harness.errors import ResumeRefused, UsageError
 from harness.plain import from_plain
 from harness.request import GradeRequest
-from harness.results.go_on import resume_command
 from harness.results.journal import OURS, journal_path, read_history, still_running
 from harness.results.journal_lines import History
+from harness.results.next_commands import resume_command
 from harness.results.store import Store
 from harness.resuming.left import successors
 from harness.resuming.the_only_one import the_only_one

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.errors import UsageError, WmcError
-from harness.results.go_on import resume_command
 from harness.results.journal import OURS, journal_path, read_history, still_running
+from harness.results.next_commands import resume_command
 from harness.results.store import Store
 from harness.results.unfinished import Unfinished, unfinished_grades
 from harness.resuming.left import LOST, every_record, successors

@@ -84,9 +84,9 @@ def approve(submission: Path, store: Store, *, by: str = "org", take_over: bool 
 def test_what_nobody_approved_is_not_graded_on_private_data_and_leaves_nothing(zip_of, graded, store):
     """Control: approval before a private split."""
     with pytest.raises(NotAdmitted) as caught:
-        graded(zip_of())
+        graded(zip_path := zip_of())
     assert (caught.value.code, caught.value.blame) == ("admission.not_approved", Blame.OPERATOR)
-    assert "wmc review ZIP" in caught.value.fix
+    assert f"wmc review {zip_path} --store {store.folder}" in caught.value.fix
     assert not store.folder.exists(), "neither a record, nor a name, nor a list of files"
     assert graded(zip_of("bob", "bob@example.org"), data="val").failure is None, (
         "twin: val is nobody's secret"

@@ -90,7 +90,7 @@ def test_a_command_that_is_none_is_found_with_its_line(text: str, fault: str) ->
         "`wmc grade ENTRY.zip ... --windows N`",
         "```\nwmc grade ENTRY.zip ... --train TRAIN   # and asks\nwmc verify [GRADE] --store S\n```",
         "```\nwmc retrieval calibrate --store S --data D --train T --entry GRADE...\n```",
-        "```\nnext: wmc check my-entry grades all of it\n```",
+        "```\nnext: wmc check my-entry\n```",
         "wmc in prose, `wmc`, `wmc[hub]`, `make EXTRAS=dev,genie test`",
     ],
 )

@@ -86,7 +86,7 @@ def test_a_quick_check_shows_the_regimes_the_forecast_and_what_comes_next(wmc, e
         "5 min",
     ):
         assert words in done.stdout
-    assert f"next: wmc check {entry} --data {calm_clip}" in done.stderr
+    assert f"\nnext: wmc check {entry} --data {calm_clip} --sandbox process\n" in done.stderr
     assert "hint:" not in done.stderr
 
 

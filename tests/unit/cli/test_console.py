@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.console import Console
+from harness.cli.console import Console, Ending
 from harness.cli.tables import number_table
 
 ROOT = Path(__file__).parents[3]
@@ -87,7 +87,7 @@ def test_long_work_says_how_it_gets_on_where_no_bar_can_be_drawn(capsys, monkeyp
     first, second, third, last = capsys.readouterr().err.splitlines()
     assert first == "teacher-forced, frames"
     assert second.startswith("teacher-forced, frames: 24 of 360, about ")
-    assert second.endswith(" s left, loss 8.431")
+    assert second.endswith(" s left in this step, loss 8.431")
     assert third.startswith("teacher-forced, frames: 48 of 360, about ")
     assert last == "teacher-forced, frames: 48 of 360 in 0 s, loss 8.431"
 
@@ -97,3 +97,31 @@ def test_short_work_is_one_line_where_no_bar_can_be_drawn(capsys) -> None:
         advance()
         advance()
     assert capsys.readouterr().err == "checking files\n"
+
+
+def test_no_line_of_a_table_ends_in_blanks(capsys) -> None:
+    table = number_table("title", first="name", numbers=("loss", "interval"), caption="nats")
+    table.add_row("short", "9.1234")
+    Console().show(table)
+    shown = capsys.readouterr().out
+    assert "short" in shown
+    assert [line for line in shown.splitlines() if line != line.rstrip()] == []
+
+
+def test_what_is_left_of_a_command_is_lines_and_commands_whatever_they_say(capsys) -> None:
+    """A line that reads like a command stays a line, and a command may begin with anything."""
+    Console().ended(
+        "interrupted",
+        Ending(
+            lines=("first", "said: wmc something"),
+            commands=(("go on", "wmc grade --resume"), ("give up", "rm x")),
+        ),
+    )
+    assert capsys.readouterr().err.splitlines() == [
+        "interrupted: first",
+        "said: wmc something",
+        "go on:   wmc grade --resume",
+        "give up: rm x",
+    ]
+    Console().ended("terminated", Ending())
+    assert capsys.readouterr().err == "terminated\n"

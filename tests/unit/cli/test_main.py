@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -123,7 +125,89 @@ def test_what_the_command_line_does_not_know_ends_in_the_same_way(capsys: pytest
     assert first == "error [usage.arguments]: unrecognized arguments: --nonsense"
     assert move.startswith("whose move: yours")
     assert fix.startswith("fix: ")
-    assert command == "next: wmc --help"
+    assert command == "next: wmc review --help"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"), [(["data", "pull", "--nonsense"], "wmc data pull"), (["--nonsense"], "wmc")]
+)
+def test_the_help_that_is_named_is_that_of_the_command_that_was_given(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], command: str
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(arguments)
+    assert capsys.readouterr().err.endswith(f"next: {command} --help\n")
+
+
+def test_wmc_alone_lists_every_command_on_one_screen(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kept_signals: None
+) -> None:
+    """Of 24 lines and 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main([]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    lines = shown.err.splitlines()
+    assert len(lines) <= 24
+    listed = {line.split()[0] for line in lines if line.startswith("    ") and line[4] != " "}
+    assert {"new", "check", "grade", "train-baseline", "visualize"} <= listed
+    assert "wmc COMMAND --help" in lines[0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["submit", "x"],
+        ["inbox", "a/b"],
+        ["leaderboard"],
+        ["notice", "x"],
+        ["retrieval", "calibrate", "--data", "d", "--train", "t", "--all"],
+        ["tokenize", "x"],
+        ["visualize", "x"],
+        ["data", "pull"],
+    ],
+)
+def test_a_hyphen_is_no_place_for_a_result(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*arguments, "-o", "-"])
+    assert caught.value.code == 2
+    assert "nothing is written to standard output: name a file or folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_grade_has_no_name_and_its_next_command_names_the_zip(
+    make_clip: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], kept_signals: None
+) -> None:
+    """An id is said once there will be a record by that id; what is printed can be pasted, blanks and all."""
+    submission = tmp_path / "my entry.zip"
+    assert cli.main(["submit", str(TEMPLATE), "-o", str(submission)]) == 0
+    clip, store = str(make_clip(name="heldout")), str(tmp_path / "the store")
+    common = ["--store", store]
+    options = ["--data", clip, "--sandbox", "process", "--windows", "1", "--no-pictures", *common]
+    capsys.readouterr()
+    assert cli.main(["grade", str(submission), *options]) == 3
+    refused = capsys.readouterr().err
+    assert not re.search(r"^grade 2", refused, re.MULTILINE)
+    assert "ZIP" not in refused
+    command = refused.splitlines()[-1].removeprefix("next: wmc ")
+    assert shlex.split(command) == ["review", str(submission), *common]
+    assert cli.main(shlex.split(command)) == 0
+    command = capsys.readouterr().err.splitlines()[-1].removeprefix("next: wmc ")
+    assert cli.main(shlex.split(command)) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"next: wmc grade {shlex.quote(str(submission))} --data DIR --store {shlex.quote(store)}"
+    )
+    assert cli.main(["grade", str(submission), *options]) == 0
+    begun = capsys.readouterr().err
+    [said] = re.findall(r"^grade (2\S+)$", begun, re.MULTILINE)
+    assert (Path(store) / "grades" / said).is_dir()
+    assert begun.index("private data: approved by NAME") < begun.index(f"grade {said}")
 
 
 def test_a_bug_is_called_ours(

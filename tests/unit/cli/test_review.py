@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from harness.cli import review
+from harness.disk.digests import file_sha256
 from harness.errors import UsageError
 from harness.intake.pack import pack
+from harness.results.approvals import _LEDGER
+from harness.results.store import Store
 
 TEMPLATE = Path(__file__).parents[3] / "submissions_template"
 
@@ -117,6 +120,26 @@ class TestDecisions:
         shown = capsys.readouterr().out
         assert shown.count("approved by [b]org[/b], 20") == 2
         assert ": fine" in shown
+
+    def test_a_decision_is_told_in_few_lines_and_an_approval_is_kept_once(self, run, zip_path, store, capsys):
+        """What was read is not shown again; a second approval adds no row, one after a rejection does."""
+
+        def decide(word: str, by: str) -> tuple[str, int]:
+            run(str(zip_path), "--store", str(store), word, "--by", by)
+            return capsys.readouterr().out, len(_LEDGER.rows(Store(store)))
+
+        first, rows = decide("--approve", "ann")
+        assert rows == 1
+        assert len(first.splitlines()) == 4
+        assert first.startswith("approved by ann, 20")
+        assert file_sha256(zip_path) in first
+        again, rows = decide("--approve", "bob")
+        assert rows == 1
+        assert again.splitlines()[0] == first.splitlines()[0].replace("approved by", "approved already by")
+        assert decide("--reject", "bob")[1] == 2
+        last, rows = decide("--approve", "cy")
+        assert rows == 3
+        assert last.startswith("approved by cy, 20")
 
     @pytest.mark.parametrize("note", ["fine\x1b[2J", "two\nlines", "x" * 401])
     def test_a_decision_that_could_not_be_shown_as_it_is_is_not_kept(self, run, zip_path, store, note):

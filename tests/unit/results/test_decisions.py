@@ -36,7 +36,7 @@ CREATE TABLE withdrawals (number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT 
 
 
 def approve(store: Store, *, by: str = "rita") -> Decision:
-    return decide(
+    decision, _ = decide(
         store,
         Decision(
             verdict=Verdict.APPROVED,
@@ -47,6 +47,7 @@ def approve(store: Store, *, by: str = "rita") -> Decision:
             note="read",
         ),
     )
+    return decision
 
 
 def admitted(report: GradeReport, approval: Decision) -> GradeReport:
@@ -306,7 +307,7 @@ def test_once_they_are_in_the_chain_the_tables_beside_it_say_nothing_any_more(ol
     assert len(withdrawals(old_store)) == 1
     decision = last_decision(old_store, ZIP)
     assert decision
-    assert (decision.by, decision.verdict) == ("otto", Verdict.APPROVED)
+    assert (decision.by, decision.verdict) == ("rita", Verdict.APPROVED)
 
 
 def test_a_decision_outside_the_chain_could_be_removed_unseen(old_store: Store) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from harness.cli.console import Console
+from harness.cli.console import Console, Ending
 from harness.cli.grade_view import show_report
 from harness.cli.interruption import Interrupted, Terminated, telling_what_is_left
 from harness.intake.pack import pack
@@ -180,7 +180,7 @@ def test_an_interruption_says_what_is_kept_and_how_to_go_on_or_give_up(
 def test_an_interruption_before_anything_was_begun_says_so(bench: Any) -> None:
     with pytest.raises(Interrupted) as caught, telling_what_is_left(bench.store, "no-such-grade"):
         raise KeyboardInterrupt
-    assert caught.value.lines == ("nothing was begun, and nothing is kept",)
+    assert caught.value.ending == Ending(lines=("nothing was begun, and nothing is kept",))
 
 
 def test_an_interruption_after_the_scores_names_no_way_to_go_on(bench: Any, undisturbed: Any) -> None:
@@ -188,9 +188,10 @@ def test_an_interruption_after_the_scores_names_no_way_to_go_on(bench: Any, undi
     grade_id = undisturbed.report.grade_id
     with pytest.raises(Terminated) as caught, telling_what_is_left(bench.store, grade_id):
         raise Terminated(143)
-    first, last = caught.value.lines
-    assert f"grade {grade_id} has its scores" in first
-    assert last == f"next: wmc notice {grade_id} --store {bench.store.folder}"
+    [line] = caught.value.ending.lines
+    assert f"grade {grade_id} has its scores" in line
+    command = f"wmc notice {grade_id} --store {bench.store.folder}"
+    assert caught.value.ending.commands == (("next", command),)
 
 
 def test_a_grade_ends_on_one_screen(

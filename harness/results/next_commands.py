@@ -1,14 +1,16 @@
-"""The commands that go on with a grade, or give it up, as they are to be typed."""
+"""The commands that come next, as they are to be typed: what goes on with a grade, tells its entrant, reads a zip."""
 
 from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.results.store import Store
+if TYPE_CHECKING:
+    from harness.results.store import Store
 
 USUAL_STORE = Path("store")
-"""Where `wmc grade` keeps records unless it is told otherwise."""
+"""Where records are kept unless `--store` says otherwise."""
 
 
 def resume_command(store: Store, grade_id: str, *words: str) -> str:
@@ -24,6 +26,16 @@ def abandon_command(store: Store, grade_id: str) -> str:
 def notice_command(store: Store, grade_id: str) -> str:
     """What makes that which its entrant is told."""
     return " ".join(["wmc notice", grade_id, *_in(store)])
+
+
+def review_command(store: Store, zip_path: Path, *words: str) -> str:
+    """What shows this zip to whoever reads it; `words` are the decision."""
+    return " ".join(["wmc review", shlex.quote(str(zip_path)), *_in(store), *words])
+
+
+def grade_command(store: Store, zip_path: Path) -> str:
+    """What grades this zip, on data that only the organiser can name."""
+    return " ".join(["wmc grade", shlex.quote(str(zip_path)), "--data DIR", *_in(store)])
 
 
 def _in(store: Store) -> tuple[str, ...]:
