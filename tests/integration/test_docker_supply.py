@@ -169,7 +169,7 @@ def test_a_network_that_our_own_helper_takes_away_is_not_the_entrys_fault(bench)
     ender = threading.Thread(target=end_it)
     ender.start()
     with pytest.raises(SandboxFailed) as caught:
-        bench.build(bench.entry(build="#!/bin/sh\necho waiting\nsleep 3\nexit 1\n"))
+        bench.build(bench.entry(build="#!/bin/sh\necho waiting\nsleep 6\nexit 1\n"))
     ender.join()
     assert caught.value.code == "sandbox.helper"
 

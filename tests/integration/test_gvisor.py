@@ -131,10 +131,17 @@ def test_the_control_group_shows_the_sandbox_and_then_nothing(arena: Arena, tmp_
     gate = tmp_path / "gate"
     gate.mkdir(mode=0o755)
     with arena.cage.run(arena.cage.zoo, grade_id="g", gate=gate, log=tmp_path / "log") as guest:
-        time.sleep(0.5)
-        commands = {_command(pid) for pid in cgroup.processes(guest.container.id)}
+        commands = _commands(guest.container.id)
+        deadline = time.monotonic() + 30  # one that is just starting its program has no command yet
+        while not any("runsc-sandbox" in command for command in commands) and time.monotonic() < deadline:
+            time.sleep(0.05)
+            commands = _commands(guest.container.id)
     assert any("runsc-sandbox" in command for command in commands), commands
     assert cgroup.processes(guest.container.id) == ()
+
+
+def _commands(container_id: str) -> set[str]:
+    return {_command(pid) for pid in cgroup.processes(container_id)}
 
 
 def _command(pid: int) -> str:

@@ -100,6 +100,10 @@ class OwnEngine:
         """Names of the containers it knows, running or not."""
         return self.run("ps", "--all", "--format", "{{.Names}}").split()
 
+    def running(self) -> list[str]:
+        """Names of those that run."""
+        return self.run("ps", "--format", "{{.Names}}").split()
+
     def _wait(self) -> None:
         deadline = time.monotonic() + _PATIENCE_S
         command = ["docker", "--host", self.address, "version"]

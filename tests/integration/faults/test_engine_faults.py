@@ -86,7 +86,8 @@ def test_a_build_that_somebody_ends_is_not_charged(
         threading.Thread(target=later).start()
 
     def later() -> None:
-        while not (names := [name for name in own_engine.left() if name.startswith("wmc-build-")]):
+        # One that is only made yet cannot be killed.
+        while not (names := [name for name in own_engine.running() if name.startswith("wmc-build-")]):
             time.sleep(0.05)
         time.sleep(0.5)
         own_engine.run(*command, *names)

@@ -13,6 +13,7 @@ from harness.protocol.conversation import Limits
 GRADED = "graded"
 PATIENT = Limits(start_s=60.0, reply_s=30.0, regime_s=60.0)
 BRIEF_START = Limits(start_s=2.5, reply_s=30.0, regime_s=60.0)
+CONNECTING = Limits(start_s=8.0, reply_s=30.0, regime_s=60.0)  # long enough to connect on a slow machine
 BRIEF_REPLY = Limits(start_s=60.0, reply_s=2.5, regime_s=60.0)
 
 
@@ -62,7 +63,7 @@ GATE = {
     "token_out_of_range": _broken("tokens are in the vocabulary", "guest.token_out_of_range"),
     "huge_floats": Case(control="the host's own log-softmax in float64", is_twin=False),
     "never_connects": _broken("the limit of the start", "guest.no_connection", BRIEF_START),
-    "never_ready": _broken("the limit of the start", "guest.timeout", BRIEF_START),
+    "never_ready": _broken("the limit of the start", "guest.timeout", CONNECTING),
     "ready_flood": _broken("READY has a largest size", "guest.wrong_size"),
     "ready_nested": _broken("a parser that gives up is an answer", "guest.bad_ready"),
     "failed_flood": _broken("last words have a largest size and go to the log only", "guest.exception"),

@@ -22,7 +22,7 @@ from harness.protocol.host import Prediction, play
 from harness.protocol.regimes import Regime
 from harness.protocol.replies import Terms
 
-LIMITS = Limits(start_s=10, reply_s=10, regime_s=60)
+LIMITS = Limits(start_s=60, reply_s=60, regime_s=240)
 
 
 @dataclass
@@ -136,7 +136,7 @@ def test_every_target_of_every_window_is_scored_once_against_the_truth(
 
     with guest_channel(last_frame) as channel:
         talk = Conversation(channel=channel, regime=regime, limits=LIMITS)
-        talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 10)
+        talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 60)
         timing = play(talk, truth, [np.array([2, 0, 1]), np.array([3])], check)
         talk.say_goodbye()
     assert sorted(seen) == [(window, t) for window in range(4) for t in regime.targets()]
@@ -169,7 +169,7 @@ def test_scoring_overlaps_the_guests_next_step(
 
     with guest_channel(Noting) as channel:
         talk = Conversation(channel=channel, regime=Regime.TEMPORALLY_TEACHER_FORCED, limits=LIMITS)
-        talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 10)
+        talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 60)
         play(talk, truth, [np.array([0])], score)
     assert overlapped == [True]
 
@@ -195,7 +195,7 @@ def test_the_regimes_time_limit_ends_a_guest_that_is_in_time_for_every_reply(
     limits = Limits(start_s=10, reply_s=10, regime_s=0.5)
     with guest_channel(Slow) as channel:
         talk = Conversation(channel=channel, regime=Regime.TEMPORALLY_TEACHER_FORCED, limits=limits)
-        talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 10)
+        talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 60)
         talk.begin()
         with pytest.raises(GuestFailed, match=r"within 0\.5 s, the limit for its regime") as caught:
             play(talk, truth, [np.array([0])], lambda _prediction: None)
@@ -214,7 +214,7 @@ def test_each_serving_of_the_windows_may_take_the_regimes_time(
     limits = Limits(start_s=10, reply_s=10, regime_s=0.02)
     with guest_channel(Slow) as channel:
         talk = Conversation(channel=channel, regime=Regime.FULLY_AUTOREGRESSIVE, limits=limits)
-        talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 10)
+        talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 60)
         talk.begin(servings=1000)
         play(talk, truth, [np.array([0])], lambda _prediction: None)
         talk.begin(servings=5)
@@ -225,22 +225,27 @@ def test_each_serving_of_the_windows_may_take_the_regimes_time(
 def test_a_late_start_and_a_late_reply_name_their_own_limit(
     truth: ClipTruth, guest_channel: Any, last_frame: type
 ) -> None:
+    too_late = threading.Event()
+
     class Slow(last_frame):  # type: ignore[misc]
         def predict(self) -> Any:
-            time.sleep(1)
+            too_late.wait(30)
             return super().predict()
 
     limits = Limits(start_s=0.2, reply_s=0.3, regime_s=60)
-    with guest_channel(lambda: time.sleep(1)) as channel:
+    with guest_channel(lambda: too_late.wait(30)) as channel:
         talk = Conversation(channel=channel, regime=Regime.TEMPORALLY_TEACHER_FORCED, limits=limits)
         with pytest.raises(GuestFailed, match=r"not ready within 0\.2 s") as caught:
             talk.greet({}, ready_by=time.monotonic() + limits.start_s)
+        too_late.set()
         assert "--start-timeout" in caught.value.fix
+    too_late.clear()
     with guest_channel(Slow) as channel:
         talk = Conversation(channel=channel, regime=Regime.TEMPORALLY_TEACHER_FORCED, limits=limits)
-        talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 10)
+        talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 60)
         with pytest.raises(GuestFailed, match=r"did not answer within 0\.3 s") as caught:
             play(talk, truth, [np.array([0])], lambda _prediction: None)
+        too_late.set()
         assert "--reply-timeout" in caught.value.fix
 
 
@@ -262,7 +267,7 @@ def test_an_exception_is_reported_as_one_wherever_it_is_raised(
     for _ in range(10):
         with guest_channel(Broken) as channel:
             talk = Conversation(channel=channel, regime=regime, limits=LIMITS)
-            talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 10)
+            talk.greet(truth.clip.action_widths, ready_by=time.monotonic() + 60)
             with pytest.raises(GuestFailed) as caught:
                 play(talk, truth, [np.array([0])], lambda _prediction: None)
         assert (caught.value.code, caught.value.guest_words) == ("guest.exception", "ValueError: mine")
@@ -274,6 +279,6 @@ def test_a_causal_manifest_needs_a_causal_predictor(guest_channel: Any, last_fra
 
     with guest_channel(FrameOnly) as channel, pytest.raises(GuestFailed, match="causal") as caught:
         Conversation(channel=channel, regime=Regime.FULLY_TEACHER_FORCED, limits=LIMITS).greet(
-            {}, ready_by=time.monotonic() + 10
+            {}, ready_by=time.monotonic() + 60
         )
     assert caught.value.code == "guest.not_causal"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -53,7 +54,7 @@ def ask(channel: SocketChannel) -> None:
         t=1,
         batch=1,
         spec=CHALLENGE,
-        deadline=time.monotonic() + 5,
+        deadline=time.monotonic() + 60,
     )
 
 
@@ -106,7 +107,13 @@ def test_half_precision_infinity_is_found(script_channel: Any) -> None:
         pytest.raises(GuestFailed, match="NaN or infinity"),
     ):
         receive_logits(
-            channel, np.empty(SHAPE, "<f2"), None, t=1, batch=1, spec=CHALLENGE, deadline=time.monotonic() + 5
+            channel,
+            np.empty(SHAPE, "<f2"),
+            None,
+            t=1,
+            batch=1,
+            spec=CHALLENGE,
+            deadline=time.monotonic() + 60,
         )
 
 
@@ -122,7 +129,7 @@ def test_an_entrants_error_text_is_made_printable(script_channel: Any) -> None:
 def test_a_reply_nobody_asked_for_ends_the_grade(script_channel: Any) -> None:
     """Control: the stream is empty whenever the host asks."""
     with script_channel(saying(header())) as channel:
-        time.sleep(0.1)
+        select.select([channel._stream], [], [], 30)
         with pytest.raises(GuestFailed) as caught:
             refuse_unsolicited(channel)
     assert caught.value.code == "guest.unsolicited"
@@ -159,13 +166,13 @@ GOOD: dict[str, object] = {"max_batch": 4, "logits_dtype": "<f4", "causal": Fals
 )
 def test_bad_terms_are_refused(script_channel: Any, value: object) -> None:
     with script_channel(saying(ready(value))) as channel, pytest.raises(GuestFailed) as caught:
-        receive_ready(channel, deadline=time.monotonic() + 5)
+        receive_ready(channel, deadline=time.monotonic() + 60)
     assert caught.value.code == "guest.bad_ready"
 
 
 def test_terms_longer_than_the_limit_are_not_even_read(script_channel: Any) -> None:
     with script_channel(saying(ready(b" " * 4097))) as channel, pytest.raises(GuestFailed) as caught:
-        receive_ready(channel, deadline=time.monotonic() + 5)
+        receive_ready(channel, deadline=time.monotonic() + 60)
     assert caught.value.code == "guest.wrong_size"
 
 
@@ -190,7 +197,7 @@ def test_any_bytes_are_a_valid_reply_or_a_named_error(script_channel: Any, head:
     with script_channel(saying(message)) as channel:
         try:
             receive_logits(
-                channel, logits, tokens, t=1, batch=1, spec=CHALLENGE, deadline=time.monotonic() + 5
+                channel, logits, tokens, t=1, batch=1, spec=CHALLENGE, deadline=time.monotonic() + 60
             )
         except GuestFailed as error:
             failure = error.code

@@ -8,7 +8,7 @@ import sys
 import textwrap
 import threading
 from contextlib import ExitStack
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -38,12 +38,13 @@ def number(store: Store, *, limited: bool = True, **who: str) -> int:
 
 def test_a_fourth_attempt_in_a_week_is_refused_and_says_when_the_next_is_free(store, record):
     """Control: the limit of attempts."""
-    for days_ago in (8, 6, 5, 1):
-        store.append(record(days_ago=days_ago))
+    records = [record(days_ago=days_ago) for days_ago in (8, 6, 5, 1)]
+    for each in records:
+        store.append(each)
     with pytest.raises(NotAdmitted) as caught:
         number(store)
     assert (caught.value.code, caught.value.blame) == ("admission.limit_reached", Blame.OPERATOR)
-    free = datetime.now(timezone.utc) + timedelta(days=1)
+    free = datetime.fromisoformat(records[1].finished_at) + timedelta(days=7)
     assert f"{free:%Y-%m-%dT%H}" in caught.value.message
     assert "3 graded in the last 7 days" in caught.value.message
     assert "--no-limit" in caught.value.fix

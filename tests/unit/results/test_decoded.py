@@ -65,7 +65,12 @@ def test_what_was_interrupted_is_absent_and_made_the_next_time(tokens: np.ndarra
 
 def test_of_two_grades_at_once_one_decodes_and_the_other_waits(tokens: np.ndarray, tmp_path: Path) -> None:
     """Control: the lock beside the file."""
-    begun, go_on = threading.Event(), threading.Event()
+    begun, go_on, has_heard = threading.Event(), threading.Event(), threading.Event()
+
+    class Waking(Listener):
+        def note(self, text: str) -> None:
+            super().note(text)
+            has_heard.set()
 
     class Slow(Flat):
         def decode(self, tokens_BHW: np.ndarray) -> np.ndarray:
@@ -73,7 +78,7 @@ def test_of_two_grades_at_once_one_decodes_and_the_other_waits(tokens: np.ndarra
             assert go_on.wait(30)
             return super().decode(tokens_BHW)
 
-    slow, second, listener = Slow(patch=8), Flat(patch=8), Listener()
+    slow, second, listener = Slow(patch=8), Flat(patch=8), Waking()
     found: dict[str, np.ndarray] = {}
 
     def grade(name: str, codec: Flat) -> threading.Thread:
@@ -86,6 +91,7 @@ def test_of_two_grades_at_once_one_decodes_and_the_other_waits(tokens: np.ndarra
     threads = [grade("first", slow)]
     assert begun.wait(30)
     threads.append(grade("second", second))
+    assert has_heard.wait(30)
     threads[1].join(0.3)
     assert threads[1].is_alive(), "it waits"
     assert ["waiting" in note for note in listener.notes] == [True]

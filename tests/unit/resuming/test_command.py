@@ -29,6 +29,14 @@ from harness.results.unfinished import unfinished_grades
 
 ROOT = Path(__file__).parents[3]
 Wmc = Callable[..., subprocess.CompletedProcess[str]]
+STAYS_IN_THE_SECOND = """
+import time
+with open({starts!r}, "a") as file:
+    file.write("x")
+    start = file.tell()
+if start == 2:
+    time.sleep(600)
+"""
 
 
 @pytest.fixture
@@ -72,9 +80,10 @@ def ctrl_c_heeded() -> Iterator[None]:
 def stopped(bench: Any, tmp_path: Path) -> Callable[..., str]:
     """A grade whose process got these signals once its first regime was finished; its id."""
     folder = shutil.copytree(ROOT / "submissions_template", tmp_path / "entry")
-    text = (folder / "evaluate.py").read_text()
-    (folder / "evaluate.py").write_text(text.replace("\nfrom", "\nimport time\ntime.sleep(1)\nfrom", 1))
-    assert "sleep" in (folder / "evaluate.py").read_text()
+    text, starts = (folder / "evaluate.py").read_text(), tmp_path / "starts"
+    stays = STAYS_IN_THE_SECOND.format(starts=str(starts))
+    (folder / "evaluate.py").write_text(text.replace("\nfrom", f"\n{stays}from", 1))
+    assert stays in (folder / "evaluate.py").read_text()
     submission = pack(folder, tmp_path / "slow.zip").path
 
     def run(*signals: signal.Signals) -> str:
@@ -91,10 +100,10 @@ def stopped(bench: Any, tmp_path: Path) -> Callable[..., str]:
         )
         with ctrl_c_heeded(), (tmp_path / "said").open("wb") as said:
             process = subprocess.Popen(command(bench, *asked), env=places(tmp_path), stderr=said)
-        while not (journals := finished_one(bench)):
+        while not (starts.exists() and starts.stat().st_size >= 2 and finished_one(bench)):
             assert process.poll() is None
             time.sleep(0.02)
-        time.sleep(0.3)
+        journals = finished_one(bench)
         for each in signals:
             process.send_signal(each)
             time.sleep(0.05)
