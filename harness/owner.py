@@ -53,8 +53,8 @@ def _place() -> tuple[str, str, str]:
 
 def _start_time(pid: int) -> str | None:
     try:
-        text = (_PROC / str(pid) / "stat").read_text()
+        stat = (_PROC / str(pid) / "stat").read_bytes()
     except OSError:
         return None
-    # The second field is the command's name in brackets and may hold anything; the start time is field 22.
-    return text.rpartition(")")[2].split()[19]
+    # The second field is the command's name in brackets and may hold any bytes; the start time is field 22.
+    return stat.rpartition(b")")[2].split()[19].decode()

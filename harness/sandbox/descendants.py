@@ -118,11 +118,11 @@ def _running(mark: str) -> Iterator[_Process]:
 def _read(folder: Path, mark: str) -> _Process | None:
     """The process behind a folder of /proc; None when it has ended."""
     try:
-        # The name in brackets may hold anything, brackets and blanks included.
-        state, parent, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+        # The name in brackets may hold any bytes, brackets and blanks included.
+        state, parent, _, session = (folder / "stat").read_bytes().rpartition(b")")[2].split()[:4]
     except (OSError, ValueError):
         return None
-    if state in "ZX":
+    if state in (b"Z", b"X"):
         return None
     return _Process(
         pid=int(folder.name), parent=int(parent), session=int(session), is_marked=_carries(folder, mark)

@@ -37,6 +37,27 @@ def test_only_the_family_is_killed():
     assert root.returncode == -9
 
 
+def test_a_name_that_is_no_text_hides_nobody():
+    """A process gives itself any name; one that cannot be read as UTF-8 once made it look as if it had ended."""
+    mark = uuid.uuid4().hex
+    named = "import time; open('/proc/self/comm', 'wb').write(b'\\xff) Z 1 1'); print('named', flush=True); time.sleep(600)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", named],
+        env={**os.environ, descendants.MARK: mark},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout.readline() == b"named\n"
+        assert owner.began_at(process.pid) is not None
+        assert descendants.kill_family(1 << 30, mark=mark) == frozenset()
+        assert process.wait(60) == -9
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
 def test_a_mark_is_not_matched_by_a_longer_one():
     root = start("sleep 600", **{descendants.MARK: "abcdef"})
     try:
