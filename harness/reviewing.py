@@ -30,6 +30,7 @@ class Reviewed:
         was_decided: the decision that was asked for is an earlier one, which holds, and nothing was added to it.
         clash: why its user name or address is somebody else's; empty where nothing speaks against it.
         is_organisers: whether its user name is listed as the organiser's own, for which no limit holds.
+        has_taken_over: whether the decision gave the user name to its e-mail address, whoever had it.
     """
 
     entry: Entry
@@ -40,6 +41,7 @@ class Reviewed:
     clash: str
     is_organisers: bool
     was_decided: bool = False
+    has_taken_over: bool = False
 
     @property
     def person(self) -> Person:
@@ -104,4 +106,4 @@ def decided(
     )
     clash = "" if verdict is Verdict.APPROVED else seen.clash
     holds, was_decided = decide(store, decision)
-    return replace(seen, decision=holds, was_decided=was_decided, clash=clash)
+    return replace(seen, decision=holds, was_decided=was_decided, clash=clash, has_taken_over=take_over)

@@ -96,11 +96,19 @@ def _check_apart(store: Path, site: Path) -> None:
 
     Raises: UsageError.
     """
+    from harness.results.store import Store
+
     inner, outer = store.resolve(), site.resolve()
     if inner.is_relative_to(outer) or outer.is_relative_to(inner):
         raise UsageError(
             f"the site {site} and the store {store} lie in each other: who publishes one would publish the other, with "
             "exact figures, predictions and logs",
+            code="usage.site_in_store",
+            fix="name a folder of its own in -o",
+        )
+    if Store(site).database.exists():
+        raise UsageError(
+            f"{site} holds a store of records: whoever publishes the page would publish them with it",
             code="usage.site_in_store",
             fix="name a folder of its own in -o",
         )
@@ -124,7 +132,8 @@ def _tell_organiser(standings: Standings, console: Console) -> None:
         )
     if standings.not_charged:
         console.note(
-            f"{standings.not_charged} grade(s) stopped for another reason: not on the page; grade again"
+            f"{standings.not_charged} grade(s) stopped by no fault of their entry: not on the page; where none went on "
+            "under another id, grade again"
         )
     if standings.of_nobody:
         console.note(

@@ -14,6 +14,9 @@ from harness.text import fault_of_line
 if TYPE_CHECKING:
     from harness.results.approvals import Verdict
 
+_NOBODY = ("NAME", "YOU")
+"""What stands for a name in the commands that we print."""
+
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's parser."""
@@ -90,6 +93,12 @@ def _verdict(args: argparse.Namespace) -> Verdict | None:
         )
     if not decides:
         return None
+    if args.by.strip() in _NOBODY:
+        raise UsageError(
+            f"{args.by.strip()} stands for a name: who has read the submission?",
+            code="usage.by",
+            fix="write your own name there: it is kept for good",
+        )
     for option, text in (("--by", args.by), ("--note", args.note or "-")):
         if wrong := fault_of_line(text, limit=TEXT_LIMIT):
             raise UsageError(

@@ -10,7 +10,7 @@ from harness.cli.console import Console
 from harness.intake.finding import Finding, Kind
 from harness.results.approvals import Verdict
 from harness.results.next_commands import grade_command, review_command
-from harness.text import spelled_out
+from harness.text import printable, spelled_out
 
 if TYPE_CHECKING:
     from harness.intake.manifest import EntryManifest
@@ -39,6 +39,7 @@ def plain(seen: Reviewed) -> dict[str, Any]:
         "organisers_own": seen.is_organisers,
         "decision": decision and {**asdict(decision), "verdict": decision.verdict.value},
         "was_decided": seen.was_decided,
+        "has_taken_over": seen.has_taken_over,
     }
 
 
@@ -88,7 +89,12 @@ def show_decision(seen: Reviewed, store: Store, console: Console) -> None:
         if name in _DECIDED_ABOUT:
             console.show(f"[bold]{name:<15}[/bold] {escape(spelled_out(value, limit=_LIMIT))}")
     if seen.was_decided:
-        console.note("nothing was added: an approval is kept once")
+        console.note("the approval was there and is kept once: its first reader's stands")
+    if seen.has_taken_over:
+        manifest = seen.entry.manifest
+        console.note(
+            f"the user name {printable(manifest.user_name)} belongs to its e-mail address from now on"
+        )
     if seen.decision and seen.decision.verdict is Verdict.APPROVED:
         console.next(grade_command(store, seen.entry.zip_path))
     else:

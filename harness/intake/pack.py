@@ -38,6 +38,8 @@ LEFT_OUT = frozenset(
 )
 _CHUNK = 1 << 20
 _DIGITS = 12
+_RECORDS = "grades.sqlite"
+"""Of a store that lies in the folder: intake knows nothing of stores but this name."""
 _SILENT = Silent()
 
 
@@ -51,8 +53,8 @@ class Packed:
         num_files: in it.
         manifest: what it declares.
         left_out: names below the folder that are not in it, sorted.
-        doubtful: names in it that may have been meant for nobody else, sorted: hidden files and folders, and
-            zips at the top, such as an earlier submission.
+        doubtful: names in it that may have been meant for nobody else, sorted: hidden files and folders, zips at the
+            top, such as an earlier submission, and a store of records.
         earlier: where a file with other bytes went that was at `path` before, for it may be one that was sent.
     """
 
@@ -168,7 +170,7 @@ def _doubtful(names: Iterable[str]) -> tuple[str, ...]:
         hidden = next((depth for depth, part in enumerate(parts, 1) if part.startswith(".")), None)
         if hidden is not None:
             found.add("/".join(parts[:hidden]) + ("/" if hidden < len(parts) else ""))
-        elif len(parts) == 1 and name.lower().endswith(".zip"):
+        elif (len(parts) == 1 and name.lower().endswith(".zip")) or parts[-1] == _RECORDS:
             found.add(name)
     return tuple(sorted(found))
 

@@ -45,7 +45,7 @@ def check_scripts(folder: Path, executable: Mapping[str, bool], limits: ArchiveL
     scripts = {name: contents[name] for name in SCRIPTS}
     wrong = [name for name, text in scripts.items() if b"\r\n" in text]
     if wrong:
-        fix = f"sed -i 's/\\r$//' {' '.join(wrong)}"
+        fix = f"in the entry's folder: sed -i 's/\\r$//' {' '.join(wrong)}"
         raise reject(
             "archive.crlf",
             f"{_listed(wrong)}: Windows line ends (CRLF){_spoilt_programs(scripts, wrong)}",

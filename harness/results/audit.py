@@ -18,6 +18,8 @@ from harness.results.report import GradeReport
 from harness.results.signing import has_signature, wrong_signature
 from harness.results.store import Store
 
+_HEADS = "name a copy of the store's chain.head, or the leaderboard.json of a published page, in --head"
+
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -97,12 +99,19 @@ def audit_store(
 
 def _kept_head(rows: list[Row], kept: Path) -> Iterator[Check]:
     """Whether the rows are those after which this head was kept, and perhaps more."""
-    head = HeadFile(kept).read()
+    try:
+        head = HeadFile(kept).read()
+    except StoreFailed as error:
+        raise UsageError(
+            f"{kept} is neither a chain.head nor a leaderboard.json",
+            code="usage.no_head",
+            fix=_HEADS,
+        ) from error
     if head is None:
         raise UsageError(
             f"{kept} is not there",
             code="usage.no_head",
-            fix="name a copy of the store's chain.head, or the leaderboard.json of a published page, in --head",
+            fix=_HEADS,
         )
     if wrong := contradiction(rows, head):
         yield different("kept head", f"{wrong} when {kept} was written")

@@ -172,7 +172,7 @@ def _too_few(honest: Sequence[GradeReport], possible: Sequence[GradeReport]) -> 
     return UsageError(
         f"{len(honest)} honest entries make no panel: at least {LEAST_HONEST} are needed",
         code="usage.panel_too_small",
-        fix=f"name more with --entry, or take every one with --all; these grades could be taken: {names}"
+        fix=f"grade more honest entries so, or name more with --entry where these are not all taken yet: {names}"
         if names
         else "no grade of this store was made on this --data with this --train: grade honest entries so first",
     )

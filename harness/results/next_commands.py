@@ -28,6 +28,11 @@ def notice_command(store: Store, grade_id: str) -> str:
     return " ".join(["wmc notice", grade_id, *_in(store)])
 
 
+def list_command(store: Store) -> str:
+    """What lists the grades that are on the page."""
+    return " ".join(["wmc leaderboard --json", *_in(store)])
+
+
 def review_command(store: Store, zip_path: Path, *words: str) -> str:
     """What shows this zip to whoever reads it; `words` are the decision."""
     return " ".join(["wmc review", shlex.quote(str(zip_path)), *_in(store), *words])

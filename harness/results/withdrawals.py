@@ -14,6 +14,7 @@ from enum import Enum
 from harness.errors import UsageError
 from harness.results.ledger import TEXT_LIMIT, Ledger
 from harness.results.moment import now
+from harness.results.next_commands import list_command
 from harness.results.report import GradeReport
 from harness.results.store import Store
 from harness.text import fault_of_line
@@ -57,14 +58,17 @@ def withdraw(store: Store, decision: Withdrawal) -> Withdrawal:
         raise UsageError(
             f"no grade {decision.grade_id!r} is in {store.folder}",
             code="usage.withdraw_unknown",
-            fix="name it as its page does: `wmc leaderboard --json` lists the grades' ids",
+            fix="name it as its page does; the command below lists the ids of all that are on the page",
+            command=list_command(store),
         )
     is_withdrawn = decision.grade_id in withdrawn(withdrawals(store), reports)
     if is_withdrawn is (decision.move is Move.WITHDRAWN):
         raise UsageError(
-            f"grade {decision.grade_id} is {'withdrawn' if is_withdrawn else 'not withdrawn'} already",
+            f"grade {decision.grade_id} is {'withdrawn already' if is_withdrawn else 'not withdrawn'}",
             code="usage.withdraw_again",
-            fix="nothing to do; `--restore` takes a withdrawal back",
+            fix="leave it as it is; `--restore` takes a withdrawal back"
+            if is_withdrawn
+            else "leave it as it is",
         )
     at = now()
     with _LEDGER.open(store) as entries:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.errors import UsageError, WmcError
 from harness.results.journal import OURS, journal_path, read_history, still_running
-from harness.results.next_commands import resume_command
+from harness.results.next_commands import abandon_command, resume_command
 from harness.results.store import Store
 from harness.results.unfinished import Unfinished, unfinished_grades
 from harness.resuming.left import LOST, every_record, successors
@@ -29,7 +29,7 @@ def the_only_one(store: Store) -> str:
         raise UsageError(
             f"several grades of {store.folder} can go on:{names}",
             code="usage.resume",
-            fix="name one of them; `wmc grade --abandon GRADE` closes one that nobody will finish",
+            fix=f"name one of them; `{abandon_command(store, 'GRADE')}` closes one that nobody will finish",
             command=resume_command(store, max(found)),
         )
     if begun:

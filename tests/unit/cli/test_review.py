@@ -141,6 +141,14 @@ class TestDecisions:
         assert rows == 3
         assert last.startswith("approved by cy, 20")
 
+    def test_a_name_that_is_given_away_is_told_also_where_the_zip_was_approved_before(
+        self, run, zip_path, store, capsys
+    ):
+        for options in ([], [], ["--transfer"]):
+            run(str(zip_path), "--store", str(store), "--approve", "--by", "ann", *options)
+            told = capsys.readouterr().err
+            assert ("belongs to its e-mail address from now on" in told) is bool(options)
+
     @pytest.mark.parametrize("note", ["fine\x1b[2J", "two\nlines", "x" * 401])
     def test_a_decision_that_could_not_be_shown_as_it_is_is_not_kept(self, run, zip_path, store, note):
         with pytest.raises(UsageError) as caught:
@@ -164,6 +172,7 @@ class TestDecisions:
         [
             (["--approve"], "usage.by"),
             (["--reject", "--by", " "], "usage.by"),
+            (["--approve", "--by", "NAME"], "usage.by"),  # as it stands in what we print
             (["--by", "org"], "usage.by"),
             (["--note", "x"], "usage.by"),
             (["--transfer"], "usage.transfer"),

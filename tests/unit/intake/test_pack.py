@@ -96,12 +96,12 @@ def test_litter_is_left_out_and_named(folder, tmp_path):
 
 
 def test_what_may_not_be_meant_for_others_is_packed_and_named(folder, tmp_path):
-    for name in (".env", "lib/.cache/a", "lib/.cache/b", "Yesterday.ZIP", "lib/data.zip"):
+    for name in (".env", "lib/.cache/a", "lib/.cache/b", "Yesterday.ZIP", "lib/data.zip", "s/grades.sqlite"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("x")
     packed = pack(folder, tmp_path / "out.zip")
-    assert packed.doubtful == (".env", "Yesterday.ZIP", "lib/.cache/")
-    assert packed.num_files == 4 + 5
+    assert packed.doubtful == (".env", "Yesterday.ZIP", "lib/.cache/", "s/grades.sqlite")
+    assert packed.num_files == 4 + 6
 
 
 @pytest.mark.parametrize("place", ["out.zip", "lib/out.zip"])

@@ -93,7 +93,7 @@ def test_the_organiser_hears_of_what_the_page_does_not_say(run, grades):
     failures = [grades.failed(blame=blame) for blame in (Blame.OPERATOR, Blame.USAGE, Blame.BUG)]
     shown = run(reports=[grades.graded(facts=sent[0]), taken, *failures])
     assert f"ada/first (grade {taken.grade_id}) came from another e-mail address" in shown.err
-    assert "3 grade(s) stopped for another reason" in shown.err
+    assert "3 grade(s) stopped by no fault of their entry" in shown.err
     assert "by their entry" not in shown.err
 
 
@@ -155,6 +155,14 @@ def test_a_site_that_would_be_published_with_the_store_is_refused(run, grades, t
     """Control: the two folders lie apart, for the store has exact figures, predictions and logs."""
     with pytest.raises(UsageError) as caught:
         run("-o", str(tmp_path / place), reports=[grades.graded()])
+    assert caught.value.code == "usage.site_in_store"
+    assert not list(tmp_path.rglob("index.html"))
+
+
+def test_a_site_in_another_store_is_refused(run, grades, tmp_path):
+    Store(tmp_path / "other").append(grades.graded())
+    with pytest.raises(UsageError, match="holds a store of records") as caught:
+        run("-o", str(tmp_path / "other"), reports=[grades.graded()])
     assert caught.value.code == "usage.site_in_store"
     assert not list(tmp_path.rglob("index.html"))
 

@@ -207,6 +207,10 @@ def test_a_store_made_all_anew_contradicts_what_was_published(
     )
 
 
-def test_a_head_that_is_not_there_is_the_callers_slip(kept: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert verify(kept, "--head", "nowhere") == 2
-    assert "usage.no_head" in capsys.readouterr().err
+def test_a_head_that_is_none_is_the_callers_slip(
+    kept: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "env.sh").write_text("echo\n")
+    for path in ("nowhere", str(tmp_path / "env.sh")):
+        assert verify(kept, "--head", path) == 2
+        assert "usage.no_head" in capsys.readouterr().err

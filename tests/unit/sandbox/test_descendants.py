@@ -40,7 +40,10 @@ def test_only_the_family_is_killed():
 def test_a_name_that_is_no_text_hides_nobody():
     """A process gives itself any name; one that cannot be read as UTF-8 once made it look as if it had ended."""
     mark = uuid.uuid4().hex
-    named = "import time; open('/proc/self/comm', 'wb').write(b'\\xff) Z 1 1'); print('named', flush=True); time.sleep(600)"
+    named = (
+        "import time; open('/proc/self/comm', 'wb').write(b'\\xff) Z 1 1')"
+        "; print('named', flush=True); time.sleep(600)"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", named],
         env={**os.environ, descendants.MARK: mark},
