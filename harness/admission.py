@@ -105,7 +105,7 @@ def _approval(entry: Entry, reason: str, store: Store) -> Decision:
             f"nobody has approved this zip, sha256 {entry.sha256[:_SHOWN_DIGITS]}{swapped}. {reason}",
             code="admission.not_approved",
             fix=f"read it: `{review_command(store, entry.zip_path)}`; then approve these very bytes: "
-            f"`{review_command(store, entry.zip_path, '--approve --by YOU')}`. --no-review grades it unread, and the "
+            f"`{review_command(store, entry.zip_path, '--approve --by NAME')}`. --no-review grades it unread, and the "
             "record says so",
             command=review_command(store, entry.zip_path),
         )
@@ -114,7 +114,7 @@ def _approval(entry: Entry, reason: str, store: Store) -> Decision:
         raise NotAdmitted(
             f"{decision.by} rejected this zip on {decision.at[:10]}{note}. {reason}",
             code="admission.rejected",
-            fix=f"ask them; `{review_command(store, entry.zip_path, '--approve --by YOU')}` overrules it",
+            fix=f"ask them; `{review_command(store, entry.zip_path, '--approve --by NAME')}` overrules it",
             command=review_command(store, entry.zip_path),
         )
     return decision

@@ -24,7 +24,7 @@ _inherited: list[Any] = []
 
 
 def cores() -> int:
-    """How many processors this process may use."""
+    """How many processors this process may use, whatever share of their time a container gets."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -46,27 +46,27 @@ def pool_of(workers: int, *inherited: Any, start: str = "spawn") -> Iterator[Pro
         pool.shutdown(cancel_futures=True)
 
 
-def by_all_cores(work: Callable[[Item], Result], items: Sequence[Item], *, worthwhile: int) -> list[Result]:
-    """`work` of each of these, in their order: of at least `worthwhile` items every core does its share.
+def by_all_cores(work: Callable[[Item], Result], items: Sequence[Item], *, least_each: int) -> list[Result]:
+    """`work` of each of these, in their order: by as many cores as get `least_each` items or more.
 
     Only results and errors travel between the processes; see `pool_of` for what forks may inherit. Where one of them
     dies all is done again by this one, so `work` has to bear being done twice.
 
     Raises: what `work` raises.
     """
-    workers = cores()
-    if len(items) >= worthwhile and workers > 1 and sys.platform == "linux":
+    workers = min(cores(), len(items) // least_each)
+    if workers > 1 and sys.platform == "linux":
         part = -(-len(items) // (workers * _PARTS))
         with suppress(BrokenProcessPool), pool_of(workers, work, items, start="fork") as pool, _unwarned():
             return list(pool.map(_work, range(len(items)), chunksize=part))
-    return list(map(work, items))
+    return [work(items[index]) for index in range(len(items))]
 
 
 @contextmanager
 def _unwarned() -> Iterator[None]:
-    """Newer Pythons warn of every fork beside threads; those of numpy bear it."""
+    """Newer Pythons warn of every fork beside threads, those of numpy too, which are ready for it."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", message=".* is multi-threaded", category=DeprecationWarning)
         yield
 
 
@@ -78,6 +78,8 @@ def _work(index: int) -> Any:
 def _begin(*inherited: Any) -> None:
     """Set a worker up in a process group of its own, which what it starts joins and Ctrl-C does not reach."""
     _inherited[:] = inherited
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a fork has its parent's handlers
+        signal.signal(number, signal.SIG_DFL)
     os.setpgrp()
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -136,6 +136,10 @@ class _Pages(Sequence[GradePage]):
 
     def __getitem__(self, index: Any) -> Any:
         return self._make(self._reports[index])
+
+    def __iter__(self) -> Iterator[GradePage]:
+        """Not Sequence's own, for which an IndexError while a page is made is the end of all."""
+        return map(self._make, self._reports)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,14 +30,14 @@ from leaderboard.spreadsheet import to_csv
 from leaderboard.standings import Standings, standings
 from leaderboard.withdrawn import published_decisions
 
-_MANY = 100
-"""Grades whose pages are worth other processes; fewer are written before those have begun."""
+_WORTH_A_PROCESS = 50
+"""Grades; fewer are written before another process has begun."""
 _GRADE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
 
 @contextmanager
-def _garbage_is_new() -> Iterator[None]:
-    """What there is already stays: looking through a thousand records for garbage takes a tenth of the time."""
+def _records_are_no_garbage() -> Iterator[None]:
+    """What there is already is not looked through for garbage: with a thousand records it takes a tenth of the time."""
     gc.freeze()
     try:
         yield
@@ -45,7 +45,7 @@ def _garbage_is_new() -> Iterator[None]:
         gc.unfreeze()
 
 
-@_garbage_is_new()
+@_records_are_no_garbage()
 def publish(
     reports: Iterable[GradeReport],
     site: Path,
@@ -75,7 +75,7 @@ def publish(
     pages = grade_pages(recorded, shown, gallery=gallery, store=store, announced=announced)
     try:
         (site / GRADES).mkdir(parents=True, exist_ok=True)
-        written = by_all_cores(partial(_write_grade, site=site), pages, worthwhile=_MANY)
+        written = by_all_cores(partial(_write_grade, site=site), pages, least_each=_WORTH_A_PROCESS)
         pictures = [picture for those in written for picture in those]
         _write_changes(changelog(recorded, published_decisions(decisions)), site)
         _write_rankings(shown, site, chain=Store(store).last() if store else None)

@@ -151,7 +151,7 @@ def _show_next(args: argparse.Namespace, request: GradeRequest, console: Console
     elif args.entry.is_dir():
         console.next(f"wmc submit {entry}")
     else:
-        console.note(f"checked: {entry} can be sent")
+        console.note(f"checked; where no hint above speaks against it, send {entry}")
 
 
 def _where(args: argparse.Namespace) -> str:
@@ -161,6 +161,9 @@ def _where(args: argparse.Namespace) -> str:
         "--base-image": [args.base_image] if args.base_image else [],
         "--gpu": args.gpu,
         "--runtime": [args.runtime] if args.runtime else [],
+        "--build-network": [args.build_network] if args.build_network == "open" else [],
+        "--max-entry-bytes": [str(args.max_entry_bytes)] if args.max_entry_bytes else [],
+        "--codec": [args.codec] if args.codec else [],
     }
     return "".join(f" {option} {shlex.quote(value)}" for option, values in said.items() for value in values)
 

@@ -84,6 +84,8 @@ def resumed(
         return open_sandbox(name, policy)
 
     found = find_resumable(store, args.resume or None)
+    if found.history.is_given_up:
+        console.note(f"grade {found.grade_id} was given up; it is taken up again")
     wishes, nothing = (request_of(_with_places(each)).anywhere for each in (args, unsaid))
     moved = {name: getattr(wishes, name) for name in _said(wishes, nothing) if _may_move(name, found)}
     found = replace(found, request=replace(found.request, **moved))

@@ -241,8 +241,12 @@ def _sampling_table(board: SamplingBoard) -> Table:
 
 def _captioned(rows: Sequence[object], caption: str) -> str:
     """The caption of a table of these, and how many of them it does not show."""
-    left_out = len(rows) - _ROWS
-    return f"{left_out} more are on the page, and in --json\n{caption}" if left_out > 0 else caption
+    is_whole = len(rows) <= _ROWS
+    return (
+        caption
+        if is_whole
+        else f"{caption}\nthe first {_ROWS} of {len(rows)}; all are on the page, and in --json"
+    )
 
 
 def _sampling_cells(row: SamplingRow) -> tuple[str, ...]:

@@ -14,9 +14,6 @@ from harness.text import fault_of_line
 if TYPE_CHECKING:
     from harness.results.approvals import Verdict
 
-_NOBODY = ("NAME", "YOU")
-"""What stands for a name in the commands that we print."""
-
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's parser."""
@@ -71,6 +68,7 @@ def _verdict(args: argparse.Namespace) -> Verdict | None:
     """
     from harness.results.approvals import Verdict
     from harness.results.ledger import TEXT_LIMIT
+    from harness.results.next_commands import NAME
 
     decides = args.approve or args.reject
     if decides and not (args.by or "").strip():
@@ -93,9 +91,9 @@ def _verdict(args: argparse.Namespace) -> Verdict | None:
         )
     if not decides:
         return None
-    if args.by.strip() in _NOBODY:
+    if args.by.strip() == NAME:
         raise UsageError(
-            f"{args.by.strip()} stands for a name: who has read the submission?",
+            f"--by {NAME} stands for a name: who has read the submission?",
             code="usage.by",
             fix="write your own name there: it is kept for good",
         )

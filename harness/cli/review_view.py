@@ -89,7 +89,7 @@ def show_decision(seen: Reviewed, store: Store, console: Console) -> None:
         if name in _DECIDED_ABOUT:
             console.show(f"[bold]{name:<15}[/bold] {escape(spelled_out(value, limit=_LIMIT))}")
     if seen.was_decided:
-        console.note("the approval was there and is kept once: its first reader's stands")
+        console.note("the approval was there and is kept once, with its first reader's name and note")
     if seen.has_taken_over:
         manifest = seen.entry.manifest
         console.note(

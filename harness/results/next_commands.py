@@ -1,4 +1,4 @@
-"""The commands that come next, as they are to be typed: what goes on with a grade, tells its entrant, reads a zip."""
+"""Commands that come next, as they are to be typed; what only the reader knows stands there as NAME or DIR."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.results.store import Store
 
+NAME = "NAME"
+"""Stands for whoever decides; nobody is called so."""
 USUAL_STORE = Path("store")
 """Where records are kept unless `--store` says otherwise."""
 

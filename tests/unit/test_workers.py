@@ -26,18 +26,30 @@ def three_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_results_have_the_order_of_the_items_and_come_from_other_processes() -> None:
-    found = by_all_cores(lambda item: (item, os.getpid()), range(100), worthwhile=100)
+    found = by_all_cores(lambda item: (item, os.getpid()), range(100), least_each=50)
     assert [item for item, _ in found] == list(range(100))
     assert os.getpid() not in {pid for _, pid in found}
 
 
 def test_little_work_is_done_by_this_process() -> None:
-    assert set(by_all_cores(lambda _: os.getpid(), range(99), worthwhile=100)) == {os.getpid()}
+    assert set(by_all_cores(lambda _: os.getpid(), range(99), least_each=50)) == {os.getpid()}
+
+
+def test_an_error_of_the_work_is_no_end_of_the_items() -> None:
+    """Control: the items are counted, not walked till one says IndexError."""
+
+    class Items(list[int]):
+        def __getitem__(self, index: object) -> int:
+            raise IndexError(index)
+
+    for least_each in (2, 1000):
+        with pytest.raises(IndexError):
+            by_all_cores(abs, Items(range(10)), least_each=least_each)
 
 
 def test_one_core_is_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "cores", lambda: 1)
-    assert set(by_all_cores(lambda _: os.getpid(), range(100), worthwhile=2)) == {os.getpid()}
+    assert set(by_all_cores(lambda _: os.getpid(), range(100), least_each=2)) == {os.getpid()}
 
 
 def refuse(item: int) -> int:
@@ -50,20 +62,24 @@ def refuse(item: int) -> int:
 
 def test_an_error_arrives_as_it_was_raised() -> None:
     with pytest.raises(StoreFailed, match="no page for 40") as caught:
-        by_all_cores(refuse, range(100), worthwhile=2)
+        by_all_cores(refuse, range(100), least_each=2)
     error = caught.value
     assert (error.code, error.fix, error.command) == ("store.bad_record", "look at it", "wmc verify")
 
 
 def test_what_a_process_died_of_is_done_again() -> None:
     first = os.getpid()
+    usual = signal.signal(signal.SIGTERM, lambda *_: 1 / 0)  # no worker may take its end for its parent's
 
     def die_elsewhere(item: int) -> int:
         if item == 40 and os.getpid() != first:
             os.kill(os.getpid(), signal.SIGKILL)
         return 2 * item
 
-    assert by_all_cores(die_elsewhere, range(100), worthwhile=2) == list(range(0, 200, 2))
+    try:
+        assert by_all_cores(die_elsewhere, range(100), least_each=2) == list(range(0, 200, 2))
+    finally:
+        signal.signal(signal.SIGTERM, usual)
 
 
 _SLEEPERS = """
@@ -72,7 +88,7 @@ from harness import workers
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 workers.cores = lambda: 3
-workers.by_all_cores(lambda _: time.sleep(600), range(100), worthwhile=2)
+workers.by_all_cores(lambda _: time.sleep(600), range(100), least_each=2)
 """
 
 
@@ -93,17 +109,19 @@ def started(session: int) -> frozenset[int]:
 def test_nobody_outlives_a_process_that_ends(tmp_path: Path, number: signal.Signals) -> None:
     program = tmp_path / "sleepers.py"
     program.write_text(_SLEEPERS.replace("600", "600" if number is signal.SIGKILL else "0.05"))
-    run = subprocess.Popen(
-        [sys.executable, str(program)],
-        start_new_session=True,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(Path(harness.__file__).parents[1])},
-    )
+    with (tmp_path / "said").open("w") as said:
+        run = subprocess.Popen(
+            [sys.executable, str(program)],
+            start_new_session=True,
+            stderr=said,
+            env={**os.environ, "PYTHONPATH": str(Path(harness.__file__).parents[1])},
+        )
     try:
         wait_until(lambda: len(started(run.pid)) == 3)
-        run.send_signal(number)
+        os.killpg(run.pid, number)
         assert run.wait(timeout=60) != 0
         wait_until(lambda: not started(run.pid))
+        assert "ForkProcess" not in (tmp_path / "said").read_text(), "workers end without a word"
     finally:
         run.kill()
         run.wait()

@@ -199,7 +199,8 @@ def test_a_refused_grade_has_no_name_and_its_next_command_names_the_zip(
     assert shlex.split(command) == ["review", str(submission), *common]
     assert cli.main(shlex.split(command)) == 0
     command = capsys.readouterr().err.splitlines()[-1].removeprefix("next: wmc ")
-    assert cli.main(shlex.split(command)) == 0
+    assert cli.main(shlex.split(command)) == 2, "nobody is called NAME"
+    assert cli.main([word.replace("NAME", "Ann") for word in shlex.split(command)]) == 0
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"next: wmc grade {shlex.quote(str(submission))} --data DIR --store {shlex.quote(store)}"
     )
@@ -207,7 +208,7 @@ def test_a_refused_grade_has_no_name_and_its_next_command_names_the_zip(
     begun = capsys.readouterr().err
     [said] = re.findall(r"^grade (2\S+)$", begun, re.MULTILINE)
     assert (Path(store) / "grades" / said).is_dir()
-    assert begun.index("private data: approved by NAME") < begun.index(f"grade {said}")
+    assert begun.index("private data: approved by Ann") < begun.index(f"grade {said}")
 
 
 def test_a_bug_is_called_ours(

@@ -57,7 +57,7 @@ def test_of_a_long_ranking_the_first_are_shown_and_the_others_counted(run, grade
     ]
     shown = run(reports=reports)
     assert re.findall(r"ada/(e\d)", shown.out) == ["e0", "e1"] * 2
-    assert shown.out.count("2 more are on the page, and in --json") == 2
+    assert shown.out.count("the first 2 of 4; all are on the page, and in --json") == 2
 
 
 def test_an_edited_record_is_not_published(run, grades, tmp_path):

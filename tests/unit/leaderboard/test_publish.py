@@ -11,6 +11,7 @@ import pytest
 
 from harness import workers
 from harness.errors import Blame, OutputFailed, StoreFailed
+from leaderboard import publish as publish_module
 from leaderboard.exports import to_json
 from leaderboard.publish import publish
 from leaderboard.render import render
@@ -50,10 +51,19 @@ def test_publishing_twice_gives_the_same_bytes(grades, tmp_path):
 def test_many_grades_are_written_by_all_cores_and_no_byte_is_another(grades, tmp_path, monkeypatch):
     reports = [grades.graded(user=f"user{number}", loss=8.0 + number / 10) for number in range(9)]
     publish(reports, tmp_path / "one")
-    monkeypatch.setattr("leaderboard.publish._MANY", 2)
+    write, seen = publish_module._write_grade, tmp_path / "processes"
+    seen.mkdir()
+
+    def write_and_tell(page, site):
+        (seen / str(os.getpid())).touch()
+        return write(page, site)
+
+    monkeypatch.setattr(publish_module, "_write_grade", write_and_tell)
+    monkeypatch.setattr(publish_module, "_WORTH_A_PROCESS", 2)
     monkeypatch.setattr(workers, "cores", lambda: 3)
     publish(reports, tmp_path / "many")
     assert contents(tmp_path / "one") == contents(tmp_path / "many")
+    assert seen / str(os.getpid()) not in set(seen.iterdir()), "others wrote them"
     with pytest.raises(StoreFailed, match="cannot have a page") as caught:
         publish([*reports, replace(grades.graded(), grade_id="../x")], tmp_path / "bad")
     assert caught.value.code == "store.bad_record"

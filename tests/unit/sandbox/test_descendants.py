@@ -135,6 +135,7 @@ def test_processes_of_the_living_and_of_nobody_are_no_orphans():
 def test_a_process_that_is_just_starting_its_program_is_waited_for(tmp_path, monkeypatch):
     """Until a program is loaded the kernel shows no environment: a look in that moment would miss its mark."""
     monkeypatch.setattr(descendants, "_PROC", tmp_path)
+    monkeypatch.setattr(descendants, "_EXEC_PATIENCE_S", 60)
     folder = tmp_path / "4000000"
     folder.mkdir()
     shown = {"stat": "4000000 (sh) R 1 4000000 4000000", "exe": "", "cmdline": "", "environ": ""}
