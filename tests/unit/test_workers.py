@@ -92,23 +92,23 @@ workers.by_all_cores(lambda _: time.sleep(600), range(100), least_each=2)
 """
 
 
-def started(session: int) -> frozenset[int]:
-    """The processes of a session beside its leader, as far as they still run."""
-    found = set()
+def groups(session: int) -> dict[int, int]:
+    """The processes of a session beside its leader, as far as they still run, and their process groups."""
+    found = {}
     for process in Path("/proc").iterdir():
         try:
             words = (process / "stat").read_text().rpartition(") ")[2].split()
         except OSError:
             continue
         if words[0] != "Z" and int(words[3]) == session != int(process.name):
-            found.add(int(process.name))
-    return frozenset(found)
+            found[int(process.name)] = int(words[2])
+    return found
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_nobody_outlives_a_process_that_ends(tmp_path: Path, number: signal.Signals) -> None:
     program = tmp_path / "sleepers.py"
-    program.write_text(_SLEEPERS.replace("600", "600" if number is signal.SIGKILL else "0.05"))
+    program.write_text(_SLEEPERS.replace("600", "600" if number is signal.SIGKILL else "1"))
     with (tmp_path / "said").open("w") as said:
         run = subprocess.Popen(
             [sys.executable, str(program)],
@@ -117,10 +117,12 @@ def test_nobody_outlives_a_process_that_ends(tmp_path: Path, number: signal.Sign
             env={**os.environ, "PYTHONPATH": str(Path(harness.__file__).parents[1])},
         )
     try:
-        wait_until(lambda: len(started(run.pid)) == 3)
+        wait_until(
+            lambda: sum(pid == group for pid, group in groups(run.pid).items()) == 3
+        )  # they have begun
         os.killpg(run.pid, number)
         assert run.wait(timeout=60) != 0
-        wait_until(lambda: not started(run.pid))
+        wait_until(lambda: not groups(run.pid))
         assert "ForkProcess" not in (tmp_path / "said").read_text(), "workers end without a word"
     finally:
         run.kill()
