@@ -160,7 +160,7 @@ def test_a_ghost_is_found_and_killed_where_ptrace_is_allowed(bench, puppet, prog
 
 def test_a_flood_of_output_stays_within_the_cap(bench, puppet, policy):
     flood = "import os, time\nend = time.time() + 3\nwhile time.time() < end: os.write(1, b'flood' * 10000)\n"
-    bench.play(puppet, flood + "os.write(2, b'the end')")
+    bench.play(puppet, flood + "os.write(1, b'the end')")  # of two streams the engine keeps no order
     log = bench.run_log.read_bytes()
     assert len(log) <= policy.log_bytes
     assert log.endswith(b"the end")
