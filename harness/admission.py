@@ -11,7 +11,7 @@ from harness.intake.archive import Entry
 from harness.results.approvals import Decision, Verdict, approved_under, last_decision
 from harness.results.attempts import Attempt, counted
 from harness.results.fairness import read_fairness
-from harness.results.next_commands import review_command
+from harness.results.next_commands import NAME, review_command
 from harness.results.public_data import PublicData
 from harness.results.register import Person, claim, names
 from harness.results.report import Admission
@@ -105,8 +105,8 @@ def _approval(entry: Entry, reason: str, store: Store) -> Decision:
             f"nobody has approved this zip, sha256 {entry.sha256[:_SHOWN_DIGITS]}{swapped}. {reason}",
             code="admission.not_approved",
             fix=f"read it: `{review_command(store, entry.zip_path)}`; then approve these very bytes: "
-            f"`{review_command(store, entry.zip_path, '--approve --by NAME')}`. --no-review grades it unread, and the "
-            "record says so",
+            f"`{review_command(store, entry.zip_path, f'--approve --by {NAME}')}`. --no-review grades it unread, and "
+            "the record says so",
             command=review_command(store, entry.zip_path),
         )
     if decision.verdict is Verdict.REJECTED:
@@ -114,7 +114,7 @@ def _approval(entry: Entry, reason: str, store: Store) -> Decision:
         raise NotAdmitted(
             f"{decision.by} rejected this zip on {decision.at[:10]}{note}. {reason}",
             code="admission.rejected",
-            fix=f"ask them; `{review_command(store, entry.zip_path, '--approve --by NAME')}` overrules it",
+            fix=f"ask them; `{review_command(store, entry.zip_path, f'--approve --by {NAME}')}` overrules it",
             command=review_command(store, entry.zip_path),
         )
     return decision

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.console import Console
 from harness.intake.finding import Finding, Kind
 from harness.results.approvals import Verdict
-from harness.results.next_commands import grade_command, review_command
+from harness.results.next_commands import NAME, grade_command, review_command
 from harness.text import printable, spelled_out
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def show_review(seen: Reviewed, store: Store, console: Console) -> None:
         console.show(line)
     console.show(f"\n{_decision_line(seen)}")
     if seen.decision is None:
-        console.next(review_command(store, seen.entry.zip_path, "--approve --by NAME"))
+        console.next(review_command(store, seen.entry.zip_path, f"--approve --by {NAME}"))
 
 
 def show_decision(seen: Reviewed, store: Store, console: Console) -> None:

@@ -18,10 +18,10 @@ from harness.results.report import GradeReport
 from harness.results.signing import has_signature, wrong_signature
 from harness.results.store import Store
 
-_HEADS = "name a copy of the store's chain.head, or the leaderboard.json of a published page, in --head"
-
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+_HEADS = "name a copy of the store's chain.head, or the leaderboard.json of a published page, in --head"
 
 
 def check_records(store: Store) -> list[Check]:

@@ -14,7 +14,7 @@ from enum import Enum
 from harness.errors import UsageError
 from harness.results.ledger import TEXT_LIMIT, Ledger
 from harness.results.moment import now
-from harness.results.next_commands import list_command
+from harness.results.next_commands import NAME, list_command
 from harness.results.report import GradeReport
 from harness.results.store import Store
 from harness.text import fault_of_line
@@ -116,6 +116,12 @@ def regrades_of(grade_id: str, reports: Iterable[GradeReport]) -> tuple[str, ...
 
 def _check_texts(decision: Withdrawal) -> None:
     """Refuse what would be published changed: cut, or without characters that steer a terminal or a reader's eye."""
+    if decision.by == NAME:
+        raise UsageError(
+            f"--by {NAME} stands for a name: who decided it?",
+            code="usage.withdraw_why",
+            fix="write your own name there: it is kept for good",
+        )
     for option, text in (("--reason", decision.reason), ("--by", decision.by)):
         if wrong := fault_of_line(text, limit=TEXT_LIMIT):
             raise UsageError(

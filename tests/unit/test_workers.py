@@ -31,6 +31,10 @@ def test_the_results_have_the_order_of_the_items_and_come_from_other_processes()
     assert os.getpid() not in {pid for _, pid in found}
 
 
+def test_what_is_sent_to_this_process_group_reaches_no_worker() -> None:
+    assert os.getpgrp() not in by_all_cores(lambda _: os.getpgrp(), range(100), least_each=2)
+
+
 def test_little_work_is_done_by_this_process() -> None:
     assert set(by_all_cores(lambda _: os.getpid(), range(99), least_each=50)) == {os.getpid()}
 
@@ -67,13 +71,15 @@ def test_an_error_arrives_as_it_was_raised() -> None:
     assert (error.code, error.fix, error.command) == ("store.bad_record", "look at it", "wmc verify")
 
 
-def test_what_a_process_died_of_is_done_again() -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_what_a_process_died_of_is_done_again(number: signal.Signals) -> None:
+    """A worker that is told to end does not take it for its parent's end: it has none of its parent's handlers."""
     first = os.getpid()
-    usual = signal.signal(signal.SIGTERM, lambda *_: 1 / 0)  # no worker may take its end for its parent's
+    usual = signal.signal(signal.SIGTERM, lambda *_: 1 / 0)
 
     def die_elsewhere(item: int) -> int:
         if item == 40 and os.getpid() != first:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
         return 2 * item
 
     try:

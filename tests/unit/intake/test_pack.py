@@ -18,6 +18,7 @@ from harness.errors import ArchiveRejected, IntakeFailed, ManifestRejected, Usag
 from harness.intake.archive import open_archive
 from harness.intake.pack import pack
 from harness.intake.zipwriter import ZipWriter
+from harness.results.store import Store
 
 
 def test_what_is_packed_is_what_is_opened(folder, tmp_path):
@@ -100,6 +101,7 @@ def test_what_may_not_be_meant_for_others_is_packed_and_named(folder, tmp_path):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("x")
     packed = pack(folder, tmp_path / "out.zip")
+    assert Store(folder).database.name == "grades.sqlite"
     assert packed.doubtful == (".env", "Yesterday.ZIP", "lib/.cache/", "s/grades.sqlite")
     assert packed.num_files == 4 + 6
 

@@ -97,6 +97,11 @@ def test_a_withdrawn_regrade_leaves_the_first_record_as_it_is(store, report):
     assert list(withdrawn(withdrawals(store), store.reports())) == ["again"]
 
 
+def test_what_stands_for_a_name_in_our_own_lines_is_nobody(store, report):
+    with pytest.raises(UsageError, match="stands for a name"):
+        withdraw(store, replace(decision(report), by="NAME"))
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
